@@ -1,0 +1,1 @@
+"""Boards: registry, tops, build, flash and utilisation reports."""

@@ -1,0 +1,1 @@
+"""Gateware: one module per circuit element, and the generator that joins them into networks."""

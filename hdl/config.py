@@ -1,0 +1,168 @@
+"""Configuration bus: every coefficient and table of a design is one 16-bit word at one address.
+
+A part that holds coefficients claims a window of the `MemoryMap` when it is constructed, so that the map is known
+before elaboration and a host never guesses an address.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from amaranth.hdl import Module, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+__all__ = ["ConfigBus", "MemoryMap", "Registers", "Window"]
+
+
+class ConfigBus(wiring.Signature):
+    """A write-only bus without back-pressure: one word per clock, taken in the clock in which `enable` is high.
+
+    A design must be idle while its tables are written (see `Network.idle`).
+
+    Members
+    -------
+    address : Out(20)
+        Word address.
+    data : Out(16)
+        Word.
+    enable : Out(1)
+        Write strobe.
+    """
+
+    def __init__(self) -> None:
+        super().__init__({"address": Out(20), "data": Out(16), "enable": Out(1)})
+
+
+class Window:
+    """A power-of-two aligned range of the configuration bus.
+
+    Parameters
+    ----------
+    name : str
+        Name of the words in the coefficient image, such as ``"layer1.growth_base"``.
+    base, depth : int
+        First address and number of words.
+    init : sequence of int
+        Contents after reset.
+    """
+
+    def __init__(self, name: str, base: int, depth: int, init: Sequence[int]) -> None:
+        self.name = name
+        self.base = base
+        self.depth = depth
+        self.init = list(init)
+
+    @property
+    def bits(self) -> int:
+        """Width of the offset."""
+        return ceil_log2(self.depth)
+
+    def address(self, index: int) -> int:
+        """Bus address of word `index` of the image."""
+        if not 0 <= index < self.depth:
+            raise ValueError(f"index of {self.name} must be in 0..{self.depth - 1}, not {index}")
+        return self.base + index
+
+    def hit(self, bus: "wiring.PureInterface") -> Value:
+        """One while `bus` writes into this window."""
+        return bus.enable & (bus.address[self.bits :] == self.base >> self.bits)
+
+    def offset(self, bus: "wiring.PureInterface") -> Value:
+        """Offset of the word that `bus` writes."""
+        return bus.address[: self.bits]
+
+
+class MemoryMap:
+    """Hands out windows of the configuration bus and the initial words that belong in them.
+
+    Parameters
+    ----------
+    image : mapping of str to sequence of int, optional
+        Coefficients that the gateware holds after reset, by name. What is missing starts as zero and is
+        expected to be written over the bus.
+    """
+
+    def __init__(self, image: Mapping[str, Sequence[int]] | None = None) -> None:
+        self.windows: dict[str, Window] = {}
+        self._image = dict(image or {})
+        self._free = 0
+
+    def claim(self, name: str, depth: int) -> Window:
+        """Claim `depth` words under `name`.
+
+        Raises
+        ------
+        ValueError
+            If the name is taken, or the image holds another number of words.
+        """
+        if name in self.windows:
+            raise ValueError(f"window {name} must be claimed once")
+        init = list(self._image.get(name, [0] * depth))
+        if len(init) != depth:
+            raise ValueError(f"image of {name} must have {depth} words, not {len(init)}")
+        size = 1 << ceil_log2(depth)
+        base = -(-self._free // size) * size
+        self._free = base + size
+        window = Window(name, base, depth, init)
+        self.windows[name] = window
+        return window
+
+    def writes(self, image: Mapping[str, Sequence[int]]) -> list[tuple[int, int]]:
+        """List the (address, data) writes that load `image`, in the order of the map.
+
+        Raises
+        ------
+        ValueError
+            If the image has a name or a length that the design does not.
+        """
+        for name in image:
+            if name not in self.windows:
+                raise ValueError(f"image has {name}, which the design does not")
+        out = []
+        for name, window in self.windows.items():
+            if name not in image:
+                continue
+            words = image[name]
+            if len(words) != window.depth:
+                raise ValueError(f"image of {name} must have {window.depth} words, not {len(words)}")
+            out += [(window.address(index), int(word)) for index, word in enumerate(words)]
+        return out
+
+
+class Registers(wiring.Component):
+    """Scalar coefficients, one 16-bit register each, readable all at once.
+
+    Parameters
+    ----------
+    memory_map : MemoryMap
+        Map in which each register claims one word.
+    prefix : str
+        Prefix of the names, such as ``"layer1."``.
+    names : sequence of str
+        Names of the registers.
+
+    Members
+    -------
+    config : In(ConfigBus())
+        Writes.
+    <name> : Out(16)
+        Value of each register; it follows a write after one clock.
+    """
+
+    def __init__(self, memory_map: MemoryMap, prefix: str, names: Sequence[str]) -> None:
+        self._windows = {name: memory_map.claim(prefix + name, 1) for name in names}
+        super().__init__(
+            {
+                "config": In(ConfigBus()),
+                **{name: Out(16, init=window.init[0]) for name, window in self._windows.items()},
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Build the registers."""
+        m = Module()
+        for name, window in self._windows.items():
+            register: Signal = getattr(self, name)
+            with m.If(window.hit(self.config)):
+                m.d.sync += register.eq(self.config.data)
+        return m

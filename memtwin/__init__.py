@@ -1,0 +1,1 @@
+"""A digital twin of memristive spiking neurons on FPGAs."""

@@ -1,0 +1,1 @@
+"""Device cards, physics, integer model, quantiser, experiments, recordings and simulators."""
