@@ -1,0 +1,210 @@
+"""Cards: every physical constant with its unit and its source.
+
+A card is a TOML file. `name`, `kind`, `title` and `citation` describe it; every other entry is a table with a `value`
+(an SI string) and a `source` (where the value is read, or how it is derived)::
+
+    name = "ag-sio2"
+    kind = "threshold switch"
+    title = "Au/Ag/SiO2:Ag/Au threshold switch"
+    citation = "Zhang et al., Science Bulletin 2021, doi 10.1016/j.scib.2021.04.014"
+
+    [tau_leak]
+    value = "4ms"
+    source = "derived: ..."
+
+Scalars are nominal values. Spreads, as fractions of the mean, are fields that end in ``_c2c`` (cycle to cycle) or
+``_d2d`` (device to device).
+"""
+
+import dataclasses
+import importlib.resources
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from memtwin.sim.errors import InputError
+from memtwin.sim.units import format_si, parse_si
+
+__all__ = ["KINDS", "Card", "Field", "card_names", "load_card"]
+
+
+@dataclass(frozen=True)
+class FieldRule:
+    """What a kind of card says of one field: unit, range, meaning."""
+
+    unit: str
+    meaning: str
+    zero: bool = False  # zero is allowed
+    most: float | None = None
+
+
+# The fields of each kind, in the words of the papers. A card has all of them and no other.
+KINDS: dict[str, dict[str, FieldRule]] = {
+    "threshold switch": {
+        "g0": FieldRule("/s", "growth rate of the filament, extrapolated to 0 V: g(V) = g0 exp(V / v0)"),
+        "v0": FieldRule("V", "voltage that multiplies the growth rate by e"),
+        "tau_leak": FieldRule("s", "time constant of the leak while the device is off"),
+        "tau_relax": FieldRule("s", "time constant of the relaxation while the device is on and not driven"),
+        "theta_off": FieldRule("", "filament at which the device ruptures (1 is the nominal threshold)", most=1.0),
+        "x_max": FieldRule("", "ceiling of the filament (1 is the nominal threshold)", most=4.0),
+        "v_hold": FieldRule("V", "hold voltage: at or below it the device is not driven"),
+        "theta_c2c": FieldRule("", "cycle-to-cycle spread of the threshold", zero=True, most=1.0),
+        "theta_d2d": FieldRule("", "device-to-device spread of the threshold", zero=True, most=0.25),
+        "gain_d2d": FieldRule("", "device-to-device spread of the growth rate", zero=True, most=0.25),
+    },
+    "synapse": {
+        "g_min": FieldRule("S", "lower soft bound of the conductance"),
+        "g_max": FieldRule("S", "upper soft bound of the conductance"),
+        "g_medium": FieldRule("S", "initial conductance of an unsupervised layer"),
+        "g_low": FieldRule("S", "initial conductance of a supervised layer"),
+        "potentiation": FieldRule("", "part of the distance to g_max that one fire covers", most=1.0),
+        "depression": FieldRule("", "part of the distance to g_min that one fire covers", most=1.0),
+        "g_d2d": FieldRule("", "device-to-device spread of the initial conductance", zero=True, most=0.25),
+    },
+    "hybrid neuron": {
+        "clock": FieldRule("Hz", "frequency of the global CLK, 50 % duty"),
+        "g_load": FieldRule("S", "load at node 1: TS in its off state, and wiring", zero=True),
+        "v_dep": FieldRule("V", "voltage to which T3 lifts node 1", most=3.0),
+        "v_spike": FieldRule("V", "amplitude of the output spike", most=3.9),
+        "adapt_step": FieldRule("", "rise of the threshold at an own fire (adaptive option)", most=2.0),
+        "tau_adapt": FieldRule("s", "time constant with which the rise decays (adaptive option)"),
+    },
+    "inhibition array": {
+        "g_inhibit": FieldRule("S", "conductance from a neuron to every other neuron"),
+        "g_self": FieldRule("S", "conductance from a neuron to itself"),
+        "g_bias": FieldRule("S", "conductance of the bias row"),
+        "g_load": FieldRule("S", "load of a column, beside its own memristors", zero=True),
+        "v_l": FieldRule("V", "high level of the lateral inhibition signal V_L"),
+        "v_bias": FieldRule("V", "bias voltage"),
+        "v_ref": FieldRule("V", "reference of the comparators"),
+    },
+}
+
+
+@dataclass(frozen=True)
+class Field:
+    """One value of a card, in SI units, with its source."""
+
+    value: float
+    unit: str
+    source: str
+
+    def __str__(self) -> str:
+        return format_si(self.value, self.unit)
+
+
+@dataclass(frozen=True)
+class Card:
+    """A device or circuit, read from a card file; ``card["tau_leak"]`` is a float in SI units."""
+
+    name: str
+    kind: str
+    title: str
+    citation: str
+    fields: Mapping[str, Field]
+
+    def __getitem__(self, name: str) -> float:
+        return self.fields[name].value
+
+    def replace(self, **values: str | float) -> "Card":
+        """Return a card with some values replaced: SI strings, or floats in SI units.
+
+        Raises
+        ------
+        InputError
+            If the card has no such field, or the value has the wrong unit or range.
+        """
+        fields = dict(self.fields)
+        for name, value in values.items():
+            if name not in fields:
+                raise InputError(f"card {self.name} has no field {name}; it has {', '.join(fields)}")
+            unit = fields[name].unit
+            number = parse_si(value, unit, f"card {self.name}, field {name}") if isinstance(value, str) else value
+            _check(self.name, name, KINDS[self.kind][name], number)
+            fields[name] = Field(number, unit, "set by the user")
+        card = dataclasses.replace(self, fields=fields)
+        _check_together(card)
+        return card
+
+
+def _check(card: str, name: str, rule: FieldRule, value: float) -> None:
+    if value < 0 or (value == 0 and not rule.zero):
+        least = "zero or more" if rule.zero else "more than zero"
+        raise InputError(f"card {card}, field {name}: expected {least}, not {format_si(value, rule.unit)}")
+    if rule.most is not None and value > rule.most:
+        most, got = format_si(rule.most, rule.unit), format_si(value, rule.unit)
+        raise InputError(f"card {card}, field {name}: expected at most {most}, not {got}")
+
+
+def _check_together(card: Card) -> None:
+    if card.kind == "synapse" and not card["g_min"] < card["g_max"]:
+        raise InputError(f"card {card.name}, field g_min: expected less than g_max ({card.fields['g_max']})")
+    if card.kind == "threshold switch" and not card["x_max"] > 1:
+        raise InputError(f"card {card.name}, field x_max: expected more than the threshold, 1, not {card['x_max']}")
+
+
+def card_names() -> list[str]:
+    """Names of the cards that are shipped."""
+    folder = importlib.resources.files("memtwin.sim") / "cards"
+    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+
+
+def load_card(name: str | Path) -> Card:
+    """Load a shipped card by name, or a card file by path.
+
+    Raises
+    ------
+    InputError
+        If there is no such card, or it is not a whole and valid card of its kind.
+    """
+    path = Path(name)
+    if path.suffix == ".toml":
+        where = f"card file {path}"
+        try:
+            text = path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"{where}: cannot be read ({error.strerror}); give the path of a .toml card") from None
+        except UnicodeDecodeError:
+            raise InputError(f"{where}: expected UTF-8 text") from None
+    elif str(name) in card_names():
+        where = f"card {name}"
+        text = (importlib.resources.files("memtwin.sim") / "cards" / f"{name}.toml").read_text(encoding="utf-8")
+    else:
+        raise InputError(
+            f"card {name}: unknown; expected one of {', '.join(card_names())}, or the path of a .toml file"
+        )
+    try:
+        return _parse(tomllib.loads(text), where)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{where}: not a TOML file ({error})") from None
+
+
+def _parse(data: dict, where: str) -> Card:
+    heads = {}
+    for head in ("name", "kind", "title", "citation"):
+        value = data.pop(head, None)
+        if not isinstance(value, str) or not value:
+            raise InputError(f'{where}: expected {head} = "..." at the top')
+        heads[head] = value
+    rules = KINDS.get(heads["kind"])
+    if rules is None:
+        raise InputError(f"{where}: kind must be one of {', '.join(KINDS)}, not {heads['kind']!r}")
+    for name in data:
+        if name not in rules:
+            raise InputError(f"{where}: unknown field {name}; a {heads['kind']} card has {', '.join(rules)}")
+    fields = {}
+    for name, rule in rules.items():
+        entry = data.get(name)
+        if entry is None:
+            raise InputError(f"{where}: field {name} is missing ({rule.meaning}); add [{name}] with value and source")
+        if not isinstance(entry, dict) or set(entry) != {"value", "source"}:
+            raise InputError(f"{where}: field {name} must be a table with value and source, both strings")
+        if not all(isinstance(part, str) and part for part in entry.values()):
+            raise InputError(f"{where}: field {name} must have a value and a source, both strings, not empty")
+        value = parse_si(entry["value"], rule.unit, f"{where}, field {name}")
+        _check(heads["name"], name, rule, value)
+        fields[name] = Field(value, rule.unit, entry["source"])
+    card = Card(fields=fields, **heads)
+    _check_together(card)
+    return card

