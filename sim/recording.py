@@ -25,8 +25,8 @@ class Event:
 class Waveform:
     """Traces of one layer in one trial, sampled at the end of every substep; arrays are (T,) or (T, neurons).
 
-    `time_s` is the end of the substep; `clk` the level of CLK in it; `x` the filament; `v1` and `v2` the voltages of node 1 and
-    2 as levels (V; node 2 is 0 or 1); `on l1 l2 g1 v_l t1 t3 gate` are 0 or 1.
+    `time_s` is the end of the substep and `clk` the level of CLK in it. Signals: `x` the filament, `v1` the voltage of
+    node 1 (V); `on node2 l1 l2 g1 v_l t1 t3 gate` are 0 or 1.
     """
 
     time_s: NDArray[np.float64]
@@ -49,7 +49,7 @@ class LayerRecording:
     waveform : list of Waveform, one per trial; only with `record`.
     events : list (one per trial) of list of Event; only with `record`.
     words : list of uint64 array, one per trial
-        The trace of docs/arithmetic.md, section 11; only with `record`, and only where there are words (not in `physics`).
+        The trace of docs/arithmetic.md, section 11; only with `record`, and not in `physics`, which has no words.
     """
 
     fires: NDArray[np.int64]

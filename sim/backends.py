@@ -1,0 +1,56 @@
+"""One call runs a program on any backend (design, section 1)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from memtwin.sim.errors import InputError
+from memtwin.sim.network import LayerSample, NetworkSpec, draw_sample
+from memtwin.sim.program import Program
+from memtwin.sim.recording import Recording
+
+__all__ = ["BACKENDS", "Progress", "Run", "run"]
+
+BACKENDS = ("physics", "model", "rtl", "netlist", "board")
+
+Progress = Callable[[float], None]  # called with the part done, 0 to 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """Everything that a backend needs: a network, the devices of each trial, and what is shown to them.
+
+    `seed` is the seed of trial 0 (see `draw_sample`). With `record`, waveforms and words are kept, not only counts.
+    """
+
+    spec: NetworkSpec
+    program: Program
+    seed: int = 0
+    record: bool = False
+
+    def sample(self) -> list[LayerSample]:
+        """Draw the devices."""
+        return draw_sample(self.spec, trials=self.program.trials, seed=self.seed)
+
+
+def run(job: Run, backend: str, progress: Progress | None = None) -> Recording:
+    """Run `job` on `backend`.
+
+    Raises
+    ------
+    InputError
+        If the backend is unknown, or cannot run here.
+    """
+    # Imported here, so that the physics needs no gateware and the model no simulator.
+    if backend == "physics":
+        from memtwin.sim import physics
+
+        return physics.run(job, progress)
+    if backend == "model":
+        from memtwin.sim import model
+
+        return model.run(job, progress)
+    if backend == "rtl":
+        from memtwin.sim import rtl
+
+        return rtl.run(job, progress)
+    raise InputError(f"backend {backend}: unknown; expected physics, model or rtl")

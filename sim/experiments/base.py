@@ -1,0 +1,168 @@
+"""What an experiment is: a plan of runs, an analysis of their recordings, and figures.
+
+The plan does not depend on the backend, so that the same experiment runs at every level and two levels can be compared
+run by run.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from memtwin.sim.backends import Run
+from memtwin.sim.cards import KINDS, Card, load_card
+from memtwin.sim.errors import InputError
+from memtwin.sim.recording import Recording
+from memtwin.sim.units import parse_si
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["CARDS", "Experiment", "Option", "Settings"]
+
+CARDS = {
+    "threshold switch": "ag-sio2",
+    "synapse": "ta-hfo2",
+    "hybrid neuron": "hybrid-neuron",
+    "inhibition array": "lia",
+}
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option of an experiment: its default (SI float, int, bool or str), unit, and meaning."""
+
+    default: float | int | bool | str
+    unit: str
+    meaning: str
+
+    def parse(self, name: str, text: str) -> float | int | bool | str:
+        """Parse the text of ``--set NAME=TEXT``.
+
+        Raises
+        ------
+        InputError
+            If the text is not of the option's kind.
+        """
+        if isinstance(self.default, bool):
+            if text not in ("on", "off"):
+                raise InputError(f"option {name}: expected on or off, not {text!r}")
+            return text == "on"
+        if isinstance(self.default, int):
+            if not text.isdigit():
+                raise InputError(f"option {name}: expected a whole number, not {text!r}")
+            return int(text)
+        if isinstance(self.default, str):
+            return text
+        return parse_si(text, self.unit, f"option {name}")
+
+
+@dataclass
+class Settings:
+    """What a user asked for, checked: cards by kind, options by name, seed, trials, spread.
+
+    `trials` is None where the user did not say; each experiment has its own default.
+    """
+
+    cards: dict[str, Card] = field(default_factory=lambda: {kind: load_card(name) for kind, name in CARDS.items()})
+    options: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    trials: int | None = None
+    spread: bool = False
+
+    @property
+    def device(self) -> Card:
+        """Threshold switch."""
+        return self.cards["threshold switch"]
+
+    @property
+    def synapse(self) -> Card:
+        """RS synapse."""
+        return self.cards["synapse"]
+
+    @property
+    def neuron(self) -> Card:
+        """Circuit of the hybrid neuron."""
+        return self.cards["hybrid neuron"]
+
+    @property
+    def lia(self) -> Card:
+        """Lateral inhibition array."""
+        return self.cards["inhibition array"]
+
+
+class Experiment(ABC):
+    """One experiment of a source document."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    source: ClassVar[str]
+    options: ClassVar[Mapping[str, Option]] = {}
+
+    def settings(
+        self,
+        *,
+        cards: tuple[str, ...] = (),
+        assignments: tuple[str, ...] = (),
+        seed: int = 0,
+        trials: int | None = None,
+        spread: bool = False,
+    ) -> Settings:
+        """Resolve card files and ``NAME=VALUE`` assignments; a name is an option of the experiment or a field of a card.
+
+        A name that several cards have is written with the card: ``lia.g_load=10uS``.
+
+        Raises
+        ------
+        InputError
+            If a card or name is unknown, or a value does not fit.
+        """
+        out = Settings(seed=seed, trials=trials, spread=spread)
+        if trials is not None and trials < 1:
+            raise InputError(f"option --trials: expected at least 1, not {trials}")
+        if seed < 0:
+            raise InputError(f"option --seed: expected zero or more, not {seed}")
+        for name in cards:
+            card = load_card(name)
+            out.cards[card.kind] = card
+        out.options = {name: option.default for name, option in self.options.items()}
+        for assignment in assignments:
+            name, separator, value = assignment.partition("=")
+            if not separator or not name or not value:
+                raise InputError(f"option --set: expected NAME=VALUE such as v_in=1.6V, not {assignment!r}")
+            if name in self.options:
+                out.options[name] = self.options[name].parse(name, value)
+                continue
+            kinds = [
+                kind
+                for kind, card in out.cards.items()
+                if name in card.fields or (name.startswith(card.name + ".") and name.partition(".")[2] in card.fields)
+            ]
+            if not kinds:
+                known = [*self.options, *sorted({field for kind in out.cards for field in KINDS[kind]})]
+                raise InputError(f"option --set: unknown name {name}; expected one of {', '.join(known)}")
+            if len(kinds) > 1:
+                names = " or ".join(f"{out.cards[kind].name}.{name}" for kind in kinds)
+                raise InputError(f"option --set: {name} is on several cards; write {names}")
+            out.cards[kinds[0]] = out.cards[kinds[0]].replace(**{name.rpartition(".")[2]: value})
+        return out
+
+    @abstractmethod
+    def plan(self, settings: Settings) -> dict[str, Run]:
+        """Name the runs of the experiment."""
+
+    @abstractmethod
+    def analyse(
+        self, settings: Settings, runs: Mapping[str, Run], recordings: Mapping[str, Recording]
+    ) -> dict[str, Any]:
+        """Turn recordings into results (JSON values), with the keys that scripts depend on."""
+
+    @abstractmethod
+    def figures(
+        self,
+        settings: Settings,
+        runs: Mapping[str, Run],
+        recordings: Mapping[str, Recording],
+        results: Mapping[str, Any],
+    ) -> "dict[str, Figure]":
+        """Draw figures, by file name without suffix."""
