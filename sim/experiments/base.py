@@ -108,7 +108,7 @@ class Experiment(ABC):
         trials: int | None = None,
         spread: bool = False,
     ) -> Settings:
-        """Resolve card files and ``NAME=VALUE`` assignments; a name is an option of the experiment or a field of a card.
+        """Resolve card files and ``NAME=VALUE`` assignments; a name is an option of the experiment or a card field.
 
         A name that several cards have is written with the card: ``lia.g_load=10uS``.
 
