@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
+
 from memtwin.sim.cards import Card, load_card
 from memtwin.sim.errors import InputError
-from numpy.typing import NDArray
 
 __all__ = ["TIES", "LayerSample", "LayerSpec", "NetworkSpec", "draw_sample"]
 

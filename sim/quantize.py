@@ -7,9 +7,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+
 from memtwin.sim.errors import InputError
 from memtwin.sim.network import LayerSample, LayerSpec, NetworkSpec
-from numpy.typing import NDArray
 
 __all__ = ["NOISE_SD", "LayerCoefficients", "QuantisedParameter", "quantize"]
 

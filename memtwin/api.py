@@ -1,0 +1,223 @@
+"""Run and compare experiments from Python; the command line is a thin layer over this module."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from memtwin.boards.registry import board
+from memtwin.sim import backends
+from memtwin.sim.compare import compare as compare_recordings
+from memtwin.sim.errors import InputError
+from memtwin.sim.experiments import EXPERIMENTS
+from memtwin.sim.experiments.base import Experiment, Settings
+from memtwin.sim.recording import Recording
+from memtwin.sim.waves import write_waves
+
+__all__ = ["Outcome", "compare", "experiment", "run"]
+
+Report = Callable[[str, float], None]  # name of the run, part done
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """Everything that one run of an experiment gives.
+
+    Attributes
+    ----------
+    experiment, backend : str
+        Names.
+    seed : int
+        Seed of the first trial.
+    results : dict
+        JSON values under the keys that scripts depend on.
+    acceleration, clock_hz : float or None
+        Simulated time over the time that the fabric takes at `clock_hz`; None where there is no fabric.
+    files : list of Path
+        Figures and waves that were written.
+    """
+
+    experiment: str
+    backend: str
+    seed: int
+    results: dict[str, Any]
+    acceleration: float | None
+    clock_hz: float | None
+    files: list[Path]
+
+    def json(self) -> dict[str, Any]:
+        """The document that ``memtwin run --json`` prints."""
+        names = ("experiment", "backend", "seed", "results", "acceleration", "clock_hz")
+        return {name: getattr(self, name) for name in names}
+
+
+def experiment(name: str) -> Experiment:
+    """Look up an experiment by name.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name.
+    """
+    if name not in EXPERIMENTS:
+        raise InputError(f"experiment {name}: unknown; expected one of {', '.join(EXPERIMENTS)}")
+    return EXPERIMENTS[name]
+
+
+def run(
+    name: str,
+    *,
+    backend: str = "model",
+    cards: Sequence[str] = (),
+    assignments: Sequence[str] = (),
+    seed: int = 0,
+    trials: int | None = None,
+    spread: bool = False,
+    out: Path | None = None,
+    clock_board: str = "icebreaker",
+    report: Report | None = None,
+) -> Outcome:
+    """Run an experiment on one backend.
+
+    Parameters
+    ----------
+    name : str
+        Experiment, such as ``"digits"``.
+    backend : str
+        ``"physics"``, ``"model"`` or ``"rtl"``.
+    cards : sequence of str
+        Card names or paths of card files; each replaces the default card of its kind.
+    assignments : sequence of str
+        ``"NAME=VALUE"``: options of the experiment and fields of cards, as SI strings.
+    seed, trials, spread
+        First seed; number of trials; whether the cards' spreads apply to experiments on a single device.
+    out : Path, optional
+        Directory for figures and waves.
+    clock_board : str
+        Board whose clock turns fabric clocks into seconds.
+    report : callable, optional
+        Called with the name of a run and the part of it that is done.
+
+    Raises
+    ------
+    InputError
+        If anything that the user gave does not fit.
+    """
+    chosen = experiment(name)
+    settings = chosen.settings(
+        cards=tuple(cards), assignments=tuple(assignments), seed=seed, trials=trials, spread=spread
+    )
+    clock_hz = board(clock_board).clock_hz
+    runs = chosen.plan(settings)
+    recordings = {}
+    for label, job in runs.items():
+        recordings[label] = backends.run(job, backend, _progress(report, label))
+    results = chosen.analyse(settings, runs, recordings)
+    files = _write(chosen, settings, runs, recordings, results, out) if out is not None else []
+    acceleration = _acceleration(recordings.values(), clock_hz)
+    return Outcome(
+        experiment=name,
+        backend=backend,
+        seed=seed,
+        results=results,
+        acceleration=acceleration,
+        clock_hz=None if acceleration is None else clock_hz,
+        files=files,
+    )
+
+
+def compare(
+    name: str,
+    first: str,
+    second: str,
+    *,
+    cards: Sequence[str] = (),
+    assignments: Sequence[str] = (),
+    seed: int = 0,
+    trials: int | None = None,
+    spread: bool = False,
+    report: Report | None = None,
+) -> dict[str, Any]:
+    """Run an experiment on two backends and compare the recordings, run by run.
+
+    Parameters are those of `run`; without `trials`, experiments with many trials are compared on one.
+
+    Returns
+    -------
+    dict
+        ``equal``, ``words``, ``ticks``, ``first_difference`` for exact pairs, ``errors`` for pairs with the physics.
+    """
+    chosen = experiment(name)
+    settings: Settings = chosen.settings(
+        cards=tuple(cards), assignments=tuple(assignments), seed=seed, trials=trials or 1, spread=spread
+    )
+    findings = {}
+    for label, job in chosen.plan(settings).items():
+        recorded = backends.Run(spec=job.spec, program=job.program, seed=job.seed, record=True)
+        a, b = (backends.run(recorded, backend, _progress(report, label)) for backend in (first, second))
+        findings[label] = compare_recordings(recorded, a, b)
+    return {"experiment": name, "backends": [first, second], "seed": seed, **_merge(findings)}
+
+
+def _progress(report: Report | None, label: str) -> backends.Progress | None:
+    return None if report is None else lambda done: report(label, done)
+
+
+def _acceleration(recordings: Any, clock_hz: float) -> float | None:
+    recordings = list(recordings)
+    if any(recording.clocks is None for recording in recordings):
+        return None
+    clocks = sum(int(np.sum(recording.clocks)) for recording in recordings)
+    return sum(float(np.sum(recording.time_s)) for recording in recordings) / (clocks / clock_hz)
+
+
+def _write(
+    chosen: Experiment,
+    settings: Settings,
+    runs: dict[str, backends.Run],
+    recordings: dict[str, Recording],
+    results: dict[str, Any],
+    out: Path,
+) -> list[Path]:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"option -o: cannot make the directory {out} ({error.strerror})") from None
+    files = []
+    for stem, figure in chosen.figures(settings, runs, recordings, results).items():
+        path = out / f"{stem}.png"
+        partial = path.with_name(path.name + ".part")
+        figure.savefig(partial, format="png", dpi=150)
+        partial.replace(path)
+        files.append(path)
+    for label, recording in recordings.items():
+        files += write_waves(recording, out / label)
+    return files
+
+
+def _merge(findings: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Merge the findings of several runs: sums of counts, the largest errors, the first difference."""
+    out: dict[str, Any] = {}
+    if all("equal" in finding for finding in findings.values()):
+        out["equal"] = all(finding["equal"] for finding in findings.values())
+        out["words"] = sum(finding["words"] for finding in findings.values())
+        out["ticks"] = sum(finding["ticks"] for finding in findings.values())
+        differences = (
+            {"run": label, **finding["first_difference"]}
+            for label, finding in findings.items()
+            if finding["first_difference"] is not None
+        )
+        out["first_difference"] = next(differences, None)
+        return out
+    errors: dict[str, Any] = {"event_time_s": 0.0, "event_count_difference": 0, "rms_between_events": {}}
+    for finding in findings.values():
+        found = finding["errors"]
+        errors["event_time_s"] = max(errors["event_time_s"], found["event_time_s"])
+        errors["event_count_difference"] += found["event_count_difference"]
+        for trace, rms in found["rms_between_events"].items():
+            errors["rms_between_events"][trace] = max(errors["rms_between_events"].get(trace, 0.0), rms)
+    out["errors"] = errors
+    out["within"] = all(finding["within"] for finding in findings.values())
+    return out

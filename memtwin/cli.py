@@ -1,0 +1,368 @@
+"""Command line: ``memtwin COMMAND ...`` (design, section 9).
+
+With ``--json`` exactly one JSON document goes to standard output and everything else to standard error. Exit status: 0 done,
+1 a comparison or check failed, 2 bad input, with one line that says what was expected and what to do.
+"""
+
+import json
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from memtwin import api, designs
+from memtwin.boards import registry
+from memtwin.boards.build import build as build_board
+from memtwin.boards.flash import flash as flash_board
+from memtwin.sim.cards import card_names, load_card
+from memtwin.sim.errors import InputError
+from memtwin.sim.experiments import EXPERIMENTS
+from memtwin.sim.quantize import quantize
+from memtwin.sim.units import format_si
+from memtwin.sim.verify import verify as verify_design
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="memtwin",
+    help="A digital twin of memristive spiking neurons on FPGAs.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+_err = Console(stderr=True, highlight=False)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+Name = Annotated[str, typer.Argument(metavar="EXPERIMENT")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of the first trial; trial t uses seed + t.")]
+Trials = Annotated[int | None, typer.Option("--trials", help="Number of trials.")]
+Spread = Annotated[bool, typer.Option("--spread", help="Apply the cards' spreads to experiments on a single device.")]
+Cards = Annotated[list[str] | None, typer.Option("--card", help="Card name or file; replaces the card of its kind.")]
+Sets = Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE: an option or a card field, as SI string.")]
+Order = Annotated[str | None, typer.Option("--order", help="digits: shuffled or blocked.")]
+Patterns = Annotated[str | None, typer.Option("--patterns", help="digits: file of patterns, # black, . white.")]
+Board = Annotated[str, typer.Option("--board", help="Board; see memtwin boards.")]
+Design = Annotated[str, typer.Argument(metavar="DESIGN")]
+
+
+@app.command("devices")
+def devices(card: Annotated[str | None, typer.Argument()] = None, as_json: Json = False) -> None:
+    """List the cards, or show one with the source of every value."""
+    if card is None:
+        cards = [load_card(name) for name in card_names()]
+        rows = [{"name": c.name, "kind": c.kind, "title": c.title, "citation": c.citation} for c in cards]
+        _show(rows, as_json, ("name", "kind", "title"))
+        return
+    chosen = load_card(card)
+    rows = [
+        {"name": name, "value": field.value, "unit": field.unit, "source": field.source}
+        for name, field in chosen.fields.items()
+    ]
+    if as_json:
+        _print_json(rows)
+        return
+    _err.print(f"{chosen.title}\n{chosen.citation}")
+    _show([{**row, "value": str(chosen.fields[row["name"]])} for row in rows], False, ("name", "value", "source"))
+
+
+@app.command("experiments")
+def experiments(as_json: Json = False) -> None:
+    """List the experiments and their options."""
+    rows = [
+        {
+            "name": name,
+            "title": chosen.title,
+            "source": chosen.source,
+            "options": {
+                option: {"default": rule.default, "unit": rule.unit, "meaning": rule.meaning}
+                for option, rule in chosen.options.items()
+            },
+        }
+        for name, chosen in EXPERIMENTS.items()
+    ]
+    if as_json:
+        _print_json(rows)
+        return
+    _show(
+        [{**row, "options": ", ".join(row["options"])} for row in rows], False, ("name", "title", "source", "options")
+    )
+
+
+@app.command("run")
+def run(
+    name: Name,
+    backend: Annotated[str, typer.Option("--backend", help="physics, model or rtl.")] = "model",
+    seed: Seed = 0,
+    trials: Trials = None,
+    spread: Spread = False,
+    card: Cards = None,
+    assignment: Sets = None,
+    order: Order = None,
+    patterns: Patterns = None,
+    board: Board = "icebreaker",
+    out: Annotated[Path | None, typer.Option("-o", help="Directory for figures (PNG) and waves (VCD, gtkw).")] = None,
+    as_json: Json = False,
+) -> None:
+    """Run an experiment on one backend."""
+    with _progress() as report:
+        outcome = api.run(
+            name,
+            backend=backend,
+            seed=seed,
+            trials=trials,
+            spread=spread,
+            cards=card or (),
+            assignments=_assignments(assignment, order, patterns),
+            out=out,
+            clock_board=board,
+            report=report,
+        )
+    for path in outcome.files:
+        _err.print(f"wrote {path}")
+    if as_json:
+        _print_json(outcome.json())
+        return
+    _summary(outcome.results)
+    if outcome.acceleration is not None and outcome.clock_hz is not None:
+        clock = format_si(outcome.clock_hz, "Hz")
+        print(f"acceleration  {outcome.acceleration:.1f} times real time, at the {clock} of {board}")
+
+
+@app.command("compare")
+def compare(
+    name: Name,
+    backends: Annotated[str, typer.Option("--backends", help="Two backends: model,rtl or physics,model.")],
+    seed: Seed = 0,
+    trials: Trials = None,
+    spread: Spread = False,
+    card: Cards = None,
+    assignment: Sets = None,
+    order: Order = None,
+    patterns: Patterns = None,
+    as_json: Json = False,
+) -> None:
+    """Run an experiment on two backends and compare every state word, or events and traces with the physics."""
+    pair = backends.split(",")
+    if len(pair) != 2:
+        raise InputError(f"option --backends: expected two names such as model,rtl, not {backends!r}")
+    with _progress() as report:
+        findings = api.compare(
+            name,
+            pair[0],
+            pair[1],
+            seed=seed,
+            trials=trials,
+            spread=spread,
+            cards=card or (),
+            assignments=_assignments(assignment, order, patterns),
+            report=report,
+        )
+    if as_json:
+        _print_json(findings)
+    else:
+        _summary(findings)
+    if not findings.get("equal", findings.get("within", False)):
+        raise typer.Exit(1)
+
+
+@app.command("report")
+def report(
+    name: Name,
+    card: Cards = None,
+    assignment: Sets = None,
+    spread: Spread = False,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Show what quantisation changed: asked, got and error of every parameter of an experiment's networks."""
+    chosen = api.experiment(name)
+    settings = chosen.settings(cards=tuple(card or ()), assignments=tuple(assignment or ()), seed=seed, spread=spread)
+    rows = []
+    for label, job in chosen.plan(settings).items():
+        for number, layer in enumerate(quantize(job.spec, job.sample()), 1):
+            for entry in layer.report:
+                rows.append(
+                    {
+                        "name": entry.name,
+                        "run": label,
+                        "layer": number,
+                        "unit": entry.unit,
+                        "asked": entry.asked,
+                        "got": entry.got,
+                        "error": entry.error,
+                        "saturated": entry.saturated,
+                    }
+                )
+    if as_json:
+        _print_json(rows)
+        return
+    shown = []
+    for row in rows:
+        asked, got = (format_si(row[key], row["unit"], 6) for key in ("asked", "got"))
+        shown.append({**row, "asked": asked, "got": got, "error": f"{100 * row['error']:+.4f} %"})
+    _show(shown, False, ("run", "layer", "name", "asked", "got", "error", "saturated"))
+
+
+@app.command("verilog")
+def verilog(
+    design: Design,
+    out: Annotated[Path | None, typer.Option("-o", help="File; standard output without it.")] = None,
+) -> None:
+    """Write the Verilog of a design."""
+    text = designs.verilog(design)
+    if out is None:
+        print(text, end="")
+        return
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        partial = out.with_name(out.name + ".part")
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(out)
+    except OSError as error:
+        raise InputError(f"option -o: cannot write {out} ({error.strerror})") from None
+    _err.print(f"wrote {out}")
+
+
+@app.command("boards")
+def boards(as_json: Json = False) -> None:
+    """List the boards."""
+    rows = [entry.json() for entry in registry.BOARDS.values()]
+    _show(rows, as_json, ("name", "chip", "clock_hz"))
+
+
+@app.command("build")
+def build(
+    design: Design,
+    board: Board,
+    out: Annotated[Path, typer.Option("-o", help="Directory for the bitstream and its report.")] = Path("out"),
+    as_json: Json = False,
+) -> None:
+    """Build the bitstream of a design for a board."""
+    report = build_board(design, board, out, designs.board_image)
+    if as_json:
+        _print_json(report)
+        return
+    _summary(report)
+
+
+@app.command("flash")
+def flash(
+    design: Design,
+    board: Board,
+    out: Annotated[Path, typer.Option("-o", help="Directory of the bitstream.")] = Path("out"),
+) -> None:
+    """Build a design if needed, and program a board with it."""
+    flash_board(build_board(design, board, out, designs.board_image, reuse=True)["bitstream"], board)
+    _err.print(f"{board} runs {design}")
+
+
+@app.command("verify")
+def verify(
+    design: Design,
+    simulator: Annotated[str, typer.Option("--sim", help="icarus, verilator or netlist.")] = "verilator",
+    out: Annotated[Path, typer.Option("-o", help="Directory for waves and logs.")] = Path("out/verify"),
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Run the cocotb bench of a design on its Verilog, or on its netlist; leaves VCD and gtkw."""
+    report = verify_design(design, simulator, out, seed=seed)
+    if as_json:
+        _print_json(report)
+    else:
+        _summary(report)
+    if report["failed"] or not report["passed"]:
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Entry point; turns every mistake of a user into one line and exit status 2."""
+    try:
+        status = app(standalone_mode=False)
+    except InputError as error:
+        _fail(str(error))
+    except click.UsageError as error:
+        _fail(f"{error.format_message()} See memtwin --help.")
+    except click.Abort:
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our output went away, as `head` does.
+        sys.stderr.close()
+        sys.exit(0)
+    else:
+        sys.exit(status if isinstance(status, int) else 0)
+
+
+def _fail(message: str) -> None:
+    print("memtwin: " + " ".join(message.split()), file=sys.stderr)
+    sys.exit(2)
+
+
+def _assignments(assignments: list[str] | None, order: str | None, patterns: str | None) -> list[str]:
+    """``--order X`` and ``--patterns F`` are short for ``--set order=X`` and ``--set patterns=F``."""
+    short = {"order": order, "patterns": patterns}
+    return [*(assignments or ()), *(f"{name}={value}" for name, value in short.items() if value is not None)]
+
+
+@contextmanager
+def _progress() -> Any:
+    """Progress bars on a terminal, nothing in a pipe."""
+    if not _err.is_terminal:
+        yield None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=_err, transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def report(label: str, done: float) -> None:
+            if label not in tasks:
+                tasks[label] = bars.add_task(label, total=1.0)
+            bars.update(tasks[label], completed=done)
+
+        yield report
+
+
+def _print_json(document: Any) -> None:
+    print(json.dumps(document, indent=2, allow_nan=False))
+
+
+def _show(rows: list[dict[str, Any]], as_json: bool, columns: tuple[str, ...]) -> None:
+    if as_json:
+        _print_json(rows)
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(str(row[column]) for column in columns))
+    Console(highlight=False).print(table)
+
+
+def _summary(results: dict[str, Any], prefix: str = "") -> None:
+    """Print nested results, one line a leaf; long lists are shortened."""
+    for key, value in results.items():
+        if isinstance(value, dict):
+            _summary(value, f"{prefix}{key}.")
+        else:
+            print(f"{prefix}{key}  {_brief(value)}")
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, list) and value and isinstance(value[0], list):
+        return f"{len(value)} x {len(value[0])} (see --json)"
+    if isinstance(value, list):
+        shown = [_brief(item) for item in value]
+        return ", ".join(shown if len(shown) <= 12 else [*shown[:5], "...", *shown[-5:]])
+    return str(value)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""Waves of a recording on the paper's time axis, for GTKWave: a VCD, and a `.gtkw` that shows the signals of interest."""
+
+from pathlib import Path
+
+from vcd import VCDWriter
+from vcd.gtkw import GTKWSave
+
+from memtwin.sim.recording import Recording, Waveform
+
+__all__ = ["write_waves"]
+
+# In the order of the paper's Fig. 3b; the rest of a waveform's signals follow.
+_ORDER = ("v1", "x", "on", "node2", "l1", "l2", "g1", "v_l", "t1", "t3", "gate")
+
+
+def write_waves(recording: Recording, path: Path, trial: int = 0) -> list[Path]:
+    """Write one trial of `recording` to ``path.vcd`` and ``path.gtkw``; returns both paths.
+
+    Time is simulated time in nanoseconds. A recording without waveforms writes nothing and returns an empty list.
+    """
+    waveforms = [layer.waveform[trial] for layer in recording.layers if layer.waveform]
+    if not waveforms:
+        return []
+    vcd, gtkw = path.with_suffix(".vcd"), path.with_suffix(".gtkw")
+    partial = vcd.with_name(vcd.name + ".part")
+    with partial.open("w") as file:
+        _write_vcd(file, waveforms, recording.backend)
+    partial.replace(vcd)
+    with gtkw.open("w") as file:
+        save = GTKWSave(file)
+        save.dumpfile(vcd.name)
+        save.trace("memtwin.clk")
+        for number, waveform in enumerate(waveforms, 1):
+            for neuron in range(_neurons(waveform)):
+                with save.group(f"layer {number}, neuron {neuron}", closed=neuron > 0):
+                    for name in _names(waveform):
+                        save.trace(f"memtwin.layer{number}.neuron{neuron}.{name}")
+    return [vcd, gtkw]
+
+
+def _names(waveform: Waveform) -> list[str]:
+    return [name for name in _ORDER if name in waveform.signals]
+
+
+def _neurons(waveform: Waveform) -> int:
+    return waveform.signals["x"].shape[1]
+
+
+def _write_vcd(file: object, waveforms: list[Waveform], backend: str) -> None:
+    changes: list[tuple[int, object, object]] = []
+    with VCDWriter(file, timescale="1 ns", comment=f"memtwin, {backend}, simulated time") as writer:
+        clk = writer.register_var("memtwin", "clk", "wire", size=1, init=0)
+        changes += _changes(clk, waveforms[0], waveforms[0].clk, analog=False)
+        for number, waveform in enumerate(waveforms, 1):
+            for neuron in range(_neurons(waveform)):
+                scope = f"memtwin.layer{number}.neuron{neuron}"
+                for name in _names(waveform):
+                    analog = name in ("x", "v1")
+                    kind = {"var_type": "real", "init": 0.0} if analog else {"var_type": "wire", "size": 1, "init": 0}
+                    variable = writer.register_var(scope, name, **kind)
+                    changes += _changes(variable, waveform, waveform.signals[name][:, neuron], analog=analog)
+        changes.sort(key=lambda change: change[0])
+        for time, variable, value in changes:
+            writer.change(variable, time, value)
+
+
+def _changes(variable: object, waveform: Waveform, values: object, *, analog: bool) -> list[tuple[int, object, object]]:
+    """List what changes and when; a value holds from the start of its substep."""
+    times = [0, *(round(time * 1e9) for time in waveform.time_s[:-1])]
+    out, last = [], None
+    for time, value in zip(times, values.tolist(), strict=True):
+        if value != last:
+            out.append((time, variable, float(value) if analog else int(value)))
+            last = value
+    return out
