@@ -1,7 +1,7 @@
 """Command line: ``memtwin COMMAND ...`` (design, section 9).
 
-With ``--json`` exactly one JSON document goes to standard output and everything else to standard error. Exit status: 0 done,
-1 a comparison or check failed, 2 bad input, with one line that says what was expected and what to do.
+With ``--json`` exactly one JSON document goes to standard output and everything else to standard error. Exit status:
+0 done, 1 a comparison or check failed, 2 bad input, with one line that says what was expected and what to do.
 """
 
 import json
@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -37,6 +36,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+# Click's UsageError, wherever this release of typer keeps it.
+_UsageError = typer.BadParameter.__bases__[0]
 _err = Console(stderr=True, highlight=False)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
@@ -287,9 +288,9 @@ def main() -> None:
         status = app(standalone_mode=False)
     except InputError as error:
         _fail(str(error))
-    except click.UsageError as error:
+    except _UsageError as error:
         _fail(f"{error.format_message()} See memtwin --help.")
-    except click.Abort:
+    except typer.Abort:
         sys.exit(130)
     except BrokenPipeError:
         # The reader of our output went away, as `head` does.

@@ -1,4 +1,4 @@
-"""Waves of a recording on the paper's time axis, for GTKWave: a VCD, and a `.gtkw` that shows the signals of interest."""
+"""Waves of a recording on the paper's time axis, for GTKWave: a VCD, and a `.gtkw` that picks what to show."""
 
 from pathlib import Path
 
