@@ -49,7 +49,10 @@ test: setup
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	@# The package is put together from four folders; mypy sees it as links under one.
+	@rm -rf $(VENV)/types && mkdir -p $(VENV)/types/memtwin
+	@ln -s $(CURDIR)/memtwin/* $(CURDIR)/hdl $(CURDIR)/sim $(CURDIR)/boards $(VENV)/types/memtwin/
+	cd $(VENV)/types && MYPYPATH=. $(abspath $(BIN))/mypy --config-file $(CURDIR)/pyproject.toml -p memtwin
 
 verilog: setup
 	$(BIN)/memtwin verilog $(DESIGN) -o $(OUT)/$(DESIGN).v

@@ -140,7 +140,7 @@ def _layer(spec: NetworkSpec, layer: LayerSpec, devices: LayerSample) -> LayerCo
     q.words["growth_slope"] = np.broadcast_to(np.diff(base).astype(np.int64), (trials, GROWTH_ENTRIES))
     for volt in (0.7, 1.0, 1.4):
         got = np.interp(volt, volts, base) * 2.0**-18
-        q.tell(f"growth per substep at {volt} V", "", substep_growth(spec, volt), got)
+        q.tell(f"growth per substep at {volt} V", "", float(substep_growth(spec, volt)), got)
     full = np.count_nonzero(exact * 2.0**18 > 65535)
     q.report.append(QuantisedParameter("growth table, highest voltage", "V", 4.0, float(volts[-1 - full]), int(full)))
     if neuron["v_dep"] <= device["v_hold"]:

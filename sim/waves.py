@@ -1,7 +1,9 @@
 """Waves of a recording on the paper's time axis, for GTKWave: a VCD, and a `.gtkw` that picks what to show."""
 
 from pathlib import Path
+from typing import IO, Any
 
+from numpy.typing import NDArray
 from vcd import VCDWriter
 from vcd.gtkw import GTKWSave
 
@@ -46,8 +48,8 @@ def _neurons(waveform: Waveform) -> int:
     return waveform.signals["x"].shape[1]
 
 
-def _write_vcd(file: object, waveforms: list[Waveform], backend: str) -> None:
-    changes: list[tuple[int, object, object]] = []
+def _write_vcd(file: IO[str], waveforms: list[Waveform], backend: str) -> None:
+    changes: list[tuple[int, Any, int | float]] = []
     with VCDWriter(file, timescale="1 ns", comment=f"memtwin, {backend}, simulated time") as writer:
         clk = writer.register_var("memtwin", "clk", "wire", size=1, init=0)
         changes += _changes(clk, waveforms[0], waveforms[0].clk, analog=False)
@@ -56,7 +58,9 @@ def _write_vcd(file: object, waveforms: list[Waveform], backend: str) -> None:
                 scope = f"memtwin.layer{number}.neuron{neuron}"
                 for name in _names(waveform):
                     analog = name in ("x", "v1")
-                    kind = {"var_type": "real", "init": 0.0} if analog else {"var_type": "wire", "size": 1, "init": 0}
+                    kind: dict[str, Any] = (
+                        {"var_type": "real", "init": 0.0} if analog else {"var_type": "wire", "size": 1, "init": 0}
+                    )
                     variable = writer.register_var(scope, name, **kind)
                     changes += _changes(variable, waveform, waveform.signals[name][:, neuron], analog=analog)
         changes.sort(key=lambda change: change[0])
@@ -64,10 +68,11 @@ def _write_vcd(file: object, waveforms: list[Waveform], backend: str) -> None:
             writer.change(variable, time, value)
 
 
-def _changes(variable: object, waveform: Waveform, values: object, *, analog: bool) -> list[tuple[int, object, object]]:
+def _changes(variable: Any, waveform: Waveform, values: NDArray, *, analog: bool) -> list[tuple[int, Any, int | float]]:
     """List what changes and when; a value holds from the start of its substep."""
     times = [0, *(round(time * 1e9) for time in waveform.time_s[:-1])]
-    out, last = [], None
+    out: list[tuple[int, Any, int | float]] = []
+    last = None
     for time, value in zip(times, values.tolist(), strict=True):
         if value != last:
             out.append((time, variable, float(value) if analog else int(value)))
