@@ -45,7 +45,7 @@ def saturate(value: ValueLike, width: int) -> Value:
     top = (1 << width) - 1
     if value.shape().signed:
         # The sign bit decides "below"; any other high bit decides "above".
-        return Mux(value < 0, 0, Mux(value[width:-1].any(), top, value[:width]))
+        return Mux(value < 0, 0, Mux(value[width:].any(), top, value[:width]))
     if len(value) <= width:
         return value
     return Mux(value[width:].any(), top, value[:width])

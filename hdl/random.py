@@ -45,7 +45,7 @@ class Xorshift32(wiring.Component):
                 "seed": In(32),
                 "step": In(1),
                 "state": Out(32, init=1),
-                "noise": Out(signed(11)),
+                "noise": Out(signed(11), init=-509),
             }
         )
 
@@ -65,7 +65,8 @@ class Xorshift32(wiring.Component):
         with m.Elif(self.step):
             m.d.sync += self.state.eq(s5)
 
+        # 510 minus two bytes is the sum of their complements.
         low = self.state[0:8] + self.state[8:16]
-        high = self.state[16:24] + self.state[24:32]
-        m.d.sync += self.noise.eq((low + high).as_signed() - 510)
+        high = ~self.state[16:24] + ~self.state[24:32]
+        m.d.sync += self.noise.eq(low - high)
         return m

@@ -50,7 +50,7 @@ class SpikeShaper(wiring.Component):
     fired : Out(1)
         L1 rose in this half-period.
 
-    Source: zhang2021, spike shaper; docs/arithmetic.md, sections 4 and 6.
+    Source: zhang2021, Fig. 3 (latches, gates G1 to G3, transistors T1 and T3); docs/arithmetic.md, sections 4 and 6.
     """
 
     clk: Signal

