@@ -11,7 +11,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-__all__ = ["ConfigBus", "MemoryMap", "Registers", "Window"]
+__all__ = ["ConfigBus", "MatrixWindow", "MemoryMap", "Registers", "Window"]
 
 
 class ConfigBus(wiring.Signature):
@@ -72,6 +72,47 @@ class Window:
         return bus.address[: self.bits]
 
 
+class MatrixWindow(Window):
+    """Window of a matrix, whose row and column are separate fields of the address.
+
+    Word `row * columns + column` of the image is at offset `(row << ceil_log2(columns)) + column`, so that the
+    gateware needs no division.
+
+    Parameters
+    ----------
+    name : str
+        Name of the words in the coefficient image.
+    base : int
+        First address.
+    rows, columns : int
+        Shape of the matrix.
+    init : sequence of int
+        Contents after reset, `rows * columns` words.
+    """
+
+    def __init__(self, name: str, base: int, rows: int, columns: int, init: Sequence[int]) -> None:
+        super().__init__(name, base, rows * columns, init)
+        self.rows = rows
+        self.columns = columns
+
+    @property
+    def bits(self) -> int:
+        """Width of the offset."""
+        return ceil_log2(self.rows) + ceil_log2(self.columns)
+
+    def address(self, index: int) -> int:
+        """Bus address of word `index` of the image."""
+        if not 0 <= index < self.depth:
+            raise ValueError(f"index of {self.name} must be in 0..{self.depth - 1}, not {index}")
+        row, column = divmod(index, self.columns)
+        return self.base + (row << ceil_log2(self.columns)) + column
+
+    def fields(self, bus: "wiring.PureInterface") -> tuple[Value, Value]:
+        """Row and column of the word that `bus` writes."""
+        offset = self.offset(bus)
+        return offset[ceil_log2(self.columns) :], offset[: ceil_log2(self.columns)]
+
+
 class MemoryMap:
     """Hands out windows of the configuration bus and the initial words that belong in them.
 
@@ -95,17 +136,31 @@ class MemoryMap:
         ValueError
             If the name is taken, or the image holds another number of words.
         """
+        init = self._initial(name, depth)
+        base = self._reserve(1 << ceil_log2(depth))
+        self.windows[name] = window = Window(name, base, depth, init)
+        return window
+
+    def claim_matrix(self, name: str, rows: int, columns: int) -> "MatrixWindow":
+        """Claim `rows * columns` words under `name`; errors as in `claim`."""
+        init = self._initial(name, rows * columns)
+        base = self._reserve(1 << (ceil_log2(rows) + ceil_log2(columns)))
+        self.windows[name] = window = MatrixWindow(name, base, rows, columns, init)
+        return window
+
+    def _initial(self, name: str, depth: int) -> list[int]:
         if name in self.windows:
             raise ValueError(f"window {name} must be claimed once")
         init = list(self._image.get(name, [0] * depth))
         if len(init) != depth:
             raise ValueError(f"image of {name} must have {depth} words, not {len(init)}")
-        size = 1 << ceil_log2(depth)
+        return init
+
+    def _reserve(self, size: int) -> int:
+        """Return the lowest free address that is a multiple of `size`, a power of two."""
         base = -(-self._free // size) * size
         self._free = base + size
-        window = Window(name, base, depth, init)
-        self.windows[name] = window
-        return window
+        return base
 
     def writes(self, image: Mapping[str, Sequence[int]]) -> list[tuple[int, int]]:
         """List the (address, data) writes that load `image`, in the order of the map.

@@ -1,0 +1,209 @@
+"""Node 1: the voltage divider of a neuron's synapses and its load, without a division in the fast path."""
+
+from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from memtwin.hdl.config import ConfigBus, MemoryMap
+from memtwin.hdl.divider import Divider
+from memtwin.hdl.fixed import GAIN, VOLT, round_shift, saturate
+
+__all__ = ["Node1"]
+
+
+class Node1(wiring.Component):
+    """Voltage of node 1 from the current of the active synapses, and the reciprocal that this takes.
+
+    Fast path, with `sum_shift = ceil_log2(rows)`:
+    `current_hi = sat(round_shift(current, sum_shift), 16)`,
+    `v1 = sat(round_shift(current_hi * reciprocal, recip_shift), 16)`;
+    latency 4 clocks (`latency`), one column per clock.
+
+    Update of one reciprocal, after its column was learnt:
+    `total_hi = round_shift(total, sum_shift)`,
+    `reciprocal = sat(((v_in << recip_shift) + (total_hi >> 1)) // total_hi, 16)`;
+    `w_done` comes `update_latency` clocks after `w_start`. A column without any conductance gets the largest word.
+
+    The one multiplier is lent while no current comes in (learning never runs together with an evaluation):
+    `m_product = m_a * m_b`, two clocks after the operands.
+
+    Source: zhang2021, node 1 of the neuron circuit; docs/arithmetic.md, section 5.
+
+    Parameters
+    ----------
+    rows : int
+        Synapses per column.
+    neurons : int
+        Columns.
+    recip_shift : int
+        Fraction bits dropped after the product, 0 to 31.
+    memory_map : MemoryMap
+        Map in which `gain` (UQ(1, 15), one word per neuron) claims a window.
+    prefix : str
+        Prefix of the names, such as ``"layer1."``.
+
+    Members
+    -------
+    config : In(ConfigBus())
+        Writes of `gain`.
+    v_in : In(16)
+        Amplitude of the input pulses, UQ(2, 14) V.
+    i_valid : In(1)
+        A current is on the port.
+    i_column : In(range(neurons))
+        Its column.
+    i_current : In(16 + ceil_log2(rows))
+        Sum of the active conductances.
+    o_valid : Out(1)
+        A voltage is on the port.
+    o_column : Out(range(neurons))
+        Its column.
+    o_v1 : Out(16)
+        Voltage of node 1, UQ(2, 14) V.
+    o_gain : Out(16)
+        Gain of the same column, UQ(1, 15).
+    w_start : In(1)
+        Takes `w_column` and `w_total`; ignored while `w_busy`.
+    w_column : In(range(neurons))
+        Column to update.
+    w_total : In(17 + ceil_log2(rows))
+        Sum of its conductances, load included.
+    w_busy : Out(1)
+        High from the clock after `w_start` to the clock of `w_done`.
+    w_done : Out(1)
+        Strobe: the reciprocal is being written. A current may come in the next clock.
+    w_reciprocal : Out(16)
+        The new reciprocal, from `w_done` to the next update.
+    m_a, m_b : In(16)
+        Operands of the lent multiplier.
+    m_product : Out(32)
+        Its product.
+    """
+
+    latency = 4
+
+    config: wiring.PureInterface
+    v_in: Signal
+    i_valid: Signal
+    i_column: Signal
+    i_current: Signal
+    o_valid: Signal
+    o_column: Signal
+    o_v1: Signal
+    o_gain: Signal
+    w_start: Signal
+    w_column: Signal
+    w_total: Signal
+    w_busy: Signal
+    w_done: Signal
+    w_reciprocal: Signal
+    m_a: Signal
+    m_b: Signal
+    m_product: Signal
+
+    def __init__(self, rows: int, neurons: int, recip_shift: int, memory_map: MemoryMap, prefix: str) -> None:
+        for label, value in {"rows": rows, "neurons": neurons}.items():
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"{label} must be an integer of at least 1, not {value!r}")
+        if not isinstance(recip_shift, int) or not 0 <= recip_shift <= 31:
+            raise ValueError(f"recip_shift must be an integer in 0..31, not {recip_shift!r}")
+        self.neurons = neurons
+        self.sum_shift = ceil_log2(rows)
+        self.recip_shift = recip_shift
+        self.gain = memory_map.claim(prefix + "gain", neurons)
+        # The load counts as one more row; rounding may carry into the next power of two.
+        self._total_hi_top = ((rows + 1) * 0xFFFF + (1 << self.sum_shift >> 1)) >> self.sum_shift
+        self._numerator_top = (0xFFFF << recip_shift) + (self._total_hi_top >> 1)
+        self.update_latency = self._numerator_top.bit_length() + 2
+        super().__init__(
+            {
+                "config": In(ConfigBus()),
+                "v_in": In(VOLT),
+                "i_valid": In(1),
+                "i_column": In(range(neurons)),
+                "i_current": In(16 + self.sum_shift),
+                "o_valid": Out(1),
+                "o_column": Out(range(neurons)),
+                "o_v1": Out(VOLT),
+                "o_gain": Out(GAIN),
+                "w_start": In(1),
+                "w_column": In(range(neurons)),
+                "w_total": In(17 + self.sum_shift),
+                "w_busy": Out(1),
+                "w_done": Out(1),
+                "w_reciprocal": Out(16),
+                "m_a": In(16),
+                "m_b": In(16),
+                "m_product": Out(32),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Build node 1."""
+        m = Module()
+        zeros = [0] * self.neurons
+        m.submodules.reciprocal = reciprocal = memory.Memory(shape=unsigned(16), depth=self.neurons, init=zeros)
+        m.submodules.gain = gain = memory.Memory(shape=GAIN, depth=self.neurons, init=self.gain.init)
+        reciprocal_read = reciprocal.read_port()
+        reciprocal_write = reciprocal.write_port()
+        gain_read = gain.read_port()
+        gain_write = gain.write_port()
+        m.d.comb += [
+            gain_write.addr.eq(self.gain.offset(self.config)),
+            gain_write.data.eq(self.config.data),
+            gain_write.en.eq(self.gain.hit(self.config)),
+        ]
+
+        # Fast path: (1) read and round, (2) operands, (3) product, (4) round.
+        valid = [self.i_valid, *(Signal(name=f"valid{stage}") for stage in range(1, 4)), self.o_valid]
+        column = [
+            self.i_column,
+            *(Signal.like(self.i_column, name=f"column{stage}") for stage in range(1, 4)),
+            self.o_column,
+        ]
+        current_hi = Signal(16)
+        # No reset, so that the multiplier block takes the registers in.
+        a = Signal(16, reset_less=True)
+        b = Signal(16, reset_less=True)
+        product = Signal(32, reset_less=True)
+        m.d.comb += [
+            reciprocal_read.addr.eq(self.i_column),
+            # Read late, so that the gain needs no delay line.
+            gain_read.addr.eq(column[3]),
+            self.o_gain.eq(gain_read.data),
+            self.m_product.eq(product),
+        ]
+        m.d.sync += [
+            *(later.eq(earlier) for later, earlier in zip(valid[1:], valid[:-1], strict=True)),
+            *(later.eq(earlier) for later, earlier in zip(column[1:], column[:-1], strict=True)),
+            current_hi.eq(saturate(round_shift(self.i_current, self.sum_shift), 16)),
+            a.eq(Mux(valid[1], current_hi, self.m_a)),
+            b.eq(Mux(valid[1], reciprocal_read.data, self.m_b)),
+            product.eq(a * b),
+            self.o_v1.eq(saturate(round_shift(product, self.recip_shift), 16)),
+        ]
+
+        # Update.
+        total_hi = Signal(range(self._total_hi_top + 1))
+        m.submodules.divider = divider = Divider(self._numerator_top.bit_length(), len(total_hi))
+        divide = Signal()
+        update_column = Signal.like(self.w_column)
+        m.d.sync += divide.eq(self.w_start & ~self.w_busy)
+        with m.If(self.w_start & ~self.w_busy):
+            m.d.sync += [
+                total_hi.eq(round_shift(self.w_total, self.sum_shift)),
+                update_column.eq(self.w_column),
+            ]
+        m.d.comb += [
+            divider.start.eq(divide),
+            divider.numerator.eq((self.v_in << self.recip_shift) + (total_hi >> 1)),
+            divider.divisor.eq(total_hi),
+            self.w_busy.eq(divide | divider.busy | divider.done),
+            self.w_done.eq(divider.done),
+            self.w_reciprocal.eq(divider.quotient),
+            reciprocal_write.addr.eq(update_column),
+            reciprocal_write.data.eq(divider.quotient),
+            reciprocal_write.en.eq(divider.done),
+        ]
+        return m

