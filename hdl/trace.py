@@ -1,0 +1,55 @@
+"""The trace: every state word of a layer that changes, one 64-bit word an entry (docs/arithmetic.md, section 11)."""
+
+import enum
+
+from amaranth.hdl import Cat, Const, Value, ValueLike
+from amaranth.lib import wiring
+from amaranth.lib.wiring import Out
+
+__all__ = ["INDEX_BITS", "KIND_BITS", "TraceKind", "TraceSignature", "trace_word"]
+
+KIND_BITS = 4
+INDEX_BITS = 16
+
+
+class TraceKind(enum.IntEnum):
+    """Kind of an entry, bits 0-3 of its word."""
+
+    DRIVE = 1
+    SUBSTEP = 2
+    THRESHOLD = 3
+    CONDUCTANCE = 4
+    RECIPROCAL = 5
+    HALF = 6
+
+
+class TraceSignature(wiring.Signature):
+    """Trace port of a layer, at most one entry per clock, without back-pressure.
+
+    Members
+    -------
+    valid : Out(1)
+        An entry is on the port.
+    word : Out(64)
+        The entry: `kind` in bits 0-3, `index` in bits 4-19, `value` in bits 20-63.
+    """
+
+    def __init__(self) -> None:
+        super().__init__({"valid": Out(1), "word": Out(64)})
+
+
+def trace_word(kind: TraceKind, index: ValueLike, *fields: Value) -> Value:
+    """Pack an entry; `fields` make up the value, from bit 0, each as wide as its shape.
+
+    Raises
+    ------
+    ValueError
+        If the fields need more than the 44 bits of the value.
+    """
+    value = Cat(*fields)
+    if len(value) > 64 - KIND_BITS - INDEX_BITS:
+        raise ValueError(f"fields of {kind.name} must have at most 44 bits, not {len(value)}")
+    index = Value.cast(index)
+    # Extended rather than left to the assignment, because the value comes after it.
+    index = Cat(index, Const(0, INDEX_BITS))[:INDEX_BITS]
+    return Cat(Const(kind, KIND_BITS), index, value)

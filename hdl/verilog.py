@@ -1,0 +1,25 @@
+"""Verilog of the gateware, for simulators and for designs of others."""
+
+import re
+
+from amaranth.back import verilog
+from amaranth.lib import wiring
+
+__all__ = ["convert"]
+
+# What Yosys writes so that combinational processes run at time zero: a variable that they wait for.
+_STARTER = re.compile(r"\\\$auto\$verilog_backend\.cc:\d+:dump_module\$\d+ ")
+
+
+def convert(component: wiring.Component, name: str) -> str:
+    """Return the Verilog of `component` as module `name`.
+
+    The same component always gives the same text; it holds no path and no date. The language is Verilog 2005.
+
+    A simulator of SystemVerilog gives variables their first values before any process waits for them, so that what
+    Yosys writes starts nothing there (Icarus with ``-g2012``: outputs stay unknown until an input changes). Here an
+    ``initial`` statement gives that value, which starts the processes in either language.
+    """
+    text = verilog.convert(component, name=name, emit_src=False, strip_internal_attrs=True)
+    text = _STARTER.sub("start_of_time", text)
+    return text.replace("  reg start_of_time = 0;\n", "  reg start_of_time;\n  initial start_of_time = 0;\n")
