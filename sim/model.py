@@ -1,0 +1,195 @@
+"""The integer model: the gateware's state, tick by tick (docs/arithmetic.md), vectorised over neurons and over trials.
+
+Trials run side by side but each at its own pace: one step of the loop takes every unfinished trial through one
+half-period of its own program. CLK is the same for all, because a presentation is a whole number of periods.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memtwin.sim import trace
+from memtwin.sim.backends import Progress, Run
+from memtwin.sim.model_layer import Layer
+from memtwin.sim.program import Program
+from memtwin.sim.quantize import LayerCoefficients, quantize
+from memtwin.sim.recording import LayerRecording, Recording
+
+__all__ = ["run", "run_together"]
+
+Bools = NDArray[np.bool_]
+
+
+def run(job: Run, progress: Progress | None = None) -> Recording:
+    """Run one job.
+
+    Parameters
+    ----------
+    job : Run
+        Network, program, seed; with `record`, words, waveforms, events and learning steps are kept.
+    progress : callable, optional
+        Called with the part done, 0 to 1.
+
+    Raises
+    ------
+    InputError
+        If a value of a card does not fit its word.
+    """
+    return run_together([job], progress)[0]
+
+
+def run_together(jobs: Sequence[Run], progress: Progress | None = None) -> list[Recording]:
+    """Run jobs of equal structure at once, which is faster than one after the other; the results are the same.
+
+    Raises
+    ------
+    InputError
+        If a value of a card does not fit its word.
+    ValueError
+        If the jobs differ in structure, number of presentations, clock or `record`.
+    """
+    quantised = [quantize(job.spec, job.sample()) for job in jobs]
+    together = [(job.program.presentations, job.spec.half_period, job.record) for job in jobs]
+    structures = [[layer.structure for layer in layers] for layers in quantised]
+    if any(one != together[0] for one in together) or any(one != structures[0] for one in structures):
+        raise ValueError("jobs that run together must have equal structure, presentations, clock and record")
+    coefficients = [_stack(layers) for layers in zip(*quantised, strict=True)]
+    names = vars(jobs[0].program)
+    program = Program(**{name: np.concatenate([getattr(job.program, name) for job in jobs]) for name in names})
+
+    saturated: Counter = Counter()
+    layers = [Layer(layer, saturated, jobs[0].record) for layer in coefficients]
+    course = _Course(program, layers)
+    half = 0
+    while course.live.any():
+        course.half_period(half)
+        half += 1
+        if progress and half % 256 == 0:
+            progress(course.done)
+    if progress:
+        progress(1.0)
+    ends = np.cumsum([job.program.trials for job in jobs])
+    starts = ends - [job.program.trials for job in jobs]
+    return [
+        _recording(job, course, own, slice(start, end), saturated)
+        for job, own, start, end in zip(jobs, quantised, starts, ends, strict=True)
+    ]
+
+
+def _stack(layers: Sequence[LayerCoefficients]) -> LayerCoefficients:
+    """Join the coefficients of several jobs along the axis of trials."""
+    words = {name: np.concatenate([layer.words[name] for layer in layers]) for name in layers[0].words}
+    return LayerCoefficients(layers[0].structure, words, layers[0].g_lsb, layers[0].report)
+
+
+class _Course:
+    """Where every trial is in its program (section 10), and what has been counted so far."""
+
+    def __init__(self, program: Program, layers: list[Layer]) -> None:
+        self.program, self.layers = program, layers
+        trials, presentations = program.trials, program.presentations
+        self.everyone = np.arange(trials)
+        self.at = np.zeros(trials, dtype=np.int64)  # presentation
+        self.elapsed, self.rested, self.count = (np.zeros(trials, dtype=np.int64) for _ in range(3))
+        self.resting = np.zeros(trials, dtype=bool)
+        self.live = np.full(trials, presentations > 0)
+        self.periods = np.zeros((trials, presentations), dtype=np.int64)
+        self.halves = np.zeros(trials, dtype=np.int64)
+        shapes = [(trials, presentations, layer.neurons) for layer in layers]
+        self.fires = [np.zeros(shape, dtype=np.int64) for shape in shapes]
+        self.spikes = [np.zeros(shape, dtype=np.int64) for shape in shapes]
+        self.open = [np.ones((trials, layer.neurons), dtype=bool) for layer in layers]
+        self.none = [np.zeros((trials, layer.rows), dtype=bool) for layer in layers]
+        if presentations:
+            self._enter(self.everyone)
+            self._advance()
+
+    @property
+    def done(self) -> float:
+        """Part of all presentations that is over."""
+        return float(self.at.sum() + (~self.live).sum()) / max(1, self.periods.size)
+
+    def half_period(self, half: int) -> None:
+        """Take every live trial through one half-period."""
+        high = half % 2 == 0
+        for layer in self.layers:
+            layer.edge(high)
+        for number, layer in enumerate(self.layers):
+            if not high:
+                events = self.none[number]
+            elif number == 0:
+                events = self.pixels & ~self.resting[:, None]
+            else:
+                events = self.layers[number - 1].l2 & self.live[:, None]
+            fired = layer.half_period(half, events, self.open[number], self.learn[:, number], self.live)
+            if high:
+                self.fires[number][self.everyone, self.at] += fired
+                self.spikes[number][self.everyone, self.at] += layer.l2 & self.live[:, None]
+                self.count += np.where(self.until == number, np.count_nonzero(fired, axis=1), 0)
+        self.halves += self.live
+        if not high:
+            self.elapsed += self.live & ~self.resting
+            self.rested += self.resting
+            self._advance()
+
+    def _enter(self, trials: NDArray[np.int64]) -> None:
+        """Load the presentation that each of `trials` is at."""
+        if trials.size == self.everyone.size:
+            program, at = self.program, (self.everyone, self.at)
+            self.pixels, self.learn = program.pixels[at].astype(bool), program.learn[at].astype(bool)
+            self.open[-1] = program.gates[at].astype(bool)
+            self.until, self.wanted = program.until[at], program.fires[at]
+            self.most, self.rest = program.periods[at], program.rest[at]
+        else:
+            program, at = self.program, (trials, self.at[trials])
+            self.pixels[trials], self.learn[trials] = program.pixels[at], program.learn[at]
+            self.open[-1][trials] = program.gates[at]
+            self.until[trials], self.wanted[trials] = program.until[at], program.fires[at]
+            self.most[trials], self.rest[trials] = program.periods[at], program.rest[at]
+        self.elapsed[trials] = self.rested[trials] = self.count[trials] = 0
+        self.resting[trials] = False
+
+    def _advance(self) -> None:
+        """At the end of a period, let trials rest, or go on to their next presentation."""
+        v_l = np.stack([(layer.l1 | layer.l2).any(axis=1) for layer in self.layers])
+        while True:
+            enough = (self.wanted > 0) & (self.count >= self.wanted) & ~v_l[self.until, self.everyone]
+            over = self.live & ~self.resting & ((self.elapsed >= self.most) | enough)
+            if over.any():
+                self.periods[over, self.at[over]] = self.elapsed[over]
+                self.resting |= over
+            rested = self.live & self.resting & (self.rested >= self.rest)
+            if not rested.any():
+                return
+            last = rested & (self.at == self.program.presentations - 1)
+            self.live &= ~last
+            self.resting &= ~last
+            following = np.flatnonzero(rested & ~last)
+            self.at[following] += 1
+            self._enter(following)
+
+
+def _recording(
+    job: Run, course: _Course, coefficients: list[LayerCoefficients], trials: slice, saturated: Counter
+) -> Recording:
+    """Cut the part of one job out of a finished course."""
+    layers = []
+    for number, layer in enumerate(course.layers):
+        out = LayerRecording(
+            fires=course.fires[number][trials],
+            spikes=course.spikes[number][trials],
+            conductance=layer.conductance[trials] * coefficients[number].g_lsb,
+        )
+        if layer.log:
+            out.words = layer.log.words()[trials]
+            trace.decode_layer(out, job.spec, coefficients[number])
+        layers.append(out)
+    return Recording(
+        backend="model",
+        layers=layers,
+        periods=course.periods[trials],
+        time_s=course.halves[trials] * job.spec.half_period,
+        saturated={name: count for name, count in sorted(saturated.items()) if count},
+    )
