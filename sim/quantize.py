@@ -177,6 +177,10 @@ def _layer(spec: NetworkSpec, layer: LayerSpec, devices: LayerSample) -> LayerCo
     words = q.put("conductance", flat, 1 / g_lsb)
     worst = np.argmax(np.abs(words[0] * g_lsb - flat[0]))
     q.tell("conductance (largest error)", "S", flat[0, worst], words[0, worst] * g_lsb)
+    if devices.v_in.max() >= 4.0:
+        raise InputError(
+            f"input amplitude: expected less than 4V, which the word v_in holds, not {devices.v_in.max():g}V"
+        )
     words = q.put("v_in", devices.v_in, 2.0**14)
     q.tell("v_in", "V", devices.v_in[0], words[0] * 2.0**-14)
     for name, step in (

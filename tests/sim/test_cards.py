@@ -100,7 +100,7 @@ def test_a_broken_file_is_one_clear_line_that_names_the_file(write, old, new, me
 def test_a_missing_field_says_what_it_means(write):
     text = text_of("ag-sio2")
     start = text.index("[v_hold]")
-    with pytest.raises(InputError, match="field v_hold is missing .hold voltage"):
+    with pytest.raises(InputError, match=r"field v_hold is missing \(hold voltage"):
         load_card(write(text[:start] + text[text.index("[theta_c2c]") :]))
 
 

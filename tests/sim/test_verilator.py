@@ -7,10 +7,11 @@ import sys
 
 import numpy as np
 import pytest
-from amaranth.back import verilog
 from amaranth.hdl import Cat, Const, Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+
+from memtwin.hdl.verilog import convert
 from memtwin.sim import verilator
 from memtwin.sim.errors import InputError
 
@@ -53,7 +54,7 @@ class Countdown(wiring.Component):
 
 @pytest.fixture(scope="module")
 def toy() -> str:
-    return verilog.convert(Countdown(), name="top", emit_src=False, strip_internal_attrs=True)
+    return convert(Countdown(), "top")
 
 
 @pytest.fixture(scope="module")
