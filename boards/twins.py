@@ -1,0 +1,293 @@
+"""Self-contained designs: a twin, what drives it, and what a board's button, LEDs and header show of it."""
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from amaranth.hdl import Array, Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from memtwin.boards.image import BoardImage
+from memtwin.boards.lesson import Lesson
+from memtwin.boards.panel import AnalogPin, Button, Flash, Ticker
+from memtwin.hdl.config import MemoryMap
+from memtwin.hdl.lia import LateralInhibition
+from memtwin.hdl.network import Network
+from memtwin.hdl.neuron import HybridNeuron
+from memtwin.hdl.ts_neuron import TsNeuron
+
+__all__ = ["TWINS", "DigitsTwin", "HybridNeuronTwin", "LiaTwin", "TsNeuronTwin", "Twin"]
+
+SCOPE_PINS = 8
+WINNER_BITS = 4
+SAMPLE_HZ = 100  # buttons and flashes
+ANALOG_BITS = 12
+
+
+class Twin(wiring.Component):
+    """What every design has in common: two buttons, LEDs, and a scope header.
+
+    Parameters
+    ----------
+    content : BoardImage
+        Structure and coefficients.
+    clock_hz : int
+        Clock that the design runs at, which the circuit's own time is derived from.
+    sample_hz : int
+        How often buttons are looked at.
+
+    Attributes
+    ----------
+    signals : tuple of str
+        Names of the scope signals, from pin 0 on.
+
+    Members
+    -------
+    button, second : In(1)
+        Buttons, from outside the clock domain; high while down.
+    winner : Out(4)
+        LEDs of the answer.
+    training : Out(1)
+        LED: see the design.
+    spike : Out(1)
+        LED: lit for an eye's blink by every spike.
+    scope : Out(8)
+        Signals of one neuron, registered so that no pin glitches.
+    """
+
+    signals: ClassVar[tuple[str, ...]]
+
+    button: Signal
+    second: Signal
+    winner: Signal
+    training: Signal
+    spike: Signal
+    scope: Signal
+
+    def __init__(self, content: BoardImage, clock_hz: int, sample_hz: int = SAMPLE_HZ) -> None:
+        self.content = content
+        self._ticker = Ticker(clock_hz, content.substep_hz)
+        self._sampler = Ticker(clock_hz, sample_hz)
+        super().__init__(
+            {
+                "button": In(1),
+                "second": In(1),
+                "winner": Out(WINNER_BITS),
+                "training": Out(1),
+                "spike": Out(1),
+                "scope": Out(SCOPE_PINS),
+            }
+        )
+
+    def _panel(self, m: Module) -> tuple[Signal, Button, Button, Signal]:
+        """Build what every design needs: tick of the circuit's time, two buttons, strobe of the spike LED."""
+        m.submodules.ticker = ticker = self._ticker
+        m.submodules.sampler = sampler = self._sampler
+        m.submodules.first_button = button = Button()
+        m.submodules.second_button = second = Button()
+        m.submodules.flash = flash = Flash()
+        m.d.comb += [
+            *(part.sample.eq(sampler.tick) for part in (button, second, flash)),
+            button.raw.eq(self.button),
+            second.raw.eq(self.second),
+            self.spike.eq(flash.lit),
+        ]
+        return ticker.tick, button, second, flash.strobe
+
+
+class DigitsTwin(Twin):
+    """The digits network: trains as fast as it can, and then shows patterns in the circuit's own time.
+
+    `button` steps to the next pattern; while it is down, the LEDs show the number of the pattern in binary, and after
+    that the neuron of the last layer that answered, or `NO_ANSWER`. `second` switches between real time and full
+    speed. `training` is high until the lesson is over. The scope is clipped to that neuron of the last layer whose
+    number is the pattern's.
+
+    Parameters, members: see `Twin`; `content` must have a lesson.
+
+    Source: zhang2021, Fig. 5.
+    """
+
+    NO_ANSWER = (1 << WINNER_BITS) - 1
+    signals = ("clk", "node2", "l1", "l2", "g1", "v_l", "gate", "t3")
+
+    def __init__(self, content: BoardImage, clock_hz: int, sample_hz: int = SAMPLE_HZ) -> None:
+        if content.lesson is None:
+            raise ValueError("lesson must be given")
+        self._network = Network(content.layers, content.image)
+        layout = self._network.presentation
+        if max(layout.gates, len(content.lesson.patterns)) > self.NO_ANSWER:
+            raise ValueError(f"a lesson must have at most {self.NO_ANSWER} patterns and answers for {WINNER_BITS} LEDs")
+        self._lesson = Lesson(content.lesson, layout)
+        super().__init__(content, clock_hz, sample_hz)
+
+    def elaborate(self, platform: object) -> Module:
+        """Join network, lesson and panel."""
+        m = Module()
+        m.submodules.network = network = self._network
+        m.submodules.lesson = lesson = self._lesson
+        tick, button, second, spike = self._panel(m)
+        last = getattr(network, f"layer{len(network.layers)}")
+        wiring.connect(m, lesson.presentations, network.presentations)
+        hurry = Signal()
+        with m.If(second.pressed):
+            m.d.sync += hurry.eq(~hurry)
+        m.d.comb += [
+            network.tick.eq(tick | hurry | lesson.training),
+            lesson.strobe.eq(network.spikes_strobe),
+            lesson.spikes.eq(last.g1),
+            lesson.next.eq(button.pressed),
+            spike.eq(network.spikes_strobe & last.g1.any()),
+            self.training.eq(lesson.training),
+            self.winner.eq(Mux(button.down, lesson.shown, Mux(lesson.answered, lesson.winner, self.NO_ANSWER))),
+        ]
+        m.d.sync += self.scope[0].eq(network.clk_level)
+        for pin, name in enumerate(self.signals[1:], 1):
+            m.d.sync += self.scope[pin].eq(Array(getattr(last, name))[lesson.shown])
+        return m
+
+
+class HybridNeuronTwin(Twin):
+    """One hybrid neuron in the circuit's own time: the paper's 250 us pulses take 250 us.
+
+    `button` switches the input pulses on and off (`training` is high while they are on); `second` powers the neuron
+    up again, with the device at rest, though not its synapses. The LEDs of the answer show G1, V_L, node 2 and T3.
+    Scope pin ``x`` is the filament: its mean voltage is a quarter of the supply at the nominal threshold.
+
+    Parameters, members: see `Twin`.
+
+    Source: zhang2021, Fig. 3.
+    """
+
+    signals = ("clk", "node2", "l1", "l2", "g1", "v_l", "t3", "x")
+    lights = ("g1", "v_l", "node2", "t3")
+
+    def __init__(self, content: BoardImage, clock_hz: int, sample_hz: int = SAMPLE_HZ) -> None:
+        (layer,) = content.layers
+        self._neuron = HybridNeuron(layer.rows, content.image, substeps=layer.substeps, recip_shift=layer.recip_shift)
+        super().__init__(content, clock_hz, sample_hz)
+
+    def elaborate(self, platform: object) -> Module:
+        """Join neuron and panel."""
+        m = Module()
+        m.submodules.neuron = neuron = self._neuron
+        pulsing = _switched_pulses(self, m, neuron, neuron.g1)
+        m.d.comb += [
+            neuron.pulses.eq(Mux(pulsing, self.content.pulses, 0)),
+            neuron.learn.eq(self.content.learn),
+        ]
+        return m
+
+
+class TsNeuronTwin(Twin):
+    """The bare threshold switch under voltage pulses, in the circuit's own time.
+
+    `button` switches the pulses on and off (`training` is high while they are on); `second` puts the device at rest.
+    The first LED of the answer shows that the device conducts, the second that it is on. Scope pin ``x`` is the
+    filament: its mean voltage is a quarter of the supply at the nominal threshold.
+
+    Parameters, members: see `Twin`.
+
+    Source: zhang2021, Fig. 2.
+    """
+
+    signals = ("clk", "spike", "on", "pulse", "", "", "", "x")
+    lights = ("spike", "on")
+
+    def __init__(self, content: BoardImage, clock_hz: int, sample_hz: int = SAMPLE_HZ) -> None:
+        (layer,) = content.layers
+        self._neuron = TsNeuron(content.image, substeps=layer.substeps, recip_shift=layer.recip_shift)
+        super().__init__(content, clock_hz, sample_hz)
+
+    def elaborate(self, platform: object) -> Module:
+        """Join device and panel."""
+        m = Module()
+        m.submodules.neuron = neuron = self._neuron
+        m.d.comb += neuron.pulse.eq(_switched_pulses(self, m, neuron, neuron.spike))
+        return m
+
+
+def _switched_pulses(
+    twin: HybridNeuronTwin | TsNeuronTwin, m: Module, neuron: wiring.Component, fires: Signal
+) -> Signal:
+    """Run one neuron in its own time, with its signals on the scope; return whether there is a pulse in this period."""
+    tick, button, second, spike = twin._panel(m)
+    m.submodules.analog = analog = AnalogPin(ANALOG_BITS)
+    on = Signal()
+    pulsing = Signal()
+    rest = Signal()
+    with m.If(button.pressed):
+        m.d.sync += on.eq(~on)
+    # A pulse is whole or not at all.
+    with m.If(~neuron.clk_level):
+        m.d.sync += pulsing.eq(on)
+    # Power-up waits for the end of a clock period, which is shorter than a press of a button.
+    m.d.comb += [
+        rest.eq(second.down),
+        neuron.init.eq(rest),
+        neuron.run.eq(~rest),
+        neuron.tick.eq(tick),
+        analog.value.eq(neuron.x[-ANALOG_BITS:]),
+        spike.eq(fires),
+        twin.training.eq(on),
+    ]
+    sources = {"clk": neuron.clk_level, "x": analog.pin, "pulse": pulsing & neuron.clk_level, "": 0}
+    for pin, name in enumerate(twin.signals):
+        m.d.sync += twin.scope[pin].eq(sources[name] if name in sources else getattr(neuron, name))
+    for bit, name in enumerate(twin.lights):
+        m.d.sync += twin.winner[bit].eq(getattr(neuron, name))
+    return pulsing
+
+
+class LiaTwin(Twin):
+    """The lateral inhibition array by hand: the buttons are V_L of the first two neurons.
+
+    The LEDs of the answer are L_G of the first four: all are lit while nobody fires, and only the winner's while one
+    does. `training` is not used; `spike` flashes when a button goes down. The scope shows V_L and L_G.
+
+    Parameters, members: see `Twin`.
+
+    Source: zhang2021, Fig. 4.
+    """
+
+    signals = ("v_l0", "v_l1", "l_g0", "l_g1", "l_g2", "l_g3", "", "")
+
+    def __init__(self, content: BoardImage, clock_hz: int, sample_hz: int = SAMPLE_HZ) -> None:
+        (layer,) = content.layers
+        if layer.neurons < WINNER_BITS:
+            raise ValueError(f"layers must have at least {WINNER_BITS} neurons, not {layer.neurons}")
+        self._lia = LateralInhibition(layer.neurons, layer.tie, MemoryMap(content.image), "layer1.")
+        super().__init__(content, clock_hz, sample_hz)
+
+    def elaborate(self, platform: object) -> Module:
+        """Join array and panel."""
+        m = Module()
+        m.submodules.lia = lia = self._lia
+        _tick, button, second, spike = self._panel(m)
+        powered = Signal()
+        m.d.sync += powered.eq(1)
+        v_l = (button.down, second.down)
+        gates = lia.l_g[:WINNER_BITS]
+        for neuron, level in enumerate(v_l):
+            m.d.comb += lia.v_l[neuron].eq(level)
+        m.d.comb += [
+            lia.clear.eq(~powered),
+            lia.evaluate.eq(1),
+            spike.eq(button.pressed | second.pressed),
+            self.winner.eq(gates),
+        ]
+        # The first evaluation must be asked for, since V_L does not change at power-up.
+        asked = Signal()
+        m.d.comb += lia.force.eq(powered & ~asked)
+        m.d.sync += asked.eq(powered)
+        for pin, signal in enumerate((*v_l, *gates)):
+            m.d.sync += self.scope[pin].eq(signal)
+        return m
+
+
+TWINS: dict[str, Callable[[BoardImage, int], Twin]] = {
+    "digits": DigitsTwin,
+    "hybrid-neuron": HybridNeuronTwin,
+    "ts-neuron": TsNeuronTwin,
+    "lia": LiaTwin,
+}

@@ -1,0 +1,162 @@
+import json
+import stat
+import sys
+
+import pytest
+from amaranth.hdl import ClockDomain, Elaboratable, Module, Signal
+from amaranth.lib import io
+
+from memtwin.boards.build import build, build_top
+from memtwin.boards.clock import ClockGenerator
+from memtwin.boards.registry import board
+from memtwin.boards.tools import ToolError
+from memtwin.sim.errors import InputError
+
+
+class Blink(Elaboratable):
+    """A counter; with `chain`, an addition as long as that many carries, which is slow."""
+
+    def __init__(self, target, chain=0):
+        self.target = target
+        self.chain = chain
+
+    def elaborate(self, platform):
+        m = Module()
+        m.domains.sync = ClockDomain()
+        m.submodules.clock = ClockGenerator(self.target)
+        m.submodules.led = led = io.Buffer("o", platform.request("led", 0, dir="-"))
+        count = Signal(20 + self.chain)
+        m.d.sync += count.eq(count + count[::-1] + 1)
+        m.d.comb += led.o.eq(count[-1])
+        return m
+
+
+def make(name, out, **options):
+    target = board(name)
+    said = []
+    chain = options.pop("chain", 0)
+    report = build_top(Blink(target, chain), target, "blink", out, say=said.append, **options)
+    return report, said
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    out = tmp_path_factory.mktemp("built") / "deeper"
+    return out, *make("icebreaker", out)
+
+
+def test_report_is_what_was_built(built):
+    out, report, _ = built
+    assert report["clock_hz"] == 24e6
+    assert report["fmax_hz"] > 24e6
+    used, available = report["utilisation"]["ICESTORM_LC"]
+    assert 20 < used < 100
+    assert available == 5280
+    assert report["utilisation"]["ICESTORM_PLL"] == [1, 1]
+    assert json.loads((out / "blink-icebreaker.json").read_text(encoding="utf-8")) == report
+
+
+def test_files(built):
+    out, report, _ = built
+    names = {f"blink-icebreaker{end}" for end in (".bin", ".json", ".place.log", ".synthesis.log")}
+    assert {path.name for path in out.iterdir()} == names
+    assert report["bitstream"] == str(out / "blink-icebreaker.bin")
+    image = (out / "blink-icebreaker.bin").read_bytes()
+    assert b"\x7e\xaa\x99\x7e" in image[:256]  # an iCE40 bitstream begins so
+    assert "Max frequency" in (out / "blink-icebreaker.place.log").read_text(encoding="utf-8")
+
+
+def test_says_what_takes_time(built):
+    _, _, said = built
+    assert said == [
+        "the first use of each tool compiles it, which takes a few minutes",
+        "synthesis of blink for 1BitSquared iCEBreaker",
+        "place and route, seed 1",
+        "bitstream",
+    ]
+
+
+def test_same_design_same_bits(built, tmp_path):
+    out, report, _ = built
+    again, _ = make("icebreaker", tmp_path)
+    assert (tmp_path / "blink-icebreaker.bin").read_bytes() == (out / "blink-icebreaker.bin").read_bytes()
+    assert again["digest"] == report["digest"]
+
+
+def test_reuse(built, monkeypatch, tmp_path):
+    out, report, _ = built
+    monkeypatch.setenv("YOSYS", "no-such-yosys")
+    again, said = make("icebreaker", out, reuse=True)
+    assert again == report
+    assert said == [f"{report['bitstream']} is up to date"]
+    with pytest.raises(InputError, match="YOSYS"):
+        make("icebreaker", out, reuse=True, chain=1)
+    with pytest.raises(InputError, match="YOSYS"):
+        make("icebreaker", tmp_path, reuse=True)
+
+
+def stand_in(monkeypatch, tmp_path, variable, script):
+    path = tmp_path / variable.lower()
+    path.write_text(f"#!{sys.executable}\nimport json, sys\n{script}\n", encoding="utf-8")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv(variable, str(path))
+
+
+SLOW = """
+report = {"fmax": {"clk": {"achieved": 23.5, "constraint": 24.0}}, "utilization": {}, "critical_paths": [
+    {"from": "posedge clk", "to": "posedge clk", "path": [
+        {"delay": 1.0, "from": {"cell": "a.b_SB_DFF_Q_DFFLC"}, "to": {"cell": "x_SB_LUT4_O_LC"}},
+        {"delay": 2.0, "from": {"cell": "x_SB_LUT4_O_LC"}, "to": {"cell": "c_SB_CARRY_CO"}}]}]}
+json.dump(report, open("report.json", "w"))
+open("seeds", "a").write(sys.argv[sys.argv.index("--seed") + 1])
+"""
+
+
+def test_missed_timing_is_a_failure(monkeypatch, tmp_path):
+    for variable in ("YOSYS", "ICEPACK"):
+        stand_in(monkeypatch, tmp_path, variable, "")
+    stand_in(monkeypatch, tmp_path, "NEXTPNR_ICE40", SLOW)
+    said = []
+    target = board("icebreaker")
+    with pytest.raises(ToolError) as caught:
+        build_top(Blink(target), target, "blink", tmp_path / "out", say=said.append)
+    assert str(caught.value) == (
+        "design blink reaches 23.50 MHz on icebreaker, less than the 24.00 MHz that it must run at; "
+        "its longest path is a.b to c"
+    )
+    assert [line for line in said if "seed" in line] == [f"place and route, seed {seed}" for seed in (1, 2, 3)]
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_next_seed_may_meet_the_timing(monkeypatch, tmp_path):
+    for variable in ("YOSYS", "ICEPACK"):
+        stand_in(monkeypatch, tmp_path, variable, "for name in ('top.rpt', 'top.bin'): open(name, 'w').close()")
+    fast = SLOW.replace("23.5", "24.0 + (sys.argv[sys.argv.index('--seed') + 1] == '2') - 0.5")
+    stand_in(monkeypatch, tmp_path, "NEXTPNR_ICE40", fast + "open('top.tim', 'w').close()")
+    report, said = make("icebreaker", tmp_path / "out")
+    assert (report["seed"], report["fmax_hz"]) == (2, 24.5e6)
+    assert "too slow: 23.50 MHz of 24.00 MHz" in said
+
+
+def test_failed_tool_leaves_nothing_and_shows_its_lines(monkeypatch, tmp_path):
+    stand_in(monkeypatch, tmp_path, "YOSYS", "sys.stderr.write('ERROR: Module `x` is not part of the design\\n'); sys.exit(1)")
+    out = tmp_path / "out"
+    with pytest.raises(ToolError, match=r"yosys failed \(exit status 1\)\n  ERROR: Module `x` is not part"):
+        make("icebreaker", out)
+    assert list(out.iterdir()) == []
+
+
+def test_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(InputError, match="folder .*file/out: cannot be made"):
+        make("icebreaker", tmp_path / "file" / "out")
+
+
+def test_unknown_names():
+    def never(design):
+        raise AssertionError(design)
+
+    with pytest.raises(InputError, match="board none: unknown; expected one of icebreaker, ulx3s-85f"):
+        build("digits", "none", "out", never)
+    with pytest.raises(InputError, match="design none: cannot be built for a board; expected one of digits, "):
+        build("none", "icebreaker", "out", never)
