@@ -5,7 +5,7 @@ import itertools
 from amaranth.hdl import Const, Module, Mux, Signal, unsigned
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
+from amaranth.utils import bits_for, ceil_log2
 
 from memtwin.boards.image import LessonPlan
 from memtwin.hdl.presenter import Presentation
@@ -176,7 +176,11 @@ class Lesson(wiring.Component):
     def _count(self, m: Module, count: Signal, counted: Signal) -> None:
         """Count the spikes of each neuron in a memory; find the largest count at `count`, and tell with `counted`."""
         neurons = self.layout.gates
-        m.submodules.counts = counts = memory.Memory(shape=unsigned(16), depth=neurons, init=[])
+        # One spike per clock period at most.
+        width = bits_for(self.plan.periods + self.plan.rest)
+        m.submodules.counts = counts = memory.Memory(
+            shape=unsigned(width), depth=neurons, init=[], attrs={"no_rw_check": 1}
+        )
         write, read = counts.write_port(), counts.read_port()
         walking = Signal()
         choosing = Signal()
@@ -210,7 +214,7 @@ class Lesson(wiring.Component):
             write.data.eq(old + spiked),
             write.en.eq(behind & ~choosing),
         ]
-        best = Signal(16)
+        best = Signal(width)
         leader = Signal.like(index)
         with m.If(self.strobe & ~walking):
             m.d.sync += [fresh.eq(opening), opening.eq(0)]

@@ -7,7 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["AnalogPin", "Button", "Flash", "Ticker"]
+__all__ = ["AnalogPin", "Button", "Flash", "Sampler", "Ticker"]
 
 
 class Ticker(wiring.Component):
@@ -50,6 +50,39 @@ class Ticker(wiring.Component):
             m.d.sync += phase.eq(phase - (self.whole - self.step))
         with m.Else():
             m.d.sync += phase.eq(phase + self.step)
+        return m
+
+
+class Sampler(wiring.Component):
+    """Divides ticks by a power of two, for what happens at the pace of a hand.
+
+    Parameters
+    ----------
+    bits : int
+        One tick in ``2**bits`` is passed on, the last.
+
+    Members
+    -------
+    tick : In(1)
+        Fast ticks.
+    sample : Out(1)
+        Slow ticks, one clock after the fast one.
+    """
+
+    tick: Signal
+    sample: Signal
+
+    def __init__(self, bits: int) -> None:
+        if isinstance(bits, bool) or not isinstance(bits, int) or bits < 1:
+            raise ValueError(f"bits must be an integer of at least 1, not {bits!r}")
+        self.bits = bits
+        super().__init__({"tick": In(1), "sample": Out(1)})
+
+    def elaborate(self, platform: object) -> Module:
+        """Build the counter."""
+        m = Module()
+        count = Signal(self.bits)
+        m.d.sync += Cat(count, self.sample).eq(count + self.tick)
         return m
 
 

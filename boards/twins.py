@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from memtwin.boards.image import BoardImage
 from memtwin.boards.lesson import Lesson
-from memtwin.boards.panel import AnalogPin, Button, Flash, Ticker
+from memtwin.boards.panel import AnalogPin, Button, Flash, Sampler, Ticker
 from memtwin.hdl.config import MemoryMap
 from memtwin.hdl.lia import LateralInhibition
 from memtwin.hdl.network import Network
@@ -20,7 +20,7 @@ __all__ = ["TWINS", "DigitsTwin", "HybridNeuronTwin", "LiaTwin", "TsNeuronTwin",
 
 SCOPE_PINS = 8
 WINNER_BITS = 4
-SAMPLE_HZ = 100  # buttons and flashes
+SAMPLE_BITS = 9  # buttons and flashes: every 512 substeps, 8 ms in the circuit's time of zhang2021
 ANALOG_BITS = 12
 
 
@@ -33,8 +33,8 @@ class Twin(wiring.Component):
         Structure and coefficients.
     clock_hz : int
         Clock that the design runs at, which the circuit's own time is derived from.
-    sample_hz : int
-        How often buttons are looked at.
+    sample_bits : int
+        Buttons are looked at every ``2**sample_bits`` substeps of the circuit's time.
 
     Attributes
     ----------
@@ -64,10 +64,10 @@ class Twin(wiring.Component):
     spike: Signal
     scope: Signal
 
-    def __init__(self, content: BoardImage, clock_hz: int, sample_hz: int = SAMPLE_HZ) -> None:
+    def __init__(self, content: BoardImage, clock_hz: int, sample_bits: int = SAMPLE_BITS) -> None:
         self.content = content
         self._ticker = Ticker(clock_hz, content.substep_hz)
-        self._sampler = Ticker(clock_hz, sample_hz)
+        self._sampler = Sampler(sample_bits)
         super().__init__(
             {
                 "button": In(1),
@@ -87,7 +87,8 @@ class Twin(wiring.Component):
         m.submodules.second_button = second = Button()
         m.submodules.flash = flash = Flash()
         m.d.comb += [
-            *(part.sample.eq(sampler.tick) for part in (button, second, flash)),
+            sampler.tick.eq(ticker.tick),
+            *(part.sample.eq(sampler.sample) for part in (button, second, flash)),
             button.raw.eq(self.button),
             second.raw.eq(self.second),
             self.spike.eq(flash.lit),
@@ -111,7 +112,7 @@ class DigitsTwin(Twin):
     NO_ANSWER = (1 << WINNER_BITS) - 1
     signals = ("clk", "node2", "l1", "l2", "g1", "v_l", "gate", "t3")
 
-    def __init__(self, content: BoardImage, clock_hz: int, sample_hz: int = SAMPLE_HZ) -> None:
+    def __init__(self, content: BoardImage, clock_hz: int, sample_bits: int = SAMPLE_BITS) -> None:
         if content.lesson is None:
             raise ValueError("lesson must be given")
         self._network = Network(content.layers, content.image)
@@ -119,7 +120,7 @@ class DigitsTwin(Twin):
         if max(layout.gates, len(content.lesson.patterns)) > self.NO_ANSWER:
             raise ValueError(f"a lesson must have at most {self.NO_ANSWER} patterns and answers for {WINNER_BITS} LEDs")
         self._lesson = Lesson(content.lesson, layout)
-        super().__init__(content, clock_hz, sample_hz)
+        super().__init__(content, clock_hz, sample_bits)
 
     def elaborate(self, platform: object) -> Module:
         """Join network, lesson and panel."""
@@ -162,10 +163,10 @@ class HybridNeuronTwin(Twin):
     signals = ("clk", "node2", "l1", "l2", "g1", "v_l", "t3", "x")
     lights = ("g1", "v_l", "node2", "t3")
 
-    def __init__(self, content: BoardImage, clock_hz: int, sample_hz: int = SAMPLE_HZ) -> None:
+    def __init__(self, content: BoardImage, clock_hz: int, sample_bits: int = SAMPLE_BITS) -> None:
         (layer,) = content.layers
         self._neuron = HybridNeuron(layer.rows, content.image, substeps=layer.substeps, recip_shift=layer.recip_shift)
-        super().__init__(content, clock_hz, sample_hz)
+        super().__init__(content, clock_hz, sample_bits)
 
     def elaborate(self, platform: object) -> Module:
         """Join neuron and panel."""
@@ -194,10 +195,10 @@ class TsNeuronTwin(Twin):
     signals = ("clk", "spike", "on", "pulse", "", "", "", "x")
     lights = ("spike", "on")
 
-    def __init__(self, content: BoardImage, clock_hz: int, sample_hz: int = SAMPLE_HZ) -> None:
+    def __init__(self, content: BoardImage, clock_hz: int, sample_bits: int = SAMPLE_BITS) -> None:
         (layer,) = content.layers
         self._neuron = TsNeuron(content.image, substeps=layer.substeps, recip_shift=layer.recip_shift)
-        super().__init__(content, clock_hz, sample_hz)
+        super().__init__(content, clock_hz, sample_bits)
 
     def elaborate(self, platform: object) -> Module:
         """Join device and panel."""
@@ -252,12 +253,12 @@ class LiaTwin(Twin):
 
     signals = ("v_l0", "v_l1", "l_g0", "l_g1", "l_g2", "l_g3", "", "")
 
-    def __init__(self, content: BoardImage, clock_hz: int, sample_hz: int = SAMPLE_HZ) -> None:
+    def __init__(self, content: BoardImage, clock_hz: int, sample_bits: int = SAMPLE_BITS) -> None:
         (layer,) = content.layers
         if layer.neurons < WINNER_BITS:
             raise ValueError(f"layers must have at least {WINNER_BITS} neurons, not {layer.neurons}")
         self._lia = LateralInhibition(layer.neurons, layer.tie, MemoryMap(content.image), "layer1.")
-        super().__init__(content, clock_hz, sample_hz)
+        super().__init__(content, clock_hz, sample_bits)
 
     def elaborate(self, platform: object) -> Module:
         """Join array and panel."""

@@ -206,7 +206,11 @@ class Crossbar(wiring.Component):
                 r, c = divmod(index, columns)
                 if c % lanes == lane:
                     init[(r << slice_bits) + c // lanes] = word
-            m.submodules[f"lane{lane}"] = cells = memory.Memory(shape=CONDUCTANCE, depth=len(init), init=init)
+            # No synapse that is read in the clock of its write is used; without the attribute Yosys adds logic for
+            # that case.
+            m.submodules[f"lane{lane}"] = cells = memory.Memory(
+                shape=CONDUCTANCE, depth=len(init), init=init, attrs={"no_rw_check": 1}
+            )
             write = cells.write_port()
             read = cells.read_port()
             m.d.comb += [

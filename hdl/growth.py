@@ -40,7 +40,7 @@ class GrowthTable(wiring.Component):
     voltage : In(16)
         Voltage at node 1, UQ(2, 14) V.
     gain : In(16)
-        Gain of the device, UQ(1, 15).
+        Gain of the device whose voltage was presented `gain_delay` clocks ago, UQ(1, 15).
     o_valid : Out(1)
         The result is valid.
     growth : Out(16)
@@ -54,6 +54,7 @@ class GrowthTable(wiring.Component):
     """
 
     latency = 6
+    gain_delay = 4
 
     config: "wiring.PureInterface"
     valid: Signal
@@ -103,10 +104,8 @@ class GrowthTable(wiring.Component):
         index = [self.voltage[9:], Signal(7, name="index_1"), Signal(7, name="index_2")]
         fraction = Signal(9)
         # Words need no reset, `valid` has one; and only registers without one fit into the SB_MAC16.
-        gain = [self.gain, *(Signal(GAIN, name=f"gain_{k}", reset_less=True) for k in range(1, 5))]
         m.d.sync += [valid.eq(Cat(self.valid, valid)), fraction.eq(self.voltage[:9])]
-        for pipe in (index, gain):
-            m.d.sync += [after.eq(before) for before, after in pairwise(pipe)]
+        m.d.sync += [after.eq(before) for before, after in pairwise(index)]
 
         # The base is read two clocks after the slope, when the product is due: that delays 7 bits instead of 16.
         m.d.comb += [read_slope.addr.eq(index[0]), read_base.addr.eq(index[2])]
@@ -118,7 +117,7 @@ class GrowthTable(wiring.Component):
         m.d.sync += g.eq(saturate((Cat(1, read_base.data) + Cat(self.m_product[8], self.m_product[9:]))[1:], 16))
         product = Signal(32, reset_less=True)
         m.d.sync += [
-            product.eq(g * gain[4]),
+            product.eq(g * self.gain),
             self.growth.eq(saturate(round_shift(product, 15), 16)),
         ]
         m.d.comb += self.o_valid.eq(valid[-1])

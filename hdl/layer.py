@@ -254,17 +254,20 @@ class Layer(wiring.Component):
             for bit, name in enumerate(("refractory", "depression", "skip", "adaptive", "scaled"))
         }
 
+        # No word that is read in the clock of its write is used; without the attribute Yosys adds logic for that case.
+        attrs = {"no_rw_check": 1}
+
         # State of a neuron. `lifted` counts the passes of this half-period in which T3 lifted node 1.
         lifted_bits = self.structure.pace_bits
         state = data.StructLayout({"x": X, "on": 1, "lifted": lifted_bits})
-        m.submodules.state = state_memory = memory.Memory(shape=state, depth=neurons, init=[])
+        m.submodules.state = state_memory = memory.Memory(shape=state, depth=neurons, init=[], attrs=attrs)
         state_write = state_memory.write_port()
         state_read = state_memory.read_port()
 
         # Growth per substep: bank 0 for node 1 as the inputs drive it, bank 1 for node 1 lifted by T3.
         bank = 1 << ceil_log2(neurons)
         drive_init = [0] * bank + self._lift_window.init
-        m.submodules.drive = drive_memory = memory.Memory(shape=GROWTH, depth=2 * bank, init=drive_init)
+        m.submodules.drive = drive_memory = memory.Memory(shape=GROWTH, depth=2 * bank, init=drive_init, attrs=attrs)
         drive_write = drive_memory.write_port()
         drive_read = drive_memory.read_port()
 

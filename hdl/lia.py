@@ -110,7 +110,10 @@ class LateralInhibition(wiring.Component):
         m = Module()
         neurons = self.neurons
         m.submodules.crossbar = crossbar = self.crossbar
-        m.submodules.reference = reference = memory.Memory(shape=unsigned(16), depth=neurons, init=self.reference.init)
+        # A reference is written while the array is idle; without the attribute Yosys adds logic for the other case.
+        m.submodules.reference = reference = memory.Memory(
+            shape=unsigned(16), depth=neurons, init=self.reference.init, attrs={"no_rw_check": 1}
+        )
         write = reference.write_port()
         read = reference.read_port()
         wiring.connect(m, wiring.flipped(self.config), crossbar.config)

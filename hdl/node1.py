@@ -1,5 +1,7 @@
 """Node 1: the voltage divider of a neuron's synapses and its load, without a division in the fast path."""
 
+from itertools import pairwise
+
 from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
@@ -18,7 +20,8 @@ class Node1(wiring.Component):
     Fast path, with `sum_shift = ceil_log2(rows)`:
     `current_hi = sat(round_shift(current, sum_shift), 16)`,
     `v1 = sat(round_shift(current_hi * reciprocal, recip_shift), 16)`;
-    latency 4 clocks (`latency`), one column per clock.
+    latency 4 clocks (`latency`), one column per clock. The gain of the column follows its voltage after `gain_delay`
+    clocks, when `GrowthTable` takes it.
 
     Update of one reciprocal, after its column was learnt:
     `total_hi = round_shift(total, sum_shift)`,
@@ -62,7 +65,7 @@ class Node1(wiring.Component):
     o_v1 : Out(16)
         Voltage of node 1, UQ(2, 14) V.
     o_gain : Out(16)
-        Gain of the same column, UQ(1, 15).
+        Gain of the column that was on the port `gain_delay` clocks ago, UQ(1, 15).
     w_start : In(1)
         Takes `w_column` and `w_total`; ignored while `w_busy`.
     w_column : In(range(neurons))
@@ -82,6 +85,7 @@ class Node1(wiring.Component):
     """
 
     latency = 4
+    gain_delay = 4
 
     config: wiring.PureInterface
     v_in: Signal
@@ -113,9 +117,9 @@ class Node1(wiring.Component):
         self.recip_shift = recip_shift
         self.gain = memory_map.claim(prefix + "gain", neurons)
         # The load counts as one more row; rounding may carry into the next power of two.
-        self._total_hi_top = ((rows + 1) * 0xFFFF + (1 << self.sum_shift >> 1)) >> self.sum_shift
-        self._numerator_top = (0xFFFF << recip_shift) + (self._total_hi_top >> 1)
-        self.update_latency = self._numerator_top.bit_length() + 2
+        total_hi_top = ((rows + 1) * 0xFFFF + (1 << self.sum_shift >> 1)) >> self.sum_shift
+        self._divider = Divider(16, recip_shift, total_hi_top.bit_length())
+        self.update_latency = self._divider.latency + 1
         super().__init__(
             {
                 "config": In(ConfigBus()),
@@ -143,8 +147,12 @@ class Node1(wiring.Component):
         """Build node 1."""
         m = Module()
         zeros = [0] * self.neurons
-        m.submodules.reciprocal = reciprocal = memory.Memory(shape=unsigned(16), depth=self.neurons, init=zeros)
-        m.submodules.gain = gain = memory.Memory(shape=GAIN, depth=self.neurons, init=self.gain.init)
+        # No word that is read in the clock of its write is used; without the attribute Yosys adds logic for that case.
+        attrs = {"no_rw_check": 1}
+        m.submodules.reciprocal = reciprocal = memory.Memory(
+            shape=unsigned(16), depth=self.neurons, init=zeros, attrs=attrs
+        )
+        m.submodules.gain = gain = memory.Memory(shape=GAIN, depth=self.neurons, init=self.gain.init, attrs=attrs)
         reciprocal_read = reciprocal.read_port()
         reciprocal_write = reciprocal.write_port()
         gain_read = gain.read_port()
@@ -162,6 +170,10 @@ class Node1(wiring.Component):
             *(Signal.like(self.i_column, name=f"column{stage}") for stage in range(1, 4)),
             self.o_column,
         ]
+        gain_column = [
+            self.o_column,
+            *(Signal.like(self.o_column, name=f"gain_column{stage}") for stage in range(1, self.gain_delay)),
+        ]
         current_hi = Signal(16)
         # No reset, so that the multiplier block takes the registers in.
         a = Signal(16, reset_less=True)
@@ -169,14 +181,15 @@ class Node1(wiring.Component):
         product = Signal(32, reset_less=True)
         m.d.comb += [
             reciprocal_read.addr.eq(self.i_column),
-            # Read late, so that the gain needs no delay line.
-            gain_read.addr.eq(column[3]),
+            # Read late: to delay a column takes fewer registers than to delay its gain.
+            gain_read.addr.eq(gain_column[-1]),
             self.o_gain.eq(gain_read.data),
             self.m_product.eq(product),
         ]
         m.d.sync += [
-            *(later.eq(earlier) for later, earlier in zip(valid[1:], valid[:-1], strict=True)),
-            *(later.eq(earlier) for later, earlier in zip(column[1:], column[:-1], strict=True)),
+            *(later.eq(earlier) for earlier, later in pairwise(valid)),
+            *(later.eq(earlier) for earlier, later in pairwise(column)),
+            *(later.eq(earlier) for earlier, later in pairwise(gain_column)),
             current_hi.eq(saturate(round_shift(self.i_current, self.sum_shift), 16)),
             a.eq(Mux(valid[1], current_hi, self.m_a)),
             b.eq(Mux(valid[1], reciprocal_read.data, self.m_b)),
@@ -185,8 +198,8 @@ class Node1(wiring.Component):
         ]
 
         # Update.
-        total_hi = Signal(range(self._total_hi_top + 1))
-        m.submodules.divider = divider = Divider(self._numerator_top.bit_length(), len(total_hi))
+        m.submodules.divider = divider = self._divider
+        total_hi = Signal.like(divider.divisor)
         divide = Signal()
         update_column = Signal.like(self.w_column)
         m.d.sync += divide.eq(self.w_start & ~self.w_busy)
@@ -197,7 +210,7 @@ class Node1(wiring.Component):
             ]
         m.d.comb += [
             divider.start.eq(divide),
-            divider.numerator.eq((self.v_in << self.recip_shift) + (total_hi >> 1)),
+            divider.numerator.eq(self.v_in),
             divider.divisor.eq(total_hi),
             self.w_busy.eq(divide | divider.busy | divider.done),
             self.w_done.eq(divider.done),

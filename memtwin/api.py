@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from memtwin.boards.registry import board
+from memtwin.boards.registry import board as find_board
 from memtwin.sim import backends
 from memtwin.sim.compare import compare as compare_recordings
 from memtwin.sim.errors import InputError
@@ -109,7 +109,7 @@ def run(
     settings = chosen.settings(
         cards=tuple(cards), assignments=tuple(assignments), seed=seed, trials=trials, spread=spread
     )
-    clock_hz = board(clock_board).clock_hz
+    clock_hz = find_board(clock_board).clock_hz
     runs = chosen.plan(settings)
     recordings = {}
     for label, job in runs.items():
@@ -211,9 +211,15 @@ def _merge(findings: dict[str, dict[str, Any]]) -> dict[str, Any]:
         )
         out["first_difference"] = next(differences, None)
         return out
-    errors: dict[str, Any] = {"event_time_s": 0.0, "event_count_difference": 0, "rms_between_events": {}}
-    for finding in findings.values():
+    errors: dict[str, Any] = {
+        "event_time_s": 0.0,
+        "event_count_difference": 0,
+        "rms_between_events": {},
+        "divergence": [],
+    }
+    for label, finding in findings.items():
         found = finding["errors"]
+        errors["divergence"] += [{"run": label, **entry} for entry in found["divergence"]]
         errors["event_time_s"] = max(errors["event_time_s"], found["event_time_s"])
         errors["event_count_difference"] += found["event_count_difference"]
         for trace, rms in found["rms_between_events"].items():

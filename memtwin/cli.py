@@ -19,6 +19,7 @@ from memtwin import api, designs
 from memtwin.boards import registry
 from memtwin.boards.build import build as build_board
 from memtwin.boards.flash import flash as flash_board
+from memtwin.boards.tools import ToolError
 from memtwin.sim.cards import card_names, load_card
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments import EXPERIMENTS
@@ -288,6 +289,10 @@ def main() -> None:
         status = app(standalone_mode=False)
     except InputError as error:
         _fail(str(error))
+    except ToolError as error:
+        # The tool's own last lines are part of the message.
+        print(f"memtwin: {error}", file=sys.stderr)
+        sys.exit(1)
     except _UsageError as error:
         _fail(f"{error.format_message()} See memtwin --help.")
     except typer.Abort:

@@ -3,15 +3,18 @@
 They are what `memtwin verilog` writes, `memtwin verify` checks and `memtwin build` puts on a board.
 """
 
+import dataclasses
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 from amaranth.lib import wiring
+from amaranth.utils import ceil_log2
 
 from memtwin.boards.image import BoardImage
-from memtwin.hdl.config import MemoryMap
+from memtwin.hdl.config import MatrixWindow, MemoryMap
 from memtwin.hdl.host import HostPort
 from memtwin.hdl.layer import LayerConfig
 from memtwin.hdl.lia import LateralInhibition
@@ -19,6 +22,7 @@ from memtwin.hdl.network import Network
 from memtwin.hdl.neuron import HybridNeuron
 from memtwin.hdl.ts_neuron import TsNeuron
 from memtwin.hdl.verilog import convert
+from memtwin.sim import rtl
 from memtwin.sim.backends import Run
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments import EXPERIMENTS
@@ -64,10 +68,12 @@ class Design:
         experiment = EXPERIMENTS[self.experiment]
         return experiment.plan(experiment.settings(trials=1))[self.run]
 
-    @property
+    @cached_property
     def spec(self) -> NetworkSpec:
-        """What it is a twin of."""
-        return self.job.spec
+        """What it is a twin of: the network of trial 0."""
+        spec = self.job.spec
+        layers = (dataclasses.replace(layer, v_in=float(np.ravel(layer.v_in)[0])) for layer in spec.layers)
+        return dataclasses.replace(spec, layers=tuple(layers))
 
     @cached_property
     def coefficients(self) -> list[LayerCoefficients]:
@@ -82,10 +88,7 @@ class Design:
     @property
     def image(self) -> dict[str, list[int]]:
         """Coefficients of all layers."""
-        out: dict[str, list[int]] = {}
-        for number, layer in enumerate(self.coefficients, 1):
-            out |= layer.image(0, f"layer{number}.")
-        return out
+        return rtl.image(self.coefficients, 0)
 
     def build(self) -> tuple[wiring.Component, MemoryMap]:
         """Build the gateware, which holds the coefficients after reset; and the addresses of the coefficients."""
@@ -126,7 +129,7 @@ DESIGNS = {
             name="ts-neuron",
             title="bare threshold switch under voltage pulses",
             experiment="ts-pulses",
-            run="train",
+            run="trains",
             use=_NEURON_USE,
             parts=_ts_neuron,
         ),
@@ -144,7 +147,8 @@ DESIGNS = {
             experiment="lia",
             run="layer",
             use="""\
-After reset strobe evaluate with force; afterwards strobe evaluate (or hold it) and l_g follows v_l when busy is low.""",
+After reset strobe evaluate with force. From then on evaluate may be held high: l_g follows v_l, and is valid when busy
+is low.""",
             parts=_lia,
         ),
         Design(
@@ -185,7 +189,9 @@ def verilog(name: str) -> str:
     design = find_design(name)
     component, memory_map = design.build()
     head = _header(design, component, memory_map)
-    return "".join(f"// {line}".rstrip() + "\n" for line in head) + "\n" + convert(component, design.top)
+    # Without a time scale Icarus warns of whoever has one.
+    comment = "".join(f"// {line}".rstrip() + "\n" for line in head)
+    return f"{comment}\n`timescale 1ns / 1ps\n\n{convert(component, design.top)}"
 
 
 def _header(design: Design, component: wiring.Component, memory_map: MemoryMap) -> list[str]:
@@ -198,14 +204,19 @@ def _header(design: Design, component: wiring.Component, memory_map: MemoryMap) 
         shown = ", ".join(f"{name} {value}" for name, value in layer.structure.items())
         lines += ["", f"Layer {number}: {shown}"]
     lines += ["", "Coefficients after reset are those of"]
-    for card in (spec.device, spec.synapse, spec.neuron, spec.lia):
+    names = {name.partition(".")[2] for name in memory_map.windows}
+    cards = [spec.device, spec.synapse, spec.neuron] if "leak" in names else []
+    for card in [*cards, *([spec.lia] if "inhibition" in names else [])]:
         values = ", ".join(f"{name} {field}" for name, field in card.fields.items())
         lines += textwrap.wrap(f"card {card.name}: {values}", 117, initial_indent="  ", subsequent_indent="    ")
     lines += ["", "Words of 16 bits on the configuration bus, by address:"]
     for window in memory_map.windows.values():
         first, last = window.address(0), window.address(window.depth - 1)
         where = f"0x{first:05x}" if window.depth == 1 else f"0x{first:05x}-0x{last:05x}"
-        lines.append(f"  {where:17}  {window.name}")
+        fields = ""
+        if isinstance(window, MatrixWindow):
+            fields = f", row * {1 << ceil_log2(window.columns)} + column"
+        lines.append(f"  {where:17}  {window.name}{fields}")
     if isinstance(component, HostPort):
         for register, addresses in component.registers.items():
             where = f"0x{addresses[0]:06x}" if len(addresses) == 1 else f"0x{addresses[0]:06x}-0x{addresses[-1]:06x}"

@@ -111,7 +111,7 @@ def _describe(job: Run, a: NDArray[np.uint64], b: NDArray[np.uint64], position: 
 
 def _counts(a: Recording, b: Recording) -> tuple[int, dict[str, Any] | None]:
     """Compare periods, fires, spikes and final conductances; return how many values, and the first that differs."""
-    pairs = [("periods", None, a.periods, b.periods)]
+    pairs: list[tuple[str, int | None, NDArray, NDArray]] = [("periods", None, a.periods, b.periods)]
     for number, (one, other) in enumerate(zip(a.layers, b.layers, strict=True)):
         pairs += [(name, number, getattr(one, name), getattr(other, name)) for name in _COUNTED]
     for name, layer, ours, theirs in pairs:

@@ -4,9 +4,10 @@ One binary serves every trial, and every job of the same structure: coefficients
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ from memtwin.sim.program import Program
 from memtwin.sim.quantize import LayerCoefficients, quantize
 from memtwin.sim.recording import LayerRecording, Recording
 
-__all__ = ["host_port", "image", "presentation_writes", "run"]
+__all__ = ["image", "presentation_writes", "run"]
 
 _KIND = {name: kind for kind, name in trace.KINDS.items()}
 # Counts, final conductances and times are made of these; a recording keeps all kinds.
@@ -47,8 +48,8 @@ def run(job: Run, progress: Progress | None = None) -> Recording:
         If a value of a card or of the program does not fit its word, or a tool is missing.
     """
     coefficients = quantize(job.spec, job.sample())
-    host = host_port(coefficients)
-    binary = verilator.binary(convert(host, "top"), layers=len(coefficients))
+    host, text = _gateware(tuple(LayerConfig(**layer.structure) for layer in coefficients))
+    binary = verilator.binary(text, layers=len(coefficients))
     done = np.zeros(job.program.trials)
 
     def one(trial: int) -> list[_Layer]:
@@ -89,9 +90,11 @@ def run(job: Run, progress: Progress | None = None) -> Recording:
     )
 
 
-def host_port(coefficients: Sequence[LayerCoefficients], image: Mapping[str, Sequence[int]] | None = None) -> HostPort:
-    """Gateware of a network behind its bus; `image` is what it holds after reset."""
-    return HostPort(Network([LayerConfig(**layer.structure) for layer in coefficients], image))
+@cache
+def _gateware(layers: tuple[LayerConfig, ...]) -> tuple[HostPort, str]:
+    """Network behind its bus, and its Verilog; writing that takes about as long as running a short job."""
+    host = HostPort(Network(layers))
+    return host, convert(host, "top")
 
 
 def image(coefficients: Sequence[LayerCoefficients], trial: int) -> dict[str, list[int]]:
@@ -120,9 +123,9 @@ def presentation_writes(host: HostPort, program: Program, trial: int) -> tuple[N
         if most > _LARGEST_COUNT:
             raise InputError(f"program, {name}: the gateware counts to {_LARGEST_COUNT}, not to {most}")
     presentations = program.presentations
-    values = {
-        name: _words(getattr(program, name)[trial]) for name in ("pixels", "gates", "learn")
-    } | {name: getattr(program, name)[trial][:, None] for name in ("until", "fires", "periods", "rest")}
+    values = {name: _words(getattr(program, name)[trial]) for name in ("pixels", "gates", "learn")} | {
+        name: getattr(program, name)[trial][:, None] for name in ("until", "fires", "periods", "rest")
+    }
     values["init"] = (np.arange(presentations) == 0)[:, None]
     values["go"] = np.ones((presentations, 1))
     addresses = np.concatenate([list(words) for words in host.registers.values()])
@@ -160,9 +163,7 @@ class _Layer:
     words: NDArray[np.uint64] | None
 
 
-def _read(
-    output: verilator.Output, number: int, coefficients: LayerCoefficients, trial: int, record: bool
-) -> _Layer:
+def _read(output: verilator.Output, number: int, coefficients: LayerCoefficients, trial: int, record: bool) -> _Layer:
     """Count what happened in each presentation."""
     start, *ends = output.position[number].tolist()
     # What comes before the first presentation is the power-up after reset, without coefficients.

@@ -160,7 +160,9 @@ def _simulate(
             hdl_toplevel=top,
             build_dir=directory / "build",
             build_args=_VERILATOR if simulator == "verilator" else ["-s", "waves"],
-            defines={"NO_ICE40_DEFAULT_ASSIGNMENTS": 1} if simulator == "netlist" else {},  # Icarus 11 has no such ports
+            defines={"NO_ICE40_DEFAULT_ASSIGNMENTS": 1}
+            if simulator == "netlist"
+            else {},  # Icarus 11 has no such ports
             timescale=("1ns", "1ps"),
             waves=simulator == "verilator",
             log_file=built,
@@ -210,15 +212,14 @@ def _write_gtkw(waves: Path, top: str, ports: Sequence[str]) -> None:
                 scopes.pop()
             elif words[:1] == ["$var"] and scopes and scopes[-1] == top:
                 width = "" if words[2] == "1" else f"[{int(words[2]) - 1}:0]"
-                found[words[4]] = ".".join([*scopes, words[4]]) + width
+                found[words[4].lstrip("\\")] = ".".join([*scopes, words[4]]) + width
             elif words[:1] == ["$enddefinitions"]:
                 break
     with waves.with_suffix(".gtkw").open("w", encoding="utf-8") as view:
         save = GTKWSave(view)
-        save.dumpfile(waves.name)
+        save.dumpfile(waves.name, abspath=False)
         for port in ports:
-            if port in found:
-                save.trace(found[port])
+            save.trace(found[port.lstrip("\\")])
 
 
 def verify(design: str, simulator: str, out: Path, *, seed: int = 0) -> dict[str, Any]:

@@ -22,7 +22,18 @@ from numpy.typing import NDArray
 
 from memtwin.sim.errors import InputError
 
-__all__ = ["MARK", "RESET", "WAIT_IDLE", "Output", "binary", "cache_directory", "environment", "require", "run", "write"]
+__all__ = [
+    "MARK",
+    "RESET",
+    "WAIT_IDLE",
+    "Output",
+    "binary",
+    "cache_directory",
+    "environment",
+    "require",
+    "run",
+    "write",
+]
 
 # Operations of the harness without operands; `write` makes those with.
 WAIT_IDLE = np.uint64(1 << 56)
@@ -162,7 +173,7 @@ def write(addresses: NDArray | Sequence[int], data: NDArray | Sequence[int]) -> 
     """
     addresses, data = np.asarray(addresses, dtype=np.int64), np.asarray(data, dtype=np.int64)
     for name, values, most in (("address", addresses, _LARGEST_ADDRESS), ("data", data, 0xFFFF)):
-        if values.size and not (0 <= values.min() and values.max() <= most):
+        if values.size and not (values.min() >= 0 and values.max() <= most):
             raise ValueError(f"{name} must be in 0..{most}, not {values.min()}..{values.max()}")
     return (addresses << 16 | data).astype(np.uint64)
 

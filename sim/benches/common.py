@@ -14,7 +14,7 @@ from cocotb.handle import HierarchyObject
 from cocotb.triggers import FallingEdge
 from numpy.typing import NDArray
 
-from memtwin.sim import model, trace
+from memtwin.sim import model, rtl, trace
 from memtwin.sim.backends import Run
 from memtwin.sim.network import NetworkSpec, draw_sample
 from memtwin.sim.program import Program
@@ -107,10 +107,7 @@ def varied(spec: NetworkSpec, rng: np.random.Generator, seed: int) -> NetworkSpe
 
 def image(spec: NetworkSpec, seed: int) -> dict[str, list[int]]:
     """Coefficients of trial 0."""
-    out: dict[str, list[int]] = {}
-    for number, layer in enumerate(quantize(spec, draw_sample(spec, trials=1, seed=seed)), 1):
-        out |= layer.image(0, f"layer{number}.")
-    return out
+    return rtl.image(quantize(spec, draw_sample(spec, trials=1, seed=seed)), 0)
 
 
 def words_of_model(spec: NetworkSpec, program: Program, seed: int) -> list[NDArray[np.uint64]]:
@@ -122,7 +119,5 @@ def words_of_model(spec: NetworkSpec, program: Program, seed: int) -> list[NDArr
 def assert_equal(got: Sequence[int], expected: NDArray[np.uint64], where: str) -> None:
     """Check that a design and the model said the same, word by word."""
     for position, (mine, other) in enumerate(zip(got, expected.tolist(), strict=False)):
-        assert mine == other, (
-            f"{where}, word {position}: design {trace.fields(mine)}, model {trace.fields(other)}"
-        )
+        assert mine == other, f"{where}, word {position}: design {trace.fields(mine)}, model {trace.fields(other)}"
     assert len(got) == expected.size, f"{where}: {len(got)} words, {expected.size} in the model"

@@ -96,9 +96,9 @@ async def as_shipped(dut: HierarchyObject) -> None:
     """The first presentations of the experiment, with the coefficients that the design is shipped with."""
     test = DigitsTester(dut)
     await test.start()
-    job = test.design.job
-    first = {name: values[:1, :4] for name, values in vars(job.program).items()}
-    words, _ = await test.check(job.spec, job.seed, Program(**first))
+    design = test.design
+    first = {name: values[:1, :4] for name, values in vars(design.job.program).items()}
+    words, _ = await test.check(design.spec, design.job.seed, Program(**first))
     assert np.count_nonzero((words & np.uint64(15)) == 4) > 0  # layer 1 has learnt
 
 

@@ -168,14 +168,15 @@ def _learning_curve(run: Run, recording: Recording, fires: int) -> dict[str, lis
     """Conductances with which each fire comes about, and the rate of the interval from its spike to the next."""
     layer = recording.layers[0]
     moments, spikes = times(layer, 0, "fire"), times(layer, 0, "spike")
+    shown = max(0, min(fires, spikes.size - 1))
     steps = np.array([time for time, _, _ in layer.learning[0]])
     values = np.array([run.sample()[0].conductance[0, 0], *(synapses for _, _, synapses in layer.learning[0])])
     # Learning comes at the end of the half-period of the fire, so that no step has the time of a fire.
-    at_fire = values[np.searchsorted(steps, moments[:fires])]
+    at_fire = values[np.searchsorted(steps, moments[:shown])]
     return {
         "s1_S": at_fire[:, 0].tolist(),
         "s2_S": at_fire[:, 1].tolist(),
-        "rate_hz": [rate(pair) for pair in np.lib.stride_tricks.sliding_window_view(spikes[: fires + 1], 2)],
+        "rate_hz": [rate(spikes[fire : fire + 2]) for fire in range(shown)],
     }
 
 

@@ -135,7 +135,7 @@ def _synapses(n: int) -> NDArray[np.float64]:
 
 def _patterns(n: int) -> dict[str, tuple[NDArray[np.uint8], tuple[int, ...]]]:
     """Rows of every trial, and the neurons that win: two for a tie. Neuron 0 is as strong as 1, later ones stronger."""
-    out = {}
+    out: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {}
     for i in range(n):
         out[f"alone {i}"] = ((i,), (i,))
     for i in range(1, n - n // 2):

@@ -1,6 +1,6 @@
 """Pulses on a bare threshold switch (zhang2021, Fig. 2c to 2f)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -107,7 +107,7 @@ class TsPulses(Experiment):
         trains = recordings["trains-spread"]
         trials = runs["trains-spread"].program.trials
         integration, relaxation = _wide_times(runs["wide-spread"], recordings["wide-spread"])
-        measured = {
+        measured: dict[str, Sequence[float | None]] = {
             "integration_time_s": integration,
             "relaxation_time_s": relaxation,
             "pulses_by_amplitude": [_first(_conducting(trains, trial)) for trial in range(trials)],

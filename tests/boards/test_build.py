@@ -139,7 +139,12 @@ def test_next_seed_may_meet_the_timing(monkeypatch, tmp_path):
 
 
 def test_failed_tool_leaves_nothing_and_shows_its_lines(monkeypatch, tmp_path):
-    stand_in(monkeypatch, tmp_path, "YOSYS", "sys.stderr.write('ERROR: Module `x` is not part of the design\\n'); sys.exit(1)")
+    stand_in(
+        monkeypatch,
+        tmp_path,
+        "YOSYS",
+        "sys.stderr.write('ERROR: Module `x` is not part of the design\\n'); sys.exit(1)",
+    )
     out = tmp_path / "out"
     with pytest.raises(ToolError, match=r"yosys failed \(exit status 1\)\n  ERROR: Module `x` is not part"):
         make("icebreaker", out)
@@ -148,7 +153,7 @@ def test_failed_tool_leaves_nothing_and_shows_its_lines(monkeypatch, tmp_path):
 
 def test_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("", encoding="utf-8")
-    with pytest.raises(InputError, match="folder .*file/out: cannot be made"):
+    with pytest.raises(InputError, match=r"folder .*file/out: cannot be made"):
         make("icebreaker", tmp_path / "file" / "out")
 
 

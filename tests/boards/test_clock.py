@@ -44,7 +44,10 @@ def test_pll_has_the_settings_of_the_board(name, cell, parameters):
 
 @pytest.mark.parametrize(
     ("name", "constraint"),
-    [("icebreaker", r"set_frequency clock\.clock 24\.0"), ("ulx3s-85f", r'FREQUENCY NET "clock\.clock" 50000000\.0 HZ')],
+    [
+        ("icebreaker", r"set_frequency clock\.clock 24\.0"),
+        ("ulx3s-85f", r'FREQUENCY NET "clock\.clock" 50000000\.0 HZ'),
+    ],
 )
 def test_timing_is_constrained_to_the_clock(name, constraint):
     files = plan(name)

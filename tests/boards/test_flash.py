@@ -75,7 +75,9 @@ def test_reasons_are_one_line(stand_in, bitstream, said, reason):
 
 def test_other_failures_show_what_was_said(stand_in, bitstream):
     stand_in(status=7, stdout="write to flash\n", stderr="Verification FAIL\n")
-    with pytest.raises(ToolError, match=r"openFPGALoader failed \(exit status 7\)\n  write to flash\n  Verification FAIL"):
+    with pytest.raises(
+        ToolError, match=r"openFPGALoader failed \(exit status 7\)\n  write to flash\n  Verification FAIL"
+    ):
         flash(bitstream, "icebreaker")
 
 

@@ -5,7 +5,7 @@ from amaranth.sim import Simulator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memtwin.boards.panel import AnalogPin, Button, Flash, Ticker
+from memtwin.boards.panel import AnalogPin, Button, Flash, Sampler, Ticker
 
 
 def simulate(dut, bench):
@@ -52,6 +52,25 @@ def test_ticker_refuses_rates(refused, clock_hz, rate_hz):
 
 def test_ticker_refuses_fractions(refused):
     refused(TypeError, "clock_hz must be an integer, not 1.5", Ticker, 1.5, 1)
+
+
+def test_sampler_passes_one_tick_in_eight():
+    dut = Sampler(3)
+    samples = []
+
+    async def bench(ctx):
+        for clock in range(100):
+            ctx.set(dut.tick, clock % 3 == 0)
+            *_, sample = await ctx.tick().sample(dut.sample)
+            if sample:
+                samples.append(clock)
+
+    simulate(dut, bench)
+    assert samples == [7 * 3 + 1, 15 * 3 + 1, 23 * 3 + 1, 31 * 3 + 1]
+
+
+def test_sampler_refuses_no_bits(refused):
+    refused(ValueError, "bits must be an integer of at least 1, not 0", Sampler, 0)
 
 
 def test_button_is_debounced():

@@ -39,11 +39,13 @@ def stream(image, inputs, writes=()):
             ctx.set(dut.config.enable, 1)
             await ctx.tick()
         ctx.set(dut.config.enable, 0)
-        for item in [*inputs, *[None] * dut.latency]:
+        items = [*inputs, *[None] * dut.latency]
+        for clock, item in enumerate(items):
             ctx.set(dut.valid, item is not None)
             if item is not None:
                 ctx.set(dut.voltage, item[0])
-                ctx.set(dut.gain, item[1])
+            late = items[clock - dut.gain_delay] if clock >= dut.gain_delay else None
+            ctx.set(dut.gain, late[1] if late else 0x5555)
             await ctx.tick()
             results.append(ctx.get(dut.growth) if ctx.get(dut.o_valid) else None)
         assert ctx.get(dut.m_a) == ctx.get(dut.m_b) == 0

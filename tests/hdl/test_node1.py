@@ -50,18 +50,18 @@ async def update(ctx, dut, column, total):
 
 async def evaluate(ctx, dut, items):
     """Send (column, current) or None, one per clock; returns (clock, column, v1, gain), the clock of the first is 0."""
-    out = []
-    for clock, item in enumerate([*items, *[None] * dut.latency]):
+    out, gains = [], []
+    for clock, item in enumerate([*items, *[None] * (dut.latency + dut.gain_delay + 1)]):
         if ctx.get(dut.o_valid):
-            out.append((clock, ctx.get(dut.o_column), ctx.get(dut.o_v1), ctx.get(dut.o_gain)))
+            out.append((clock, ctx.get(dut.o_column), ctx.get(dut.o_v1)))
+        gains.append(ctx.get(dut.o_gain))
         ctx.set(dut.i_valid, item is not None)
         if item is not None:
             ctx.set(dut.i_column, item[0])
             ctx.set(dut.i_current, item[1])
         await ctx.tick()
-    if ctx.get(dut.o_valid):
-        out.append((clock + 1, ctx.get(dut.o_column), ctx.get(dut.o_v1), ctx.get(dut.o_gain)))
-    return out
+    # The gain of a column comes `gain_delay` clocks after its voltage.
+    return [(clock, column, v1, gains[clock + dut.gain_delay]) for clock, column, v1 in out]
 
 
 @pytest.mark.parametrize(

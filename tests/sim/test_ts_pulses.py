@@ -75,7 +75,7 @@ def test_the_device_is_bare(physics):
     for job in physics[1].values():
         assert job.spec.neuron["g_load"] == 0
         layer = job.spec.layers[0]
-        assert not (layer.refractory or layer.depression or layer.skip)
+        assert (layer.refractory, layer.depression, layer.skip) == (False, False, False)
     wave = physics[2]["trains"].layers[0].waveform[0]
     assert wave.signals["v1"].max() == pytest.approx(1.1, rel=1e-12)
 

@@ -85,9 +85,7 @@ def test_trace_clocks_and_marks(program):
 
 
 def test_only_the_kinds_that_are_asked_for(program):
-    operations = np.concatenate(
-        [verilator.write([3, 4, 3], [2, 100, 1]), [verilator.WAIT_IDLE, verilator.MARK]]
-    )
+    operations = np.concatenate([verilator.write([3, 4, 3], [2, 100, 1]), [verilator.WAIT_IDLE, verilator.MARK]])
     out = verilator.run(program, operations, layers=2, kinds=(3,))
     assert out.words[0].tolist() == words(3, [2, 1, 1])
     assert out.position[0].tolist() == [3]
@@ -141,9 +139,7 @@ def test_missing_tool(tool, monkeypatch, tmp_path):
     monkeypatch.setenv("MEMTWIN_CACHE", str(tmp_path / "cache"))
     with pytest.raises(InputError) as error:
         verilator.binary("module top; endmodule", layers=1)
-    assert str(error.value) == (
-        f"{tool}: not installed; on Debian or Ubuntu: sudo apt install g++ make perl"
-    )
+    assert str(error.value) == (f"{tool}: not installed; on Debian or Ubuntu: sudo apt install g++ make perl")
 
 
 def test_cache_directory(monkeypatch, tmp_path):

@@ -1,0 +1,15 @@
+import os
+import shutil
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def icarus():
+    """Icarus Verilog is not a wheel: a test may be skipped without it, but never in CI."""
+    missing = [tool for tool in ("iverilog", "vvp") if shutil.which(tool) is None]
+    if missing:
+        message = f"{', '.join(missing)} not installed"
+        if os.environ.get("CI", "").lower() == "true":
+            pytest.fail(message)
+        pytest.skip(message)

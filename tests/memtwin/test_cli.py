@@ -1,0 +1,122 @@
+"""The command line as a script sees it: one JSON document, exit statuses, one line for each mistake."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+
+def memtwin(*arguments, cwd=None):
+    command = [sys.executable, "-m", "memtwin.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+
+
+def document(*arguments):
+    done = memtwin(*arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_run_prints_one_document_with_the_contract_keys():
+    found = document("run", "hybrid-neuron", "--seed", 3)
+    assert set(found) == {"experiment", "backend", "seed", "results", "acceleration", "clock_hz"}
+    assert (found["experiment"], found["backend"], found["seed"]) == ("hybrid-neuron", "model", 3)
+    assert found["results"]["fire_pulse_numbers"] == [5, 5]
+    assert found["acceleration"] is None
+    assert found["clock_hz"] is None
+
+
+def test_set_changes_a_card_field_and_an_option():
+    slow = document("run", "ts-pulses", "--set", "g0=150/s", "--set", "v_in=1.0V")
+    assert slow["results"]["pulses_to_first_fire"] > 4
+
+
+def test_card_file_replaces_the_card_of_its_kind(tmp_path):
+    card = json.loads(memtwin("devices", "ag-sio2", "--json").stdout)
+    lines = ['name = "mine"', 'kind = "threshold switch"', 'title = "t"', 'citation = "c"']
+    for field in card:
+        value = 2 * field["value"] if field["name"] == "g0" else field["value"]
+        lines += [f"[{field['name']}]", f'value = "{value}{field["unit"]}"', 'source = "test"']
+    (tmp_path / "mine.toml").write_text("\n".join(lines))
+    found = document("run", "ts-pulses", "--card", tmp_path / "mine.toml")
+    assert found["results"]["pulses_to_first_fire"] < 4
+
+
+@pytest.mark.parametrize("command", ["devices", "experiments", "boards"])
+def test_listings_have_names(command):
+    names = [entry["name"] for entry in document(command)]
+    assert names
+    assert len(set(names)) == len(names)
+
+
+def test_report_says_what_quantisation_changed():
+    rows = document("report", "hybrid-neuron")
+    tau = next(row for row in rows if row["name"].startswith("tau_relax"))
+    assert tau["asked"] == pytest.approx(150e-6)
+    assert tau["got"] != tau["asked"]
+    assert abs(tau["error"]) < 1e-3
+
+
+def test_figures_and_waves_are_written_whole(tmp_path):
+    done = memtwin("run", "hybrid-neuron", "-o", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    names = {path.suffix for path in (tmp_path / "out").iterdir()}
+    assert names == {".png", ".vcd", ".gtkw"}
+
+
+def test_compare_of_a_level_with_itself_is_equal():
+    found = document("compare", "hybrid-neuron", "--backends", "model,model")
+    assert found["equal"] is True
+    assert found["words"] > 1000
+    assert found["first_difference"] is None
+
+
+MISTAKES = {
+    "unknown experiment": (["run", "digit"], "digit: unknown; expected one of"),
+    "unknown backend": (["run", "lia", "--backend", "spice"], "backend spice"),
+    "unknown design": (["verilog", "neuron"], "design neuron: unknown; expected one of"),
+    "unknown board": (["build", "digits", "--board", "arty"], "board arty: unknown; expected one of"),
+    "unknown simulator": (["verify", "lia", "--sim", "modelsim"], "modelsim"),
+    "unknown name": (["run", "lia", "--set", "tau=1ms"], "unknown name tau"),
+    "wrong unit": (["run", "lia", "--set", "tau_leak=4V"], "expected unit s"),
+    "non-positive conductance": (["run", "digits", "--set", "g_min=0S"], "g_min: expected more than zero"),
+    "name on two cards": (["run", "lia", "--set", "g_load=1uS"], "several cards"),
+    "no assignment": (["run", "lia", "--set", "tau_leak"], "NAME=VALUE"),
+    "substeps": (["run", "hybrid-neuron", "--set", "substeps=15"], "power of two"),
+    "missing card": (["run", "lia", "--card", "nowhere.toml"], "nowhere.toml"),
+    "missing pattern file": (["run", "digits", "--patterns", "nowhere.txt"], "nowhere.txt"),
+    "order": (["run", "digits", "--order", "sorted"], "shuffled"),
+    "one backend": (["compare", "lia", "--backends", "model"], "two names"),
+    "unknown option": (["run", "lia", "--bogus"], "--bogus"),
+    "missing argument": (["run"], "EXPERIMENT"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "said"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_one_line_and_status_2(arguments, said):
+    done = memtwin(*arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    lines = done.stderr.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("memtwin: ")
+    assert said in lines[0]
+
+
+def test_unwritable_directory_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    done = memtwin("run", "lia", "-o", tmp_path / "file" / "out")
+    assert done.returncode == 2
+    assert "file/out" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_verilog_is_the_same_from_anywhere(tmp_path):
+    first = memtwin("verilog", "lia").stdout
+    done = memtwin("verilog", "lia", "-o", "deep/lia.v", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "deep" / "lia.v").read_text() == first
+    assert first.startswith("//")
+    assert "module" in first
+    assert str(tmp_path) not in first

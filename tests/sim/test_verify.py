@@ -1,0 +1,123 @@
+"""``memtwin verify``: reports, files and messages. The benches of all designs run in tests/cocotb."""
+
+import re
+
+import pytest
+
+from memtwin import designs
+from memtwin.sim import verify as module
+from memtwin.sim.errors import InputError
+from memtwin.sim.verify import run_bench, synthesise, verify
+
+
+def test_report_and_files(icarus, tmp_path):
+    report = verify("lia", "icarus", tmp_path / "new", seed=3)
+    waves = tmp_path / "new" / "lia-icarus.vcd"
+    assert report == {
+        "design": "lia",
+        "simulator": "icarus",
+        "seed": 3,
+        "passed": 2,
+        "failed": 0,
+        "waves": str(waves),
+    }
+    assert sorted(path.name for path in waves.parent.iterdir()) == [
+        "lia-icarus.gtkw",
+        "lia-icarus.log",
+        "lia-icarus.vcd",
+    ]
+    ports = re.findall(r"\$var \w+ \d+ \S+ (\S+)", waves.read_text())
+    assert {"clk", "rst", "v_l", "l_g", "busy"} <= set(ports)
+    view = (waves.with_suffix(".gtkw")).read_text()
+    assert '[dumpfile] "lia-icarus.vcd"' in view
+    assert "\nlia.l_g[9:0]\n" in view
+
+
+def test_seed_decides_the_stimulus(icarus, tmp_path):
+    def waves(name, seed):
+        verify("lia", "icarus", tmp_path / name, seed=seed)
+        vcd = (tmp_path / name / "lia-icarus.vcd").read_text()
+        return vcd[vcd.index("$enddefinitions") :]
+
+    first = waves("a", 1)
+    assert waves("b", 1) == first
+    assert waves("c", 2) != first
+
+
+def test_a_wrong_coefficient_fails(icarus, tmp_path, monkeypatch):
+    right = designs.verilog("ts-neuron")
+    growth = designs.find_design("ts-neuron").image["layer1.growth_base"][35]
+    wrong = re.sub(rf"(\[35\] = 16'h){growth:04x};", rf"\g<1>{growth + 1:04x};", right)
+    assert wrong != right
+    monkeypatch.setattr(designs, "verilog", lambda name: wrong)
+    report = verify("ts-neuron", "icarus", tmp_path)
+    # The second test loads coefficients of its own.
+    assert (report["passed"], report["failed"]) == (1, 1)
+    assert "design {'kind': 'drive'" in (tmp_path / "ts-neuron-icarus.log").read_text()
+
+
+def test_a_hanging_design_fails(icarus, tmp_path, monkeypatch):
+    right = designs.verilog("lia")
+    monkeypatch.setattr(designs, "verilog", lambda name: re.sub(r"assign busy = .*;", "assign busy = 1'h1;", right))
+    report = verify("lia", "icarus", tmp_path)
+    assert (report["passed"], report["failed"]) == (0, 2)
+    assert "the design hangs" in (tmp_path / "lia-icarus.log").read_text()
+
+
+def test_netlist_is_made_of_cells():
+    netlist = synthesise(designs.verilog("lia"), "lia")
+    assert netlist.count("SB_LUT4 #(") > 50
+    assert netlist.count("SB_RAM40_4K #(") >= 1
+    assert "always" not in netlist
+
+
+@pytest.mark.parametrize(
+    ("design", "simulator", "message"),
+    [
+        ("lion", "icarus", "design lion: unknown; expected one of ts-neuron, hybrid-neuron, lia, digits"),
+        ("lia", "modelsim", "option --sim: expected one of icarus, verilator, netlist, not 'modelsim'"),
+    ],
+)
+def test_bad_names(design, simulator, message, tmp_path):
+    with pytest.raises(InputError) as error:
+        verify(design, simulator, tmp_path)
+    assert str(error.value) == message
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("simulator", "package"), [("icarus", "iverilog"), ("netlist", "iverilog"), ("verilator", "g++")]
+)
+def test_missing_tool(simulator, package, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InputError, match=re.escape(package) + ".*not installed; on Debian or Ubuntu: sudo apt install"):
+        verify("lia", simulator, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_directory_that_cannot_be_made(icarus, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="option -o: cannot make the directory"):
+        verify("lia", "icarus", tmp_path / "file" / "out")
+
+
+def test_verilog_that_does_not_compile(icarus, tmp_path):
+    with pytest.raises(RuntimeError, match="icarus cannot compile broken"):
+        run_bench(
+            "module broken(clk); input clk; wire clk; nonsense endmodule",
+            top="broken",
+            bench="none",
+            simulator="icarus",
+            out=tmp_path,
+            name="broken",
+        )
+    assert not (tmp_path / "broken.vcd").exists()
+
+
+def test_environment_is_left_alone(icarus, tmp_path, monkeypatch):
+    monkeypatch.setenv("SIM_CMD_SUFFIX", "-mine")
+    before = dict(module.os.environ)
+    verify("lia", "icarus", tmp_path)
+    assert {k: v for k, v in module.os.environ.items() if k != "PYTEST_CURRENT_TEST"} == {
+        k: v for k, v in before.items() if k != "PYTEST_CURRENT_TEST"
+    }

@@ -1,0 +1,110 @@
+"""The emitted Verilog in the hands of a user: clean, reproducible, and a neuron that behaves in a design of his own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from memtwin import designs
+from memtwin.designs import DESIGNS, find_design
+from memtwin.hdl.neuron import HybridNeuron
+from memtwin.hdl.verilog import convert
+
+BENCH = Path(__file__).parent / "tb_hybrid_neuron.v"
+
+
+@pytest.fixture(scope="module")
+def verilog():
+    return {name: designs.verilog(name) for name in DESIGNS}
+
+
+def compile_quietly(language, *sources):
+    """Compile with every warning on; there must be none."""
+    out = sources[-1].with_suffix(".vvp")
+    command = ["iverilog", f"-g{language}", "-Wall", "-o", str(out), *map(str, sources)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    return out
+
+
+def simulate(neuron, language, tmp_path):
+    source = tmp_path / "hybrid_neuron.v"
+    source.write_text(neuron)
+    program = compile_quietly(language, BENCH, source)
+    return subprocess.run(["vvp", "-n", str(program)], capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+# SystemVerilog starts its processes by other rules.
+@pytest.mark.parametrize("language", ["2005", "2012"])
+def test_neuron_in_a_design_of_ones_own(verilog, language, icarus, tmp_path):
+    assert simulate(verilog["hybrid-neuron"], language, tmp_path)[:1] == ["PASS"]
+
+
+def test_the_bench_tells_another_neuron(verilog, icarus, tmp_path):
+    """One with a leak twice as fast, and without T1."""
+    design = find_design("hybrid-neuron")
+    image = design.image
+    image["layer1.leak"][0] *= 2
+    image["layer1.options"][0] &= ~1
+    (layer,) = design.layers
+    neuron = convert(HybridNeuron(layer.rows, image, recip_shift=layer.recip_shift), design.top)
+    said = simulate("`timescale 1ns / 1ps\n" + neuron, "2005", tmp_path)
+    assert "FAIL fires on the fifth pulse" in said
+    assert "PASS" not in said
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+def test_no_warnings(verilog, design, icarus, tmp_path):
+    source = tmp_path / "design.v"
+    source.write_text(verilog[design])
+    compile_quietly("2005", source)
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+def test_head_says_what_it_is(verilog, design):
+    text = verilog[design]
+    head = text[: text.index("`timescale")]
+    assert all(line.startswith("//") for line in head.strip().splitlines())
+    assert head.startswith(f"// memtwin, design {design}: ")
+    assert f"neurons {find_design(design).layers[0].neurons}" in head
+    cards = {"lia": ["lia"], "digits": ["ag-sio2", "ta-hfo2", "hybrid-neuron", "lia"]}
+    for card in cards.get(design, ["ag-sio2", "ta-hfo2", "hybrid-neuron"]):
+        assert f"card {card}: " in head
+    assert all(len(line) <= 120 for line in head.splitlines())
+    component, memory_map = find_design(design).build()
+    assert convert(component, find_design(design).top) in text
+    for name, window in memory_map.windows.items():
+        assert f"  0x{window.address(0):05x}" in head
+        assert f"  {name}" in head
+
+
+def test_addresses_in_the_head_are_those_of_the_bus(verilog):
+    lines = [line.split() for line in verilog["digits"].splitlines() if line.startswith("//   0x")]
+    by_name = {" ".join(words[2:]): words[1] for words in lines}
+    assert by_name["layer1.options"] == "0x00012"
+    assert by_name["presentation: pixels"] == "0x800000-0x800001"
+    (conductance,) = (where for name, where in by_name.items() if name.startswith("layer1.conductance,"))
+    first, last = (int(address, 16) for address in conductance.split("-"))
+    assert "layer1.conductance, row * 16 + column" in by_name
+    assert last - first == 29 * 16 + 9
+
+
+def test_same_text_everywhere(verilog, tmp_path):
+    """Another process, another directory, another hash seed."""
+    script = "import sys; from memtwin import designs; sys.stdout.write(designs.verilog('hybrid-neuron'))"
+    env = os.environ | {"PYTHONHASHSEED": "7", "HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, env=env, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == verilog["hybrid-neuron"]
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+def test_no_path_and_no_date(verilog, design):
+    text = verilog[design]
+    assert str(Path.cwd()) not in text
+    assert str(Path.home()) not in text
+    assert ".py" not in text
+    assert "$auto$" not in text
