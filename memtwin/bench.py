@@ -29,7 +29,7 @@ PEERS = (
 
 
 def main() -> None:
-    """Run the benchmarks and print a table each; ``--json FILE`` keeps the numbers, ``--quick`` leaves out bitstreams."""
+    """Run the benchmarks and print a table each."""
     parser = argparse.ArgumentParser(prog="python -m memtwin.bench", description=main.__doc__)
     parser.add_argument("--json", type=Path, help="file for the numbers")
     parser.add_argument("--quick", action="store_true", help="no place and route")

@@ -23,6 +23,7 @@ from memtwin.boards.tools import ToolError
 from memtwin.sim.cards import card_names, load_card
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments import EXPERIMENTS
+from memtwin.sim.experiments.base import COMMON
 from memtwin.sim.quantize import quantize
 from memtwin.sim.units import format_si
 from memtwin.sim.verify import verify as verify_design
@@ -84,7 +85,7 @@ def experiments(as_json: Json = False) -> None:
             "source": chosen.source,
             "options": {
                 option: {"default": rule.default, "unit": rule.unit, "meaning": rule.meaning}
-                for option, rule in chosen.options.items()
+                for option, rule in {**COMMON, **chosen.options}.items()
             },
         }
         for name, chosen in EXPERIMENTS.items()

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from memtwin.sim.backends import Run
 from memtwin.sim.cards import KINDS, Card, load_card
 from memtwin.sim.errors import InputError
+from memtwin.sim.network import LayerSpec, NetworkSpec
 from memtwin.sim.recording import Recording
 from memtwin.sim.units import parse_si
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["CARDS", "Experiment", "Option", "Settings"]
+__all__ = ["CARDS", "COMMON", "Experiment", "Option", "Settings"]
 
 CARDS = {
     "threshold switch": "ag-sio2",
@@ -57,6 +58,10 @@ class Option:
         return parse_si(text, self.unit, f"option {name}")
 
 
+# What every experiment takes.
+COMMON = {"substeps": Option(16, "", "device updates per half-period, a power of two")}
+
+
 @dataclass
 class Settings:
     """What a user asked for, checked: cards by kind, options by name, seed, trials, spread.
@@ -89,6 +94,22 @@ class Settings:
     def lia(self) -> Card:
         """Lateral inhibition array."""
         return self.cards["inhibition array"]
+
+    def network(self, *layers: LayerSpec, neuron: Card | None = None, longer: int = 1, **spreads: bool) -> NetworkSpec:
+        """Network of `layers` on these cards.
+
+        `neuron` replaces the neuron's card; a half-period has `longer` times as many substeps; `spreads` are `c2c`
+        and `d2d` of `NetworkSpec`.
+        """
+        return NetworkSpec(
+            layers=layers,
+            device=self.device,
+            synapse=self.synapse,
+            neuron=neuron or self.neuron,
+            lia=self.lia,
+            substeps=longer * self.options["substeps"],
+            **spreads,
+        )
 
 
 class Experiment(ABC):
@@ -125,13 +146,14 @@ class Experiment(ABC):
         for name in cards:
             card = load_card(name)
             out.cards[card.kind] = card
-        out.options = {name: option.default for name, option in self.options.items()}
+        options = {**COMMON, **self.options}
+        out.options = {name: option.default for name, option in options.items()}
         for assignment in assignments:
             name, separator, value = assignment.partition("=")
             if not separator or not name or not value:
                 raise InputError(f"option --set: expected NAME=VALUE such as v_in=1.6V, not {assignment!r}")
-            if name in self.options:
-                out.options[name] = self.options[name].parse(name, value)
+            if name in options:
+                out.options[name] = options[name].parse(name, value)
                 continue
             kinds = [
                 kind
@@ -139,7 +161,7 @@ class Experiment(ABC):
                 if name in card.fields or (name.startswith(card.name + ".") and name.partition(".")[2] in card.fields)
             ]
             if not kinds:
-                known = [*self.options, *sorted({field for kind in out.cards for field in KINDS[kind]})]
+                known = [*options, *sorted({field for kind in out.cards for field in KINDS[kind]})]
                 raise InputError(f"option --set: unknown name {name}; expected one of {', '.join(known)}")
             if len(kinds) > 1:
                 names = " or ".join(f"{out.cards[kind].name}.{name}" for kind in kinds)

@@ -12,7 +12,7 @@ from memtwin.sim.errors import InputError
 from memtwin.sim.experiments.base import Experiment, Option, Settings
 from memtwin.sim.experiments.reading import amplitude, mean_sd, rate, times
 from memtwin.sim.figures import COLOURS, axis, digital, panels, spread_bars
-from memtwin.sim.network import LayerSpec, NetworkSpec
+from memtwin.sim.network import LayerSpec
 from memtwin.sim.program import Program
 from memtwin.sim.recording import LayerRecording, Recording
 
@@ -88,14 +88,7 @@ class HybridNeuron(Experiment):
         learn: tuple[int, ...] = (0,),
         c2c: bool = False,
     ) -> Run:
-        spec = NetworkSpec(
-            layers=layers,
-            device=settings.device,
-            synapse=settings.synapse,
-            neuron=settings.neuron,
-            lia=settings.lia,
-            c2c=c2c,
-        )
+        spec = settings.network(*layers, c2c=c2c)
         pixels = np.tile([1, 0], (np.size(layers[0].v_in), 1, 1))
         program = Program.build(pixels, gates=np.ones(1), learn=learn, periods=periods, fires=fires)
         return Run(spec=spec, program=program, seed=settings.seed, record=True)

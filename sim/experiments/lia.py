@@ -12,7 +12,7 @@ from memtwin.sim.cards import Card
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments.base import Experiment, Option, Settings
 from memtwin.sim.figures import COLOURS, axis, digital, panels
-from memtwin.sim.network import LayerSpec, NetworkSpec
+from memtwin.sim.network import LayerSpec
 from memtwin.sim.physics_lia import InhibitionArray
 from memtwin.sim.program import Program
 from memtwin.sim.quantize import quantize
@@ -60,13 +60,7 @@ class Lia(Experiment):
             tie=settings.options["tie"],
             skip=False,
         )
-        spec = NetworkSpec(
-            layers=(layer,),
-            device=settings.device,
-            synapse=settings.synapse,
-            neuron=settings.neuron,
-            lia=settings.lia,
-        )
+        spec = settings.network(layer)
         shown = _patterns(n)
         pixels = np.array([pattern for pattern, _ in shown.values()])[:, None]
         # "twice" shows two firing cycles; every other trial ends when the first spike is over.
@@ -175,13 +169,7 @@ def _margin(settings: Settings, n: int, exact: bool) -> float:
     if not exact:
         return _passive_margin(settings.lia, n)
     layer = LayerSpec(rows=1, neurons=n, v_in=1.0, g_initial=settings.synapse["g_medium"], inhibition=True)
-    spec = NetworkSpec(
-        layers=(layer,),
-        device=settings.device,
-        synapse=settings.synapse,
-        neuron=settings.neuron,
-        lia=settings.lia,
-    )
+    spec = settings.network(layer)
     words = quantize(spec, Run(spec=spec, program=_nothing(n)).sample())[0].words
     table, reference = words["inhibition"][0].reshape(n + 1, n), words["reference"][0]
     # A reference word stands for v_ref.

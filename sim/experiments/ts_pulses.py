@@ -12,7 +12,7 @@ from memtwin.sim.errors import InputError
 from memtwin.sim.experiments.base import Experiment, Option, Settings
 from memtwin.sim.experiments.reading import amplitude, mean_sd, times
 from memtwin.sim.figures import COLOURS, axis, panels, spread_bars
-from memtwin.sim.network import LayerSpec, NetworkSpec
+from memtwin.sim.network import LayerSpec
 from memtwin.sim.program import Program
 from memtwin.sim.recording import Recording
 
@@ -48,18 +48,16 @@ class TsPulses(Experiment):
         # A substep stays as long as in the trains: the half-period is four times as long.
         runs = {
             "trains": self._run(settings, settings.neuron, (settings.options["v_in"], *AMPLITUDES), pulses),
-            "wide": self._run(settings, wide, AMPLITUDES, 1, substeps=64),
+            "wide": self._run(settings, wide, AMPLITUDES, 1, longer=4),
         }
         if settings.spread:
             many = np.repeat(AMPLITUDES, settings.trials or SPREAD_TRIALS)
             runs["trains-spread"] = self._run(settings, settings.neuron, many, pulses, c2c=True)
-            runs["wide-spread"] = self._run(settings, wide, many, 1, substeps=64, c2c=True)
+            runs["wide-spread"] = self._run(settings, wide, many, 1, longer=4, c2c=True)
         return runs
 
     @staticmethod
-    def _run(
-        settings: Settings, neuron: Card, volts: Any, pulses: int, *, substeps: int = 16, c2c: bool = False
-    ) -> Run:
+    def _run(settings: Settings, neuron: Card, volts: Any, pulses: int, *, longer: int = 1, c2c: bool = False) -> Run:
         layer = LayerSpec(
             rows=1,
             neurons=1,
@@ -69,15 +67,7 @@ class TsPulses(Experiment):
             depression=False,
             skip=False,
         )
-        spec = NetworkSpec(
-            layers=(layer,),
-            device=settings.device,
-            synapse=settings.synapse,
-            neuron=neuron.replace(g_load=0.0),
-            lia=settings.lia,
-            substeps=substeps,
-            c2c=c2c,
-        )
+        spec = settings.network(layer, neuron=neuron.replace(g_load=0.0), longer=longer, c2c=c2c)
         # Two periods without pulses show the last relaxation.
         program = Program.build(np.ones((len(volts), 1, 1)), gates=np.ones(1), learn=(0,), periods=pulses, rest=2)
         return Run(spec=spec, program=program, seed=settings.seed, record=True)

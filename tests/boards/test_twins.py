@@ -227,10 +227,10 @@ def test_nothing_depends_on_a_read_in_the_clock_of_a_write(monkeypatch):
 
         async def bench(ctx):
             for _ in range(20_000):
-                *_, winner, training, *words = await ctx.tick().sample(
-                    dut.winner, dut.training, *(signal for trace in traces for signal in (trace.valid, trace.word))
-                )
-                seen.append((training, winner, words[0] and words[1], words[2] and words[3]))
+                ports = [dut.winner, dut.training, *(port for trace in traces for port in (trace.valid, trace.word))]
+                sampled = await ctx.tick().sample(*ports)
+                winner, training, valid1, word1, valid2, word2 = sampled[2:]
+                seen.append((training, winner, valid1 and word1, valid2 and word2))
 
         simulate(dut, bench)
         return seen
@@ -239,7 +239,7 @@ def test_nothing_depends_on_a_read_in_the_clock_of_a_write(monkeypatch):
     monkeypatch.setattr(memory.ReadPort, "transparent_for", property(lambda port: port.memory.write_ports))
     assert play() == before
     assert before[-1][0] == 0  # it has come to the show
-    assert len({words for words in before}) > 5_000
+    assert len(set(before)) > 1_000
 
 
 def test_digits_needs_a_lesson(refused):
