@@ -28,6 +28,12 @@ SEEDS = (1, 2, 3)
 # Registered products become multipliers of the chip only if the iCE40 flow is told so; the ECP5 flow does it unasked.
 _SYNTHESIS = {"ice40": "-dsp", "ecp5": ""}
 _SUFFIX = {"ice40": ".bin", "ecp5": ".bit"}
+# Memories that say so in their attributes need no logic for a read in the clock of a write to the same word. Yosys
+# looks at the attribute only where it makes the read port itself, which Amaranth has done already.
+_MEMORIES = (
+    "proc; memory_collect; setparam -set RD_COLLISION_X_MASK 1'1 "
+    "t:$mem_v2 a:no_rw_check %i r:RD_PORTS=1 %i r:WR_PORTS=1 %i"
+)
 _SEED = "SEED"  # stands for the seed in the command line
 
 
@@ -126,6 +132,7 @@ def build_top(
         top,
         name="top",
         do_build=False,
+        script_after_read=_MEMORIES,
         synth_opts=_SYNTHESIS[board.family],
         nextpnr_opts=f"--seed {_SEED} --report report.json --timing-allow-fail",
         emit_src=False,

@@ -101,13 +101,14 @@ class Lesson(wiring.Component):
 
         order_init = [number for phase in plan.phases for number in phase.order]
         m.submodules.order = order = memory.Memory(shape=unsigned(number_bits), depth=len(order_init), init=order_init)
-        # Ten patterns are 30 look-up tables, or two block RAMs that a small chip is short of.
+        # Small as it is, it would become logic, which a small chip has less of than block RAM.
         m.submodules.patterns = patterns = memory.Memory(
-            shape=unsigned(self.layout.rows), depth=len(plan.patterns), init=plan.patterns, attrs={"rom_style": "logic"}
+            shape=unsigned(self.layout.rows), depth=len(plan.patterns), init=plan.patterns, attrs={"rom_style": "block"}
         )
         order_read = order.read_port()
         pattern_read = patterns.read_port()
 
+        ends = list(itertools.accumulate(len(phase.order) for phase in plan.phases))
         position = Signal(range(len(order_init) + 1))
         number = Signal(number_bits)
         first = Signal(init=1)
@@ -119,26 +120,24 @@ class Lesson(wiring.Component):
             offered.payload.pixels.eq(pattern_read.data),
             offered.payload.init.eq(first),
         ]
-        ends = list(itertools.accumulate(len(phase.order) for phase in plan.phases))
-        for end, phase in reversed(list(zip(ends, plan.phases, strict=True))):
-            with m.If(position < end):
+        phase_number = Signal(range(len(plan.phases) + 1))
+        with m.Switch(phase_number):
+            for index, phase in enumerate(plan.phases):
+                with m.Case(index):
+                    m.d.comb += [
+                        offered.payload.learn.eq(1 << phase.learn),
+                        offered.payload.until.eq(phase.until),
+                        offered.payload.fires.eq(phase.fires),
+                        offered.payload.periods.eq(phase.periods),
+                        offered.payload.rest.eq(phase.rest),
+                        offered.payload.gates.eq(Const(1, neurons) << number if phase.labelled else -1),
+                    ]
+            with m.Default():
                 m.d.comb += [
-                    offered.payload.learn.eq(1 << phase.learn),
-                    offered.payload.until.eq(phase.until),
-                    offered.payload.fires.eq(phase.fires),
-                    offered.payload.periods.eq(phase.periods),
-                    offered.payload.rest.eq(phase.rest),
-                    offered.payload.gates.eq(Const(1, neurons) << number if phase.labelled else -1),
+                    offered.payload.periods.eq(plan.periods),
+                    offered.payload.rest.eq(plan.rest),
+                    offered.payload.gates.eq(-1),
                 ]
-        with m.If(~self.training):
-            m.d.comb += [
-                offered.payload.learn.eq(0),
-                offered.payload.until.eq(0),
-                offered.payload.fires.eq(0),
-                offered.payload.periods.eq(plan.periods),
-                offered.payload.rest.eq(plan.rest),
-                offered.payload.gates.eq(-1),
-            ]
 
         # `next` waits for the end of the presentation, for a payload must not change while it is offered.
         asked = Signal()
@@ -162,7 +161,9 @@ class Lesson(wiring.Component):
                     with m.If(self.training):
                         m.d.sync += position.eq(position + 1)
                         m.next = "ORDER"
-                        with m.If(position == len(order_init) - 1):
+                        with m.Switch(position), m.Case(*(end - 1 for end in ends)):
+                            m.d.sync += phase_number.eq(phase_number + 1)
+                        with m.If(position == ends[-1] - 1):
                             m.d.sync += [self.training.eq(0), asked.eq(0)]
                     with m.Else():
                         m.d.comb += count.eq(1)

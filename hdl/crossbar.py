@@ -23,7 +23,7 @@ class Crossbar(wiring.Component):
     active row per clock is read and added to one accumulator per lane. Idle rows cost nothing but one clock for each
     group of 8 rows without any active row. With `scan = sum over the groups of max(1, active rows)`:
 
-    - latency: `o_valid` of column 0 comes `scan + 4` clocks after `start`;
+    - latency: `o_valid` of column 0 comes `scan + 4` clocks after `start`, with one lane `scan + 3`;
     - throughput: one slice of `lanes` columns per `max(scan + 1, lanes)` clocks.
 
     Sums come in column order, one per clock within a slice, without back-pressure. The learning port reads and writes
@@ -170,7 +170,7 @@ class Crossbar(wiring.Component):
                         m.d.sync += load_group
             # The accumulators are complete in the clock after this one. They are handed over then, unless sums of the
             # last slice are still in the way.
-            with m.State("HAND"), m.If(remaining <= 2):
+            with m.State("HAND"), m.If((remaining <= 2) if built > 1 else 1):
                 m.d.comb += hand_over.eq(1)
                 with m.If(slice_index == slices - 1):
                     m.next = "IDLE"
@@ -228,6 +228,17 @@ class Crossbar(wiring.Component):
             data.append(read.data)
             accumulators.append(accumulator)
         m.d.comb += self.r_data.eq(Array(data)[read_lane] if built > 1 else data[0])
+
+        if built == 1:
+            # The sum leaves from its accumulator, just before that is cleared.
+            m.d.comb += [
+                self.o_valid.eq(copy),
+                self.o_sum.eq(accumulators[0]),
+                self.busy.eq(~fsm.ongoing("IDLE") | copy),
+            ]
+            with m.If(copy):
+                m.d.sync += self.o_column.eq(self.o_column + 1)
+            return m
 
         # Finished sums leave one per clock while the next slice accumulates.
         sums = [Signal.like(accumulator, name=f"sum{lane}") for lane, accumulator in enumerate(accumulators)]

@@ -78,16 +78,18 @@ class Divider(wiring.Component):
         word = Signal(len(self.numerator))
         overflow = Signal()
         half = Signal()
-        rest = Signal(len(self.divisor))
+        # The rest is kept inverted, because a subtractor of two registers takes a second cell per bit to invert one:
+        # `trial - divisor` is the complement of `~trial + divisor`, which has no carry where the divisor fits.
+        rest = Signal(len(self.divisor), reset_less=True)
         remaining = Signal(range(self.latency))
         fraction_bits = Signal()
-        trial = Cat(word[-1] & ~fraction_bits, rest)
+        trial = Cat(~(word[-1] & ~fraction_bits), rest)
         difference = Signal(len(trial) + 1)
         fits = ~difference[-1]
         rounded = word + half
 
         m.d.comb += [
-            difference.eq(trial - self.divisor),
+            difference.eq(trial + self.divisor),
             self.busy.eq(remaining != 0),
             self.quotient.eq(Mux(overflow | rounded[-1], -1, rounded)),
         ]
@@ -103,7 +105,7 @@ class Divider(wiring.Component):
                 word.eq(self.numerator),
                 overflow.eq(0),
                 half.eq(0),
-                rest.eq(0),
+                rest.eq(-1),
                 fraction_bits.eq(0),
                 remaining.eq(self.latency - 1),
             ]

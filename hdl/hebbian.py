@@ -182,17 +182,20 @@ class Hebbian(wiring.Component):
             self.r_enable.eq(reading),
         ]
 
-        # Distance to the bound that the rule moves to. A borrow says that the synapse is already beyond: it stays.
-        distance = Signal(17)
+        # Distance to the bound that the rule moves to, g_max - c or c - g_min, as one sum with one inverted operand
+        # each, and a carry in. No carry out says that the synapse is already beyond the bound: it stays.
+        distance = Signal(18)
+        near = self.r_data ^ up[1].replicate(16)
+        far = Mux(up[1], self.g_max, ~self.g_min)
         change = [Signal(name=f"change{stage}") for stage in range(2, 5)]
         m.d.sync += [
-            distance.eq(Mux(up[1], self.g_max, self.r_data) - Mux(up[1], self.r_data, self.g_min)),
+            distance.eq(Cat(1, near) + Cat(1, far)),
             change[1].eq(change[0]),
             change[2].eq(change[1]),
         ]
         m.d.comb += [
-            change[0].eq(touched[2] & ~distance[16]),
-            self.m_a.eq(distance),
+            change[0].eq(touched[2] & distance[17]),
+            self.m_a.eq(distance[1:17]),
             self.m_b.eq(Mux(up[2], self.step_potentiation, self.step_depression)),
         ]
 

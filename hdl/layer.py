@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal, Value
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -242,7 +242,10 @@ class Layer(wiring.Component):
         m.submodules.crossbar = crossbar = self._crossbar
         m.submodules.node1 = node1 = self._node1
         m.submodules.hebbian = hebbian = self._hebbian
-        m.submodules.switch = switch = ThresholdSwitch()
+        # While power-up walks the columns the switch is held in reset, so that zeros come out of it for every neuron.
+        clearing = Signal()
+        switch = ThresholdSwitch()
+        m.submodules.switch = ResetInserter(clearing)(switch)
         parts = [registers, growth, threshold, crossbar, node1]
         if self._lia is not None:
             m.submodules.lia = self._lia
@@ -379,7 +382,7 @@ class Layer(wiring.Component):
             state_read.en.eq(1),
             drive_read.addr.eq(Cat(index, lifted)),
             drive_read.en.eq(1),
-            threshold.read.eq(index),
+            threshold.read.eq(_delayed(m, index, switch.theta_delay, "index")),
         ]
         m.d.sync += [
             entering.lifted.eq(lifted),
@@ -408,20 +411,20 @@ class Layer(wiring.Component):
         leaving = _delayed(m, entering, switch.latency, "flags")
         lifted_before = _delayed(m, state_read.data.lifted, switch.latency, "lifted")
         # Last stage: store.
-        begun = Signal(lifted_bits)
-        completed = Signal(lifted_bits)
-        first_pass = completed == 0
+        completed = Signal(lifted_bits)  # passes
+        store = commit | (clearing & advance)
         node2 = switch.o_node2
+        with m.If(option["scaled"]):
+            m.d.comb += state_write.data.lifted.eq(Mux(completed == 0, 0, lifted_before) + leaving.lifted)
         m.d.comb += [
-            state_write.en.eq(commit),
+            state_write.en.eq(store),
             state_write.addr.eq(out_index),
             state_write.data.x.eq(switch.o_x),
             state_write.data.on.eq(switch.o_on),
-            state_write.data.lifted.eq(Mux(first_pass, 0, lifted_before) + leaving.lifted),
             self.fire.eq(commit & self.clk & node2 & ~(self.l1 | fired).bit_select(out_index, 1)),
         ]
         m.d.sync += ended.eq(commit & (out_index == last))
-        with m.If(commit):
+        with m.If(store):
             m.d.sync += [
                 out_index.eq(Mux(out_index == last, 0, out_index + 1)),
                 formed.eq(switch.o_on | (formed & (out_index != 0))),
@@ -438,8 +441,8 @@ class Layer(wiring.Component):
         divide = Signal()
         m.d.comb += [
             hebbian.column.eq(index),
-            hebbian.potentiate.eq(potentiate.bit_select(index, 1) & ~powering),
-            hebbian.depress.eq(depress.bit_select(index, 1) & ~powering),
+            hebbian.potentiate.eq(potentiate.bit_select(index, 1) & ~clearing),
+            hebbian.depress.eq(depress.bit_select(index, 1) & ~clearing),
             hebbian.events.eq(self.events),
             hebbian.step_potentiation.eq(registers.potentiation),
             hebbian.step_depression.eq(scaled_step),
@@ -474,17 +477,23 @@ class Layer(wiring.Component):
         # The sequence.
         over = Signal()  # every pass of this half-period is completed
         last_pass = skipped | (completed == substeps - 1)
-        more = Mux(skipped, begun == 0, ~begun[-1])
-        # A pass may overlap with the one before if no neuron enters again before it has been stored.
-        free = 1 if neurons > switch.latency else begun == completed
+        # A pass whose neurons have all entered has not ended yet. The next one may begin if no neuron enters again before
+        # it has been stored, and if there is a next one.
+        waiting = Signal()
+        m.d.sync += waiting.eq((issue & (index == last)) | (waiting & ~ended))
+        may_begin = ~waiting | ~last_pass if neurons > switch.latency else ~waiting
         half_trace = Signal()
+        # A clock late, which keeps the comparison out of the path through the sequence; `begun` has long settled when
+        # the next pass is due.
+        paced = Signal()
+        m.d.sync += paced.eq(completed + waiting <= self.pace)
 
         def after_pass() -> None:
             with m.If(ended):
                 m.d.sync += over.eq(last_pass)
                 with m.If(changed):
                     # Drop what has entered since, and begin that pass again under the new gates.
-                    m.d.sync += [in_flight.eq(0), index.eq(0), begun.eq(completed + 1)]
+                    m.d.sync += [in_flight.eq(0), index.eq(0), waiting.eq(0)]
                     m.next = "INHIBIT"
                 with m.Elif(last_pass):
                     m.next = "LEARN"
@@ -496,11 +505,11 @@ class Layer(wiring.Component):
             with m.State("IDLE"):
                 with m.If(self.init):
                     m.d.comb += clear.eq(1)
-                    m.d.sync += [powering.eq(1), formed.eq(0), count.eq(0)]
+                    m.d.sync += [powering.eq(1), clearing.eq(1), count.eq(0)]
                     m.next = "COLUMN"
                 with m.Elif(self.start):
                     m.d.comb += edge.eq(1)
-                    m.d.sync += [active.eq(0), begun.eq(0), completed.eq(0), over.eq(0)]
+                    m.d.sync += [active.eq(0), completed.eq(0), over.eq(0)]
                     m.next = "HALF"
             with m.State("HALF"):
                 any_event = self.events.any()
@@ -515,10 +524,8 @@ class Layer(wiring.Component):
                 with m.If(index == last):
                     m.next = "PASS"
             with m.State("PASS"):
-                with m.If((index != 0) | (more & free & (begun <= self.pace))):
+                with m.If((index != 0) | (may_begin & paced)):
                     m.d.comb += [issue.eq(1), advance.eq(1)]
-                    with m.If(index == 0):
-                        m.d.sync += begun.eq(begun + 1)
                     with m.If(index == last):
                         m.next = "GAP"
                 after_pass()
@@ -535,7 +542,7 @@ class Layer(wiring.Component):
                 with m.If(self.clk & self.learn & (depress | potentiate).any()):
                     m.next = "COLUMN"
             with m.State("COLUMN"):
-                with m.If(powering | hebbian.potentiate | hebbian.depress):
+                with m.If(clearing | hebbian.potentiate | hebbian.depress):
                     m.next = "STEP"
                 with m.Else():
                     m.d.comb += advance.eq(1)
@@ -544,12 +551,12 @@ class Layer(wiring.Component):
             with m.State("STEP"):
                 m.d.sync += [
                     scaled_step.eq(Mux(option["scaled"], 0, registers.depression)),
-                    lifted_left.eq(Mux(option["scaled"], state_read.data.lifted, 0)),
+                    lifted_left.eq(state_read.data.lifted),
                 ]
                 m.next = "SCALE"
             with m.State("SCALE"):
                 # A product by repeated addition: it is short, and the multipliers are taken.
-                with m.If(lifted_left != 0):
+                with m.If(option["scaled"] & (lifted_left != 0)):
                     larger = scaled_step + registers.depression
                     m.d.sync += [
                         lifted_left.eq(lifted_left - 1),
@@ -557,8 +564,6 @@ class Layer(wiring.Component):
                     ]
                 with m.Else():
                     m.d.comb += hebbian.start.eq(1)
-                    with m.If(powering):
-                        m.d.comb += [state_write.en.eq(1), state_write.addr.eq(index), state_write.data.eq(0)]
                     m.next = "WALK"
             with m.State("WALK"), m.If(hebbian.done):
                 m.d.comb += divide.eq(1)
@@ -567,6 +572,7 @@ class Layer(wiring.Component):
                 m.d.comb += advance.eq(1)
                 m.next = "COLUMN"
                 with m.If(index == last):
+                    m.d.sync += clearing.eq(0)
                     m.next = "THRESHOLD"
             with m.State("THRESHOLD"):
                 m.next = "IDLE"

@@ -26,7 +26,7 @@ class LateralInhibition(wiring.Component):
     Then `seen = v_l & not suppressed` goes through the crossbar, in which the bias row is always active.
 
     Latency: none if `v_l` has not changed (`busy` stays low). Else `busy` is high from the clock after `evaluate` until
-    the gates are there: with one lane for `neurons * (scan + 1) + 6` clocks, with the `scan` of `Crossbar` over the
+    the gates are there: with one lane for `neurons * (scan + 1) + 5` clocks, with the `scan` of `Crossbar` over the
     seen rows and the bias row, and in a tie for `neurons + 1` more with ``"lowest"``, `2 * neurons + 2` more with
     ``"random"``.
 
@@ -138,12 +138,14 @@ class LateralInhibition(wiring.Component):
                 with m.If(self.clear):
                     m.d.sync += [previous.eq(0), suppressed.eq(0)]
                 with m.Elif(self.evaluate & self.changed):
-                    m.d.sync += [
-                        new.eq(self.v_l & ~previous),
-                        previous.eq(self.v_l),
-                        suppressed.eq(suppressed & self.v_l),
-                    ]
-                    m.next = "NEW"
+                    m.next = "TAKE"
+            with m.State("TAKE"):
+                m.d.sync += [
+                    new.eq(self.v_l & ~previous),
+                    previous.eq(self.v_l),
+                    suppressed.eq(suppressed & self.v_l),
+                ]
+                m.next = "NEW"
             with m.State("NEW"):
                 m.d.comb += crossbar.start.eq(1)
                 m.next = "SUM"
@@ -174,16 +176,19 @@ class LateralInhibition(wiring.Component):
             with m.State("SUM"), m.If(~crossbar.busy & ~compare):
                 m.next = "IDLE"
 
-        # The reference comes one clock after its column; the sum waits for it.
-        current = Signal.like(crossbar.o_sum)
+        # The reference comes one clock after its column; the sum waits for it, as its complement, because
+        # `current < reference` is the carry out of their sum.
+        complement = Signal.like(crossbar.o_sum)
+        below = Signal(len(complement) + 1)
         column = Signal.like(crossbar.o_column)
         m.d.comb += [
             read.addr.eq(crossbar.o_column),
             self.busy.eq(~fsm.ongoing("IDLE")),
         ]
-        m.d.sync += [compare.eq(crossbar.o_valid), current.eq(crossbar.o_sum), column.eq(crossbar.o_column)]
+        m.d.comb += below.eq(read.data + complement)
+        m.d.sync += [compare.eq(crossbar.o_valid), complement.eq(~crossbar.o_sum), column.eq(crossbar.o_column)]
         with m.If(compare):
-            m.d.sync += self.l_g.bit_select(column, 1).eq(current < read.data)
+            m.d.sync += self.l_g.bit_select(column, 1).eq(below[-1])
         return m
 
 

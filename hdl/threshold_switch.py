@@ -38,7 +38,7 @@ class ThresholdSwitch(wiring.Component):
     skipped : In(1)
         The pass stands for a whole quiet half-period.
     theta, adapt : In(16)
-        Threshold and its adaptation, UQ(2, 14).
+        Threshold and its adaptation of the neuron that was presented `theta_delay` clocks ago, UQ(2, 14).
     leak, leak_half, relax, theta_off, x_max : In(16)
         Coefficients of the layer (docs/arithmetic.md, section 1); stable during a pass.
     o_valid : Out(1)
@@ -58,6 +58,7 @@ class ThresholdSwitch(wiring.Component):
     """
 
     latency = 4
+    theta_delay = 2
 
     valid: Signal
     x: Signal
@@ -114,22 +115,16 @@ class ThresholdSwitch(wiring.Component):
         on = [self.on, *(Signal(name=f"on_{k}") for k in stages)]
         driven = [self.driven, *(Signal(name=f"driven_{k}") for k in stages)]
         skipped = [self.skipped, *(Signal(name=f"skipped_{k}") for k in stages)]
-        bound = [Signal(THETA, name=f"bound_{k}") for k in range(self.latency)]
         m.d.sync += valid.eq(Cat(self.valid, valid))
-        for pipe in (on, driven, skipped, bound):
+        for pipe in (on, driven, skipped):
             m.d.sync += [after.eq(before) for before, after in pairwise(pipe)]
 
-        # Operands. One comparison per neuron is enough, because each case has one bound: the threshold while off,
-        # the ceiling while on and driven, the rupture level while on and not driven.
-        # Only registers without a reset fit into the SB_MAC16; `valid` has one.
+        # Operands. Only registers without a reset fit into the SB_MAC16; `valid` has one.
         a = Signal(16, reset_less=True)
         b = Signal(16, reset_less=True)
         x_1 = Signal(X)
         growth_1 = Signal(GROWTH)
         leak = Mux(self.skipped, self.leak_half, Mux(self.on, self.relax, self.leak))
-        m.d.comb += bound[0].eq(
-            Mux(self.on, Mux(self.driven, self.x_max, self.theta_off), saturate(self.theta + self.adapt, 16))
-        )
         m.d.sync += [
             a.eq(Mux(self.valid, self.x[4:], self.m_a)),
             b.eq(Mux(self.valid, leak, self.m_b)),
@@ -158,11 +153,20 @@ class ThresholdSwitch(wiring.Component):
         m.d.comb += difference.eq(Cat(0, grown) - Cat(half, lost))
         m.d.sync += total.eq(difference[1:])
 
+        # One comparison per neuron is enough, because each case has one bound: the threshold while off, the ceiling
+        # while on and driven, the rupture level while on and not driven. It is kept inverted: `a >= b` is the carry out
+        # of `a + ~b + 1`.
+        bound = Mux(on[2], Mux(driven[2], self.x_max, self.theta_off), saturate(self.theta + self.adapt, 16))
+        inverted = Signal(THETA)
+        m.d.sync += inverted.eq(~bound)
+
         # Comparison. It may use the sum before it is clipped: the clipped one is still above every threshold.
+        distance = Signal(19)
         reached = Signal()
         new_on = Signal()
         m.d.comb += [
-            reached.eq(total[4:] >= bound[3]),
+            distance.eq(Cat(1, total[4:]) + Cat(1, inverted, 1)),
+            reached.eq(distance[-1]),
             new_on.eq(Mux(on[3] ^ driven[3], reached, on[3])),
         ]
         m.d.sync += [
@@ -171,7 +175,7 @@ class ThresholdSwitch(wiring.Component):
             self.o_x.eq(total),
         ]
         with m.If(on[3] & driven[3] & ~skipped[3] & reached):
-            m.d.sync += self.o_x.eq(Cat(0, 0, 0, 0, bound[3]))
+            m.d.sync += self.o_x.eq(Cat(0, 0, 0, 0, ~inverted))
         with m.Elif(total[20]):
             m.d.sync += self.o_x.eq((1 << 20) - 1)
         m.d.comb += self.o_valid.eq(valid[-1])

@@ -58,7 +58,7 @@ def gateware() -> dict[str, Any]:
         periods += round(float(recording.time_s.sum()) / (2 * job.spec.half_period))
         operations += synaptic_operations(job, recording.periods, recording.layers[0].spikes)
     seconds = time.monotonic() - began
-    found = {
+    found: dict[str, Any] = {
         "clocks": clocks,
         "clocks_per_clock_period": clocks / periods,
         "synaptic_operations": operations,

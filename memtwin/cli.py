@@ -39,7 +39,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 # Click's UsageError, wherever this release of typer keeps it.
-_UsageError = typer.BadParameter.__bases__[0]
+_UsageError: type[Any] = typer.BadParameter.__bases__[0]
 _err = Console(stderr=True, highlight=False)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
@@ -64,15 +64,15 @@ def devices(card: Annotated[str | None, typer.Argument()] = None, as_json: Json 
         _show(rows, as_json, ("name", "kind", "title"))
         return
     chosen = load_card(card)
-    rows = [
+    fields: list[dict[str, Any]] = [
         {"name": name, "value": field.value, "unit": field.unit, "source": field.source}
         for name, field in chosen.fields.items()
     ]
     if as_json:
-        _print_json(rows)
+        _print_json(fields)
         return
     _err.print(f"{chosen.title}\n{chosen.citation}")
-    _show([{**row, "value": str(chosen.fields[row["name"]])} for row in rows], False, ("name", "value", "source"))
+    _show([{**row, "value": str(chosen.fields[row["name"]])} for row in fields], False, ("name", "value", "source"))
 
 
 @app.command("experiments")
@@ -187,7 +187,7 @@ def report(
     """Show what quantisation changed: asked, got and error of every parameter of an experiment's networks."""
     chosen = api.experiment(name)
     settings = chosen.settings(cards=tuple(card or ()), assignments=tuple(assignment or ()), seed=seed, spread=spread)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for label, job in chosen.plan(settings).items():
         for number, layer in enumerate(quantize(job.spec, job.sample()), 1):
             for entry in layer.report:

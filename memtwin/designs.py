@@ -12,8 +12,9 @@ from functools import cached_property
 import numpy as np
 from amaranth.lib import wiring
 from amaranth.utils import ceil_log2
+from numpy.typing import NDArray
 
-from memtwin.boards.image import BoardImage
+from memtwin.boards.image import BoardImage, LessonPlan, Phase
 from memtwin.hdl.config import MatrixWindow, MemoryMap
 from memtwin.hdl.host import HostPort
 from memtwin.hdl.layer import LayerConfig
@@ -27,6 +28,7 @@ from memtwin.sim.backends import Run
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments import EXPERIMENTS
 from memtwin.sim.network import NetworkSpec, draw_sample
+from memtwin.sim.program import Program
 from memtwin.sim.quantize import LayerCoefficients, quantize
 
 __all__ = ["DESIGNS", "Design", "board_image", "find_design", "verilog"]
@@ -155,7 +157,7 @@ is low.""",
             name="digits",
             title="two-layer network that learns ten digits",
             experiment="digits",
-            run="noise",
+            run="adaptive",
             use="""\
 A write is taken in a clock with enable and ready high: coefficients and presentations, at the addresses below. A
 write to go shows the presentation; idle is high when it is over.""",
@@ -238,5 +240,44 @@ def board_image(name: str) -> BoardImage:
         layers=design.layers,
         image=design.image,
         substep_hz=round(1 / design.spec.substep),
-        pulses=sum(int(pixel) << row for row, pixel in enumerate(program.pixels[0, 0])),
+        pulses=_bits(program.pixels[0, 0]),
+        lesson=_lesson(program) if program.learn[0].any() else None,
     )
+
+
+def _lesson(program: Program) -> LessonPlan:
+    """Turn the program of trial 0 into phases of training, and into how a pattern is shown afterwards.
+
+    The number of a pattern is that of the output neuron that it is taught to, whose gate alone is open.
+    """
+    pixels, gates, learn = program.pixels[0], program.gates[0], program.learn[0]
+    alone = gates.sum(axis=1) == 1
+    taught = learn.any(axis=1)
+    number = {pixels[at].tobytes(): int(gates[at].argmax()) for at in np.flatnonzero(taught & alone)}
+    if sorted(number.values()) != list(range(len(number))):
+        raise ValueError("a lesson must teach every pattern to an output neuron of its own, from neuron 0 on")
+    patterns = [_bits(np.frombuffer(shown, np.uint8)) for shown in sorted(number, key=number.__getitem__)]
+
+    terms = ("until", "fires", "periods", "rest")
+    table = np.column_stack([learn, alone, *(getattr(program, term)[0] for term in terms)])
+    starts = np.flatnonzero(np.diff(table, axis=0, prepend=-1).any(axis=1))
+    phases = []
+    for start, end in zip(starts, [*starts[1:], len(table)], strict=True):
+        if taught[start]:
+            phases.append(
+                Phase(
+                    learn=int(learn[start].argmax()),
+                    order=[number[shown.tobytes()] for shown in pixels[start:end]],
+                    labelled=bool(alone[start]),
+                    **{term: int(getattr(program, term)[0, start]) for term in terms},
+                )
+            )
+    after = int(np.flatnonzero(~taught)[0])
+    return LessonPlan(
+        patterns=patterns, phases=phases, periods=int(program.periods[0, after]), rest=int(program.rest[0, after])
+    )
+
+
+def _bits(pixels: NDArray[np.uint8]) -> int:
+    """Pixels as bits; bit `r` is row `r`."""
+    return sum(int(pixel) << row for row, pixel in enumerate(pixels))

@@ -1,6 +1,6 @@
 """One call runs a program on any backend (design, section 1)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from memtwin.sim.errors import InputError
@@ -8,7 +8,7 @@ from memtwin.sim.network import LayerSample, NetworkSpec, draw_sample
 from memtwin.sim.program import Program
 from memtwin.sim.recording import Recording
 
-__all__ = ["BACKENDS", "Progress", "Run", "run"]
+__all__ = ["BACKENDS", "Progress", "Run", "run", "run_all"]
 
 BACKENDS = ("physics", "model", "rtl", "netlist", "board")
 
@@ -54,3 +54,30 @@ def run(job: Run, backend: str, progress: Progress | None = None) -> Recording:
 
         return rtl.run(job, progress)
     raise InputError(f"backend {backend}: unknown; expected physics, model or rtl")
+
+
+def run_all(
+    jobs: Mapping[str, Run], backend: str, report: Callable[[str, float], None] | None = None
+) -> dict[str, Recording]:
+    """Run several jobs on `backend`, by name; the results are those of `run`.
+
+    `report` is called with the name of a job and the part of it that is done.
+
+    Raises
+    ------
+    InputError
+        If the backend is unknown, or cannot run here.
+    """
+
+    def tell(*names: str) -> Progress:
+        def progress(done: float) -> None:
+            for name in names if report else ():
+                report(name, done)
+
+        return progress
+
+    if backend == "model":  # the model takes jobs of equal structure side by side
+        from memtwin.sim import model
+
+        return dict(zip(jobs, model.run_together(list(jobs.values()), tell(*jobs)), strict=True))
+    return {name: run(job, backend, tell(name)) for name, job in jobs.items()}

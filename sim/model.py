@@ -4,7 +4,6 @@ Trials run side by side but each at its own pace: one step of the loop takes eve
 half-period of its own program. CLK is the same for all, because a presentation is a whole number of periods.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from memtwin.sim import trace
 from memtwin.sim.backends import Progress, Run
 from memtwin.sim.model_layer import Layer
+from memtwin.sim.model_parts import Saturations
 from memtwin.sim.program import Program
 from memtwin.sim.quantize import LayerCoefficients, quantize
 from memtwin.sim.recording import LayerRecording, Recording
@@ -41,35 +41,46 @@ def run(job: Run, progress: Progress | None = None) -> Recording:
 
 
 def run_together(jobs: Sequence[Run], progress: Progress | None = None) -> list[Recording]:
-    """Run jobs of equal structure at once, which is faster than one after the other; the results are the same.
+    """Run jobs, those of equal structure side by side, which is faster; the results are those of `run`.
 
     Raises
     ------
     InputError
         If a value of a card does not fit its word.
-    ValueError
-        If the jobs differ in structure, number of presentations, clock or `record`.
     """
     quantised = [quantize(job.spec, job.sample()) for job in jobs]
-    together = [(job.program.presentations, job.spec.half_period, job.record) for job in jobs]
-    structures = [[layer.structure for layer in layers] for layers in quantised]
-    if any(one != together[0] for one in together) or any(one != structures[0] for one in structures):
-        raise ValueError("jobs that run together must have equal structure, presentations, clock and record")
+    groups: dict[str, list[int]] = {}
+    for number, (job, layers) in enumerate(zip(jobs, quantised, strict=True)):
+        alike = ([layer.structure for layer in layers], job.program.presentations, job.spec.half_period, job.record)
+        groups.setdefault(repr(alike), []).append(number)
+    out: list[Recording | None] = [None] * len(jobs)
+    for place, group in enumerate(groups.values()):
+
+        def tell(done: float, place: int = place) -> None:
+            if progress:
+                progress((place + done) / len(groups))
+
+        recordings = _run_group([jobs[number] for number in group], [quantised[number] for number in group], tell)
+        for number, recording in zip(group, recordings, strict=True):
+            out[number] = recording
+    return [recording for recording in out if recording is not None]
+
+
+def _run_group(jobs: list[Run], quantised: list[list[LayerCoefficients]], progress: Progress) -> list[Recording]:
+    """Run jobs of equal structure as one, with all their trials."""
     coefficients = [_stack(layers) for layers in zip(*quantised, strict=True)]
     names = vars(jobs[0].program)
     program = Program(**{name: np.concatenate([getattr(job.program, name) for job in jobs]) for name in names})
-
-    saturated: Counter = Counter()
+    saturated = Saturations(program.trials)
     layers = [Layer(layer, saturated, jobs[0].record) for layer in coefficients]
     course = _Course(program, layers)
     half = 0
     while course.live.any():
         course.half_period(half)
         half += 1
-        if progress and half % 256 == 0:
+        if half % 256 == 0:
             progress(course.done)
-    if progress:
-        progress(1.0)
+    progress(1.0)
     ends = np.cumsum([job.program.trials for job in jobs])
     starts = ends - [job.program.trials for job in jobs]
     return [
@@ -172,7 +183,7 @@ class _Course:
 
 
 def _recording(
-    job: Run, course: _Course, coefficients: list[LayerCoefficients], trials: slice, saturated: Counter
+    job: Run, course: _Course, coefficients: list[LayerCoefficients], trials: slice, saturated: Saturations
 ) -> Recording:
     """Cut the part of one job out of a finished course."""
     layers = []
@@ -191,5 +202,5 @@ def _recording(
         layers=layers,
         periods=course.periods[trials],
         time_s=course.halves[trials] * job.spec.half_period,
-        saturated={name: count for name, count in sorted(saturated.items()) if count},
+        saturated=saturated.of(trials),
     )

@@ -1,11 +1,9 @@
 """One layer of the integer model: docs/arithmetic.md, sections 3 to 9, vectorised over trials and neurons."""
 
-from collections import Counter
-
 import numpy as np
 from numpy.typing import NDArray
 
-from memtwin.sim.model_parts import Inhibition, Log, Random, round_shift, saturate
+from memtwin.sim.model_parts import Inhibition, Log, Random, Saturations, round_shift
 from memtwin.sim.quantize import LayerCoefficients
 
 __all__ = ["Layer"]
@@ -24,8 +22,8 @@ class Layer:
     ----------
     coefficients : LayerCoefficients
         Integers of the layer.
-    saturated : Counter
-        Counts saturations by name. Node 1 is computed, and counted, only where inputs or conductances changed.
+    saturated : Saturations
+        Counts saturations. Node 1 is computed, and counted, only where inputs or conductances changed.
     record : bool
         Keep trace words in `log`.
 
@@ -36,7 +34,7 @@ class Layer:
     conductance : int64 array (trials, neurons, rows)
     """
 
-    def __init__(self, coefficients: LayerCoefficients, saturated: Counter, record: bool = False) -> None:
+    def __init__(self, coefficients: LayerCoefficients, saturated: Saturations, record: bool = False) -> None:
         words, structure = coefficients.words, coefficients.structure
         self.coefficients = coefficients
         self.saturated = saturated
@@ -141,23 +139,23 @@ class Layer:
         total = self.conductance[trials, columns].sum(axis=1) + self.words["g_load"][trials]
         total_hi = round_shift(total, self.sum_shift)
         quotient = ((self.words["v_in"][trials] << self.recip_shift) + (total_hi >> 1)) // total_hi
-        self.reciprocal[trials, columns] = saturate(quotient, self.saturated, "reciprocal")
+        self.reciprocal[trials, columns] = self.saturated.clamp(quotient, trials, "reciprocal")
 
     def _drive(self, trials: Ints, events: Bools) -> None:
         """Node 1 and growth of every column of `trials`, where they are not known already."""
         todo = trials[self.stale[trials] | (self.events[trials] != events[trials]).any(axis=1)]
         if todo.size:
-            counts = self.saturated
+            clamp = self.saturated.clamp
             # Sums of 16-bit words are exact in float64, which is faster than int64 here.
             rows = events[todo].astype(np.float64)
             current = np.matmul(self.conductance[todo].astype(np.float64), rows[:, :, None])[:, :, 0].astype(np.int64)
-            current_hi = saturate(round_shift(current, self.sum_shift), counts, "current")
-            v1 = saturate(round_shift(current_hi * self.reciprocal[todo], self.recip_shift), counts, "v1")
+            current_hi = clamp(round_shift(current, self.sum_shift), todo, "current")
+            v1 = clamp(round_shift(current_hi * self.reciprocal[todo], self.recip_shift), todo, "v1")
             i, f = v1 >> 9, v1 & 511
             base = np.take_along_axis(self.words["growth_base"][todo], i, axis=1)
             slope = np.take_along_axis(self.words["growth_slope"][todo], i, axis=1)
-            g = saturate(base + round_shift(slope * f, 9), counts, "growth")
-            self.growth[todo] = saturate(round_shift(g * self.words["gain"][todo], 15), counts, "growth")
+            g = clamp(base + round_shift(slope * f, 9), todo, "growth")
+            self.growth[todo] = clamp(round_shift(g * self.words["gain"][todo], 15), todo, "growth")
             self.v1[todo] = v1
             self.active[todo] = v1 > self.scalar["v_hold"][todo]
             self.events[todo] = events[todo]
@@ -256,7 +254,7 @@ class Layer:
                 lifts[trials] += lifted
             due |= (new != on).any(axis=1)
             if due.any():
-                self.saturated["x"] += int(np.count_nonzero((x == X_TOP) & new & ~on))
+                self.saturated.count((x == X_TOP) & new & ~on, trials, "x")
                 on, new = new, on
             if words is not None:
                 node2 = on & driven
@@ -289,7 +287,7 @@ class Layer:
         scalar = self.scalar
         step = scalar["depression"][who]
         if self.scaled.any():
-            scaled = saturate(step * lifts[who, columns][:, None], self.saturated, "depression")
+            scaled = self.saturated.clamp(step * lifts[who, columns][:, None], who, "depression")
             step = np.where(self.scaled[who], np.minimum(scaled, 1 << 15), step)
         c, g_min, g_max = self.conductance[who, columns], scalar["g_min"][who], scalar["g_max"][who]
         rise = round_shift((g_max - c) * scalar["potentiation"][who], 15)
@@ -310,13 +308,14 @@ class Layer:
         """Draw every threshold of `trials`."""
         noise = self.random.noise(trials, self.neurons)
         theta = self.words["theta_mean"][trials] + round_shift(self.scalar["theta_sd"][trials] * noise, 8)
-        self.saturated["theta"] += int(np.count_nonzero(theta > 65535))
+        self.saturated.count(theta > 65535, trials, "theta")
         self.theta[trials] = np.clip(theta, self.scalar["theta_off"][trials], 65535)
         self._set_level(trials)
 
     def _set_level(self, trials: Ints) -> None:
         """Keep the sum of the threshold and its adaptation, which every pass compares with."""
-        self.level[trials] = saturate(self.theta[trials] + self.adapt[trials], self.saturated, "threshold") << 4
+        total = self.theta[trials] + self.adapt[trials]
+        self.level[trials] = self.saturated.clamp(total, trials, "threshold") << 4
 
     def _thresholds(self, redraw: Bools, decay: Bools, risen: Bools) -> None:
         """Decay and raise the adaptations, draw thresholds; `risen` are the neurons whose adaptation rises."""
@@ -325,7 +324,7 @@ class Layer:
         fallen = adapt - round_shift(adapt * self.scalar["adapt_leak"][trials], 16)
         adapt = np.where(decay[trials, None], fallen, adapt)
         adapt = adapt + np.where(risen[trials], self.scalar["adapt_step"][trials], 0)
-        self.adapt[trials] = saturate(adapt, self.saturated, "adapt")
+        self.adapt[trials] = self.saturated.clamp(adapt, trials, "adapt")
         self._redraw(np.flatnonzero(redraw))
         self._set_level(np.flatnonzero(decay & ~redraw))
         self._put_thresholds(trials)

@@ -4,14 +4,12 @@ Everything is vectorised over trials; a trial has one row in every array. Sectio
 docs/arithmetic.md.
 """
 
-from collections import Counter
-
 import numpy as np
 from numpy.typing import NDArray
 
 from memtwin.sim.quantize import LayerCoefficients
 
-__all__ = ["Inhibition", "Log", "Random", "round_shift", "saturate"]
+__all__ = ["Inhibition", "Log", "Random", "Saturations", "round_shift"]
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -22,14 +20,30 @@ def round_shift(value: Ints, shift: int) -> Ints:
     return (value + (1 << (shift - 1))) >> shift if shift else value
 
 
-def saturate(value: Ints, counts: Counter, name: str, bits: int = 16) -> Ints:
-    """Clamp to `bits` bits, never negative, and count under `name` how many values were outside."""
-    top = (1 << bits) - 1
-    outside = np.count_nonzero((value < 0) | (value > top))
-    if not outside:
-        return value
-    counts[name] += int(outside)
-    return np.clip(value, 0, top)
+class Saturations:
+    """Clamps words, and counts by name and by trial how many were out of range."""
+
+    def __init__(self, trials: int) -> None:
+        self._counts: dict[str, Ints] = {}
+        self._trials = trials
+
+    def clamp(self, value: Ints, trials: Ints, name: str) -> Ints:
+        """Clamp to 16 bits; row `r` of `value` belongs to trial ``trials[r]``."""
+        outside = (value < 0) | (value > 65535)
+        return np.clip(value, 0, 65535) if self.count(outside, trials, name) else value
+
+    def count(self, outside: Bools, trials: Ints, name: str) -> bool:
+        """Count what is set in `outside` under `name`; returns whether anything is."""
+        if not outside.any():
+            return False
+        counts = self._counts.setdefault(name, np.zeros(self._trials, dtype=np.int64))
+        np.add.at(counts, trials, outside.reshape(trials.size, -1).sum(axis=1))
+        return True
+
+    def of(self, trials: slice) -> dict[str, int]:
+        """Counts of some trials by name, in alphabetical order, without those that are zero."""
+        totals = {name: int(counts[trials].sum()) for name, counts in sorted(self._counts.items())}
+        return {name: total for name, total in totals.items() if total}
 
 
 class Random:

@@ -4,7 +4,7 @@ One binary serves every trial, and every job of the same structure: coefficients
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -99,14 +99,16 @@ def _gateware(layers: tuple[LayerConfig, ...]) -> tuple[HostPort, str]:
 
 def image(coefficients: Sequence[LayerCoefficients], trial: int) -> dict[str, list[int]]:
     """Coefficient image of every layer, in one trial."""
-    out = {}
+    out: dict[str, list[int]] = {}
     for number, layer in enumerate(coefficients, 1):
         out |= layer.image(trial, f"layer{number}.")
     return out
 
 
-def presentation_writes(host: HostPort, program: Program, trial: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Bus writes that show the presentations of one trial; the last of each shows it.
+def presentation_writes(
+    registers: Mapping[str, range], program: Program, trial: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Bus writes to the `registers` of a `HostPort` that show one trial; the last of each presentation starts it.
 
     Returns
     -------
@@ -128,8 +130,8 @@ def presentation_writes(host: HostPort, program: Program, trial: int) -> tuple[N
     }
     values["init"] = (np.arange(presentations) == 0)[:, None]
     values["go"] = np.ones((presentations, 1))
-    addresses = np.concatenate([list(words) for words in host.registers.values()])
-    return addresses, np.concatenate([values[name] for name in host.registers], axis=1).astype(np.int64)
+    addresses = np.concatenate([list(words) for words in registers.values()])
+    return addresses, np.concatenate([values[name] for name in registers], axis=1).astype(np.int64)
 
 
 def _words(bits: NDArray[np.uint8]) -> NDArray[np.int64]:
@@ -142,10 +144,10 @@ def _operations(
     host: HostPort, coefficients: Sequence[LayerCoefficients], program: Program, trial: int
 ) -> NDArray[np.uint64]:
     """Load the coefficients, then show every presentation; a mark follows each of these steps."""
-    addresses, data = zip(*host.network.memory_map.writes(image(coefficients, trial)), strict=True)
     end = np.array([verilator.WAIT_IDLE, verilator.MARK])
-    load = np.concatenate([verilator.write(addresses, data), end])
-    addresses, data = presentation_writes(host, program, trial)
+    words = np.array(host.network.memory_map.writes(image(coefficients, trial)))
+    load = np.concatenate([verilator.write(words[:, 0], words[:, 1]), end])
+    addresses, data = presentation_writes(host.registers, program, trial)
     show = verilator.write(np.broadcast_to(addresses, data.shape), data)
     show = np.concatenate([show, np.broadcast_to(end, (program.presentations, 2))], axis=1)
     return np.concatenate([load, show.reshape(-1)])

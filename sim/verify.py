@@ -5,6 +5,7 @@ import importlib.resources
 import os
 import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -24,7 +25,7 @@ __all__ = ["SIMULATORS", "run_bench", "synthesise", "verify"]
 SIMULATORS = ("icarus", "verilator", "netlist")
 
 # Amaranth's output is correct, but not in the style that Verilator's lint wants.
-_VERILATOR = ["-Wno-fatal", "-Wno-lint", "-CFLAGS", "-O1"]
+_VERILATOR = ["-Wno-fatal", "-Wno-lint"]
 
 
 def run_bench(
@@ -111,6 +112,7 @@ def synthesise(verilog: str, top: str) -> str:
     with tempfile.TemporaryDirectory(prefix="memtwin-") as folder:
         directory = Path(folder)
         (directory / "design.v").write_text(verilog, encoding="utf-8")
+        print(f"synthesis of {top}; the first use of Yosys takes a few minutes", file=sys.stderr)
         script = f"read_verilog design.v; synth_ice40 -dsp -top {top}; write_verilog -noattr netlist.v"
         run_tool([find_tool("yosys"), "-q", "-p", script], directory)
         return (directory / "netlist.v").read_text(encoding="utf-8")

@@ -11,6 +11,7 @@ import importlib.util
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -47,9 +48,22 @@ _INSTALL = {
     "iverilog": "sudo apt install iverilog",
     "vvp": "sudo apt install iverilog",
 }
-# One C++ file: it takes less time than a few, which share little work.
-_FLAGS = ("--cc", "--exe", "--build", "-j", "2", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert")
-_FLAGS += ("--output-split", "0")
+# Without a split there is one C++ file, which takes less time than several that share every header.
+_FLAGS = [
+    "--cc",
+    "--exe",
+    "--build",
+    "-j",
+    "2",
+    "-O3",
+    "--x-assign",
+    "fast",
+    "--x-initial",
+    "fast",
+    "--noassert",
+    "--output-split",
+    "0",
+]
 _CXX_FLAGS = "-O2"
 _LARGEST_ADDRESS = 2**24 - 1
 
@@ -147,6 +161,7 @@ def _lock(path: Path) -> Iterator[None]:
 
 def _build(path: Path, verilog: str, harness: str, flags: Sequence[str], layers: int) -> None:
     env = environment()
+    print("compiling the gateware for Verilator, once for each structure of a network", file=sys.stderr)
     each = " ".join(f"F({number})" for number in range(1, layers + 1))
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".build-") as name:
         directory = Path(name)
@@ -232,6 +247,7 @@ def run(
             command.append(str(vcd))
         errors = directory / "errors.txt"
         with errors.open("w") as file, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=file) as process:
+            assert process.stdout is not None
             try:
                 for passed, _ in enumerate(process.stdout, 1):
                     if progress is not None:

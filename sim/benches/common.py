@@ -6,11 +6,11 @@ Inputs change and outputs are sampled at the falling edge of the fabric clock, h
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import cocotb
 import numpy as np
 from cocotb.clock import Clock
-from cocotb.handle import HierarchyObject
 from cocotb.triggers import FallingEdge
 from numpy.typing import NDArray
 
@@ -30,7 +30,7 @@ def random() -> np.random.Generator:
     return np.random.default_rng(int(os.environ.get("MEMTWIN_SEED", "0")))
 
 
-async def reset(dut: HierarchyObject, inputs: Mapping[str, int]) -> None:
+async def reset(dut: Any, inputs: Mapping[str, int]) -> None:
     """Start the clock, set `inputs`, and reset the design; returns in the first clock after reset."""
     for name, value in inputs.items():
         getattr(dut, name).value = value
@@ -44,7 +44,7 @@ async def reset(dut: HierarchyObject, inputs: Mapping[str, int]) -> None:
 class ConfigDriver:
     """Writes the configuration bus of a part, whose ports start with ``config__``."""
 
-    def __init__(self, dut: HierarchyObject) -> None:
+    def __init__(self, dut: Any) -> None:
         self.clk = dut.clk
         self.address, self.data, self.enable = dut.config__address, dut.config__data, dut.config__enable
 
@@ -60,7 +60,7 @@ class ConfigDriver:
 class TraceMonitor:
     """Collects the words of one trace port."""
 
-    def __init__(self, dut: HierarchyObject, valid: str, word: str) -> None:
+    def __init__(self, dut: Any, valid: str, word: str) -> None:
         self.words: list[int] = []
         self._clk, self._valid, self._word = dut.clk, getattr(dut, valid), getattr(dut, word)
         cocotb.start_soon(self._run())

@@ -1,10 +1,10 @@
 """Driver and tester that the benches of the two single-neuron designs share."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import cocotb
 import numpy as np
-from cocotb.handle import HierarchyObject
 from cocotb.triggers import FallingEdge
 from numpy.typing import NDArray
 
@@ -31,7 +31,7 @@ class NeuronDriver:
 
     Parameters
     ----------
-    dut : HierarchyObject
+    dut : handle of the top
         Design with `run`, `tick`, `clk_level` and `idle`.
     rng : Generator
         Of pauses, ticks and garbage.
@@ -39,7 +39,7 @@ class NeuronDriver:
         Puts pulses and the learn bit on the inputs.
     """
 
-    def __init__(self, dut: HierarchyObject, rng: np.random.Generator, show: Callable[[int, int], None]) -> None:
+    def __init__(self, dut: Any, rng: np.random.Generator, show: Callable[[int, int], None]) -> None:
         self.dut, self.rng, self.show = dut, rng, show
         self.tick_odds = 1.0
         cocotb.start_soon(self._tick())
@@ -85,7 +85,7 @@ class NeuronDriver:
 class NeuronTester:
     """Compares a single-neuron design with the integer model, from reset and after new coefficients."""
 
-    def __init__(self, dut: HierarchyObject, design: Design, rng: np.random.Generator, show: Callable) -> None:
+    def __init__(self, dut: Any, design: Design, rng: np.random.Generator, show: Callable) -> None:
         self.dut, self.design, self.rng, self.show = dut, design, rng, show
         self.memory_map = design.build()[1]
 
@@ -110,7 +110,7 @@ class NeuronTester:
     async def check(self, spec: NetworkSpec, seed: int, pulses: NDArray[np.uint8], learn: NDArray[np.uint8]) -> int:
         """Run clock periods and compare every word since power-up; returns the number of fires."""
         await self.driver.periods(pulses, learn)
-        program = Program.build(pulses[None], gates=(1,), learn=learn[None, :, None], periods=1)
+        program = Program.build(pulses[None], gates=np.ones(1), learn=learn[None, :, None], periods=1)
         (expected,) = words_of_model(spec, program, seed)
         assert_equal(self.monitor.take(), expected, self.design.name)
         l1 = expected[(expected & np.uint64(15)) == 2] >> np.uint64(42) & np.uint64(1)

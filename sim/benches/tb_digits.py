@@ -1,12 +1,14 @@
 """Bench of the design ``digits``, inside the simulator."""
 
+from typing import Any
+
 import cocotb
 import numpy as np
-from cocotb.handle import HierarchyObject
 from cocotb.triggers import FallingEdge
 from numpy.typing import NDArray
 
 from memtwin.designs import find_design
+from memtwin.hdl.host import HostPort
 from memtwin.sim.benches.common import TraceMonitor, assert_equal, image, random, reset, varied, words_of_model
 from memtwin.sim.network import NetworkSpec
 from memtwin.sim.program import Program
@@ -18,7 +20,7 @@ HANG = 200_000  # clocks; far more than a presentation takes
 class HostDriver:
     """Writes through the host port, when it is ready."""
 
-    def __init__(self, dut: HierarchyObject) -> None:
+    def __init__(self, dut: Any) -> None:
         self.dut = dut
 
     async def wait(self) -> None:
@@ -41,10 +43,12 @@ class HostDriver:
 class DigitsTester:
     """Compares every trace word of both layers with the integer model."""
 
-    def __init__(self, dut: HierarchyObject) -> None:
+    def __init__(self, dut: Any) -> None:
         self.dut, self.design = dut, find_design("digits")
         self.rng = random()
-        self.host = self.design.build()[0]
+        host, self.memory_map = self.design.build()
+        assert isinstance(host, HostPort)
+        self.registers = host.registers
         self.driver = HostDriver(dut)
 
     async def start(self) -> None:
@@ -59,14 +63,14 @@ class DigitsTester:
 
     async def load(self, spec: NetworkSpec, seed: int) -> None:
         """Load other coefficients."""
-        for address, data in self.host.network.memory_map.writes(image(spec, seed)):
+        for address, data in self.memory_map.writes(image(spec, seed)):
             await self.driver.write(address, data)
 
     async def check(self, spec: NetworkSpec, seed: int, program: Program) -> list[NDArray[np.uint64]]:
         """Show a program and compare; returns the words of each layer."""
         for monitor in self.monitors:
             monitor.take()
-        addresses, data = presentation_writes(self.host, program, 0)
+        addresses, data = presentation_writes(self.registers, program, 0)
         for presentation in data.tolist():
             for address, word in zip(addresses.tolist(), presentation, strict=True):
                 await self.driver.write(address, word)
@@ -92,7 +96,7 @@ class DigitsTester:
 
 
 @cocotb.test()
-async def as_shipped(dut: HierarchyObject) -> None:
+async def as_shipped(dut: Any) -> None:
     """The first presentations of the experiment, with the coefficients that the design is shipped with."""
     test = DigitsTester(dut)
     await test.start()
@@ -103,7 +107,7 @@ async def as_shipped(dut: HierarchyObject) -> None:
 
 
 @cocotb.test()
-async def random_stimulus(dut: HierarchyObject) -> None:
+async def random_stimulus(dut: Any) -> None:
     """Random coefficients, options and presentations."""
     test = DigitsTester(dut)
     await test.start()

@@ -1,8 +1,9 @@
 """Bench of the design ``hybrid-neuron``, inside the simulator."""
 
+from typing import Any
+
 import cocotb
 import numpy as np
-from cocotb.handle import HierarchyObject
 
 from memtwin.designs import find_design
 from memtwin.sim.benches.common import random
@@ -11,7 +12,7 @@ from memtwin.sim.benches.neuron import NeuronTester
 INPUTS = {"pulses": 0, "learn": 0}
 
 
-def tester(dut: HierarchyObject) -> NeuronTester:
+def tester(dut: Any) -> NeuronTester:
     """Tester of the design."""
 
     def show(pulses: int, learn: int) -> None:
@@ -21,7 +22,7 @@ def tester(dut: HierarchyObject) -> NeuronTester:
 
 
 @cocotb.test()
-async def as_shipped(dut: HierarchyObject) -> None:
+async def as_shipped(dut: Any) -> None:
     """Pulses on input 1, input 2 grounded (Fig. 3b), at full speed, with the coefficients that it is shipped with."""
     test = tester(dut)
     await test.start(INPUTS)
@@ -31,7 +32,7 @@ async def as_shipped(dut: HierarchyObject) -> None:
 
 
 @cocotb.test()
-async def random_stimulus(dut: HierarchyObject) -> None:
+async def random_stimulus(dut: Any) -> None:
     """Random coefficients, options, pulses, learning, pauses and ticks."""
     test = tester(dut)
     await test.start(INPUTS)

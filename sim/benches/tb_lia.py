@@ -1,10 +1,10 @@
 """Bench of the design ``lia``, inside the simulator."""
 
 import dataclasses
+from typing import Any
 
 import cocotb
 import numpy as np
-from cocotb.handle import HierarchyObject
 from cocotb.triggers import FallingEdge
 from numpy.typing import NDArray
 
@@ -21,7 +21,7 @@ TRIAL = np.array([0])
 class LiaDriver:
     """Shows V_L to the array and waits for L_G."""
 
-    def __init__(self, dut: HierarchyObject) -> None:
+    def __init__(self, dut: Any) -> None:
         self.dut = dut
 
     async def clear(self) -> None:
@@ -48,7 +48,7 @@ class LiaDriver:
 class LiaTester:
     """Compares the gates with those of the integer model."""
 
-    def __init__(self, dut: HierarchyObject) -> None:
+    def __init__(self, dut: Any) -> None:
         self.dut, self.design = dut, find_design("lia")
         self.rng = random()
         self.driver, self.config = LiaDriver(dut), ConfigDriver(dut)
@@ -70,7 +70,7 @@ class LiaTester:
         return gates
 
 
-async def ready(dut: HierarchyObject) -> LiaTester:
+async def ready(dut: Any) -> LiaTester:
     """Reset the design."""
     names = ("clear", "evaluate", "force", "v_l", "random", "config__enable", "config__address", "config__data")
     await reset(dut, dict.fromkeys(names, 0))
@@ -78,7 +78,7 @@ async def ready(dut: HierarchyObject) -> LiaTester:
 
 
 @cocotb.test()
-async def truth_table(dut: HierarchyObject) -> None:
+async def truth_table(dut: Any) -> None:
     """The truth table of Fig. 4, with the coefficients that the design is shipped with."""
     test = await ready(dut)
     n = test.neurons
@@ -93,7 +93,7 @@ async def truth_table(dut: HierarchyObject) -> None:
 
 
 @cocotb.test()
-async def random_stimulus(dut: HierarchyObject) -> None:
+async def random_stimulus(dut: Any) -> None:
     """Random cards and random V_L."""
     test = await ready(dut)
     rng = test.rng

@@ -1,15 +1,16 @@
 """Bench of the design ``ts-neuron``, inside the simulator."""
 
+from typing import Any
+
 import cocotb
 import numpy as np
-from cocotb.handle import HierarchyObject
 
 from memtwin.designs import find_design
 from memtwin.sim.benches.common import random
 from memtwin.sim.benches.neuron import NeuronTester
 
 
-def tester(dut: HierarchyObject) -> NeuronTester:
+def tester(dut: Any) -> NeuronTester:
     """Tester of the design, which has one input and does not learn."""
 
     def show(pulses: int, learn: int) -> None:
@@ -19,7 +20,7 @@ def tester(dut: HierarchyObject) -> NeuronTester:
 
 
 @cocotb.test()
-async def as_shipped(dut: HierarchyObject) -> None:
+async def as_shipped(dut: Any) -> None:
     """A train of pulses of 1.1 V (Fig. 2e), at full speed, with the coefficients that it is shipped with."""
     test = tester(dut)
     await test.start({"pulse": 0})
@@ -29,7 +30,7 @@ async def as_shipped(dut: HierarchyObject) -> None:
 
 
 @cocotb.test()
-async def random_stimulus(dut: HierarchyObject) -> None:
+async def random_stimulus(dut: Any) -> None:
     """Random coefficients, options, pulses, pauses and ticks."""
     test = tester(dut)
     await test.start({"pulse": 0})

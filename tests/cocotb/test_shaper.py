@@ -50,7 +50,9 @@ def bench(source, simulator, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("simulator", SIMULATORS)
-def test_shaper_follows_the_text(shaper, simulator, tmp_path, monkeypatch):
+def test_shaper_follows_the_text(shaper, simulator, request, tmp_path, monkeypatch):
+    if simulator != "verilator":
+        request.getfixturevalue("icarus")
     report = bench(shaper, simulator, tmp_path, monkeypatch)
     assert report == {"passed": 1, "failed": 0, "waves": str(tmp_path / "shaper.vcd")}
     vcd = (tmp_path / "shaper.vcd").read_text()
@@ -59,7 +61,7 @@ def test_shaper_follows_the_text(shaper, simulator, tmp_path, monkeypatch):
     assert all(f"shaper_top.{name}\n" in gtkw for name in OUTPUTS)
 
 
-def test_a_fault_is_found(shaper, tmp_path, monkeypatch):
+def test_a_fault_is_found(shaper, icarus, tmp_path, monkeypatch):
     broken = shaper.replace("assign t1 = l2 & refractory", "assign t1 = l1 & refractory")
     assert broken != shaper
     report = bench(broken, "icarus", tmp_path, monkeypatch)

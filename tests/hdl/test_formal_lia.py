@@ -145,7 +145,7 @@ def mutant(tie, old, new):
 
 
 MUTANTS = {
-    "equal_is_below": ("inhibit", truth_table, "current < read.data", "current <= read.data"),
+    "equal_is_below": ("inhibit", truth_table, "eq(~crossbar.o_sum)", "eq(-crossbar.o_sum)"),
     "no_bias": ("inhibit", truth_table, "~suppressed, 1)", "~suppressed, 0)"),
     "old_spikes_tie": ("lowest", truth_table, "new.eq(self.v_l & ~previous)", "new.eq(self.v_l)"),
     "loser_for_ever": ("lowest", truth_table, "suppressed.eq(suppressed & self.v_l)", "suppressed.eq(suppressed)"),

@@ -37,6 +37,7 @@ def stream(neurons, coefficients, gaps=()):
     dut = ThresholdSwitch()
     results = []
     entered = []
+    late = {}
 
     async def testbench(ctx):
         for name, value in coefficients.items():
@@ -45,6 +46,9 @@ def stream(neurons, coefficients, gaps=()):
 
         async def tick():
             nonlocal clock
+            if clock - ThresholdSwitch.theta_delay in late:
+                for name, value in late[clock - ThresholdSwitch.theta_delay].items():
+                    ctx.set(getattr(dut, name), value)
             await ctx.tick()
             clock += 1
             if ctx.get(dut.o_valid):
@@ -52,7 +56,9 @@ def stream(neurons, coefficients, gaps=()):
 
         for index, neuron in enumerate(neurons):
             for name, value in neuron.items():
-                ctx.set(getattr(dut, name), value)
+                if name not in ("theta", "adapt"):
+                    ctx.set(getattr(dut, name), value)
+            late[clock] = {name: neuron[name] for name in ("theta", "adapt")}
             ctx.set(dut.valid, 1)
             entered.append(clock)
             await tick()

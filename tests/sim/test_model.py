@@ -1,14 +1,12 @@
 """The integer model against a scalar transcription of docs/arithmetic.md, word by word, and cases worked by hand."""
 
-from collections import Counter
-
 import numpy as np
 import pytest
 
 from memtwin.sim.backends import Run
 from memtwin.sim.cards import load_card
 from memtwin.sim.model import run, run_together
-from memtwin.sim.model_parts import Random, saturate
+from memtwin.sim.model_parts import Random, Saturations
 from memtwin.sim.network import LayerSpec, NetworkSpec
 from memtwin.sim.program import Program
 from memtwin.sim.quantize import quantize
@@ -316,18 +314,18 @@ def test_a_trial_runs_the_same_alone_and_among_others():
 def test_jobs_run_together_as_they_run_alone():
     specs = [two_layers(c2c=False), two_layers(adaptive=True), two_layers()]
     jobs = [Run(spec=spec, program=show(spec, seed=number), seed=1) for number, spec in enumerate(specs)]
+    # One of other structure, which cannot share arrays with the others, and one whose words saturate.
+    jobs.insert(1, Run(spec=two_layers(tie="lowest", substeps=4), program=show(specs[0]), record=True))
+    steep = NetworkSpec(**{**vars(specs[1]), "neuron": specs[1].neuron.replace(adapt_step="2")})
+    jobs.append(Run(spec=steep, program=show(steep, presentations=12)))
+    jobs.append(Run(spec=steep, program=show(steep)))
     for job, together in zip(jobs, run_together(jobs), strict=True):
         alone = run(job)
+        assert together.saturated == alone.saturated
         assert (together.periods == alone.periods).all()
         for a, b in zip(together.layers, alone.layers, strict=True):
             assert (a.spikes == b.spikes).all()
             assert (a.conductance == b.conductance).all()
-
-
-def test_jobs_of_unequal_structure_do_not_run_together():
-    jobs = [Run(spec=spec, program=show(spec)) for spec in (two_layers(), two_layers(tie="lowest"))]
-    with pytest.raises(ValueError, match="equal structure"):
-        run_together(jobs)
 
 
 def fixed_resistors(v_in, trials=1):
@@ -398,9 +396,10 @@ def test_noise_has_its_stated_spread():
 
 
 def test_saturations_are_counted_by_name():
-    counts = Counter()
-    assert saturate(np.array([-3, 5, 70000]), counts, "v1").tolist() == [0, 5, 65535]
-    assert counts == {"v1": 2}
+    saturations = Saturations(3)
+    words = np.array([[-3, 5, 70000], [65535, 0, 65536]])
+    assert saturations.clamp(words, np.array([0, 2]), "v1").tolist() == [[0, 5, 65535], [65535, 0, 65535]]
+    assert [saturations.of(slice(t, t + 1)) for t in range(3)] == [{"v1": 2}, {}, {"v1": 1}]
     spec = two_layers(adaptive=True)
     steep = NetworkSpec(**{**vars(spec), "neuron": spec.neuron.replace(adapt_step="2")})
     program = Program.build(np.ones((1, 30, 6)), gates=[1, 1, 1], learn=(1, 0), periods=40, fires=1)

@@ -108,3 +108,14 @@ def test_no_path_and_no_date(verilog, design):
     assert str(Path.home()) not in text
     assert ".py" not in text
     assert "$auto$" not in text
+
+
+@pytest.mark.parametrize(("ci", "outcome"), [("true", "errors"), ("", "skipped")])
+def test_without_icarus(ci, outcome, tmp_path):
+    """These tests may be skipped at home, but not in CI."""
+    env = os.environ | {"PATH": str(tmp_path), "CI": ci}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"{__file__}::test_no_warnings"]
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
+    assert "iverilog, vvp not installed" in done.stdout
+    assert f"{len(DESIGNS)} {outcome}" in done.stdout
+    assert (done.returncode == 0) == (outcome == "skipped")

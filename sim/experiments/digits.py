@@ -1,0 +1,207 @@
+"""Unsupervised and supervised learning of ten digits in a 30 x 10 x 10 network (zhang2021, Fig. 5 and Supp. 11)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from memtwin.sim.backends import Run
+from memtwin.sim.errors import InputError
+from memtwin.sim.experiments import digits_figures as draw
+from memtwin.sim.experiments.base import Experiment, Option, Settings
+from memtwin.sim.experiments.patterns import load_patterns
+from memtwin.sim.network import LayerSpec, NetworkSpec
+from memtwin.sim.program import Program
+from memtwin.sim.recording import Recording
+
+__all__ = ["FLIPS", "MODES", "Digits", "answers", "winners"]
+
+TRIALS = 1
+FLIPS = (0, 1, 2, 3)  # flipped pixels at inference
+SHOWN = 1  # flipped pixels of the rates that are reported
+ORDERS = ("shuffled", "blocked")
+# The same cards, devices and programs in every mode: only the noise and the adaptive threshold differ.
+MODES = {
+    "deterministic": {"c2c": False, "adaptive": False},
+    "noise": {"c2c": True, "adaptive": False},
+    "adaptive": {"c2c": True, "adaptive": True},
+}
+_PROGRAM_STREAM = 1000  # of the random generator of a trial; its first streams draw the devices of the layers
+
+Ints = NDArray[np.int64]
+
+
+class Digits(Experiment):
+    """Ten patterns, two layers that are trained one after the other, and inference with flipped pixels.
+
+    Layer 1 (rows: pixels; as many neurons as patterns) is unsupervised: a pattern pulses until a neuron fires and the
+    lateral inhibition array shuts out the others. Layer 2 is supervised: only the gate of the pattern's output neuron
+    is open, and the winner's first spike sets its synapse. At inference nothing learns and every gate is open; the
+    answer is the output neuron with the most spikes, and a tie or silence is wrong.
+
+    Three modes: without cycle-to-cycle spread, with it, and with it and an adaptive threshold. Patterns are
+    shown in epochs, shuffled, or in blocks of one pattern after the other.
+    """
+
+    name = "digits"
+    title = "A network of two layers learns ten digits in situ"
+    source = "zhang2021, Fig. 5 and Supp. Fig. 8 to 13"
+    options = {  # noqa: RUF012
+        "patterns": Option("digits", "", "shipped pattern file by name, or a .txt file: # black, . white"),
+        "order": Option("shuffled", "", "order of the training of layer 1: shuffled or blocked"),
+        "v_in": Option(1.6, "V", "amplitude of the input pulses of layer 1 (text)"),
+        "epochs": Option(30, "", "fires of layer 1 for each pattern (Fig. 5e)"),
+        "limit": Option(40, "", "most clock periods of a presentation in training"),
+        "rest": Option(20, "", "clock periods of rest after each presentation"),
+        "settle": Option(2000, "", "clock periods of rest between the training of layer 1 and that of layer 2"),
+        "periods": Option(60, "", "clock periods of a presentation at inference"),
+        "tie": Option("inhibit", "", "what neurons do that fire in one substep: inhibit, lowest or random"),
+        "lanes": Option(1, "", "columns of layer 1 that the gateware adds up per clock; no influence on results"),
+    }
+
+    def plan(self, settings: Settings) -> dict[str, Run]:
+        """Plan one run per mode, and a recorded one in which one pattern alone is learnt (Fig. 5e)."""
+        options = settings.options
+        for name, least in (("epochs", 1), ("limit", 1), ("periods", 1), ("lanes", 1)):
+            if options[name] < least:
+                raise InputError(f"option {name}: expected at least {least}, not {options[name]}")
+        if options["order"] not in ORDERS:
+            raise InputError(f"option order: expected one of {', '.join(ORDERS)}, not {options['order']!r}")
+        patterns = load_patterns(options["patterns"])
+        pixels = patterns.reshape(len(patterns), -1)
+        program = _program(settings, pixels)
+        runs = {
+            mode: Run(spec=_network(settings, pixels, **spread), program=program, seed=settings.seed)
+            for mode, spread in MODES.items()
+        }
+        one = Program.build(
+            np.repeat(pixels[None, [1]], options["epochs"], axis=1),
+            gates=np.ones(len(pixels)),
+            learn=(1, 0),
+            fires=1,
+            periods=options["limit"],
+            rest=options["rest"],
+        )
+        runs["evolution"] = Run(spec=runs["noise"].spec, program=one, seed=settings.seed, record=True)
+        return runs
+
+    def analyse(
+        self, settings: Settings, runs: Mapping[str, Run], recordings: Mapping[str, Recording]
+    ) -> dict[str, Any]:
+        """Count winners, right answers and synapses of layer 2 in every mode."""
+        results: dict[str, Any] = {}
+        for mode in MODES:
+            run, recording = runs[mode], recordings[mode]
+            layer1, layer2 = (spikes_at_inference(recording, layer) for layer in (0, 1))
+            right = answers(layer2) == np.arange(layer2.shape[-1])
+            middle = (run.spec.synapse["g_min"] + run.spec.synapse["g_max"]) / 2
+            high = (recording.layers[1].conductance > middle).sum(axis=2)
+            duration = 2 * run.spec.half_period * settings.options["periods"]
+            results[mode] = {
+                "distinct_winners": float(np.mean([len(set(row) - {-1}) for row in winners(layer1[:, 0]).tolist()])),
+                "accuracy": {str(f): float(right[:, level].mean()) for level, f in enumerate(FLIPS)},
+                "layer2_one_hot": float((high == 1).all(axis=1).mean()),
+                "rates": {
+                    "1": (layer1[0, FLIPS.index(SHOWN)] / duration).tolist(),
+                    "2": (layer2[0, FLIPS.index(SHOWN)] / duration).tolist(),
+                },
+            }
+        return {**results, "trials": runs["noise"].program.trials, "order": settings.options["order"]}
+
+    def figures(
+        self,
+        settings: Settings,
+        runs: Mapping[str, Run],
+        recordings: Mapping[str, Recording],
+        results: Mapping[str, Any],
+    ) -> dict[str, Figure]:
+        """Draw Fig. 5a, 5d to 5f and 5h to 5k, of the first trial."""
+        patterns = load_patterns(settings.options["patterns"])
+        return {
+            "fig5a-patterns": draw.patterns(patterns),
+            "fig5e-evolution": draw.evolution(runs["evolution"], recordings["evolution"], patterns[1]),
+            "fig5f-weights": draw.layer1(runs, {mode: recordings[mode] for mode in MODES}, patterns.shape[1:]),
+            "fig5g-rates": draw.rates(results, tuple(MODES), SHOWN),
+            "fig5j-weights": draw.layer2(runs["adaptive"], recordings["adaptive"]),
+        }
+
+
+def winners(spikes: Ints) -> Ints:
+    """Neuron with the most spikes along the last axis; the lowest of several, -1 where there are none."""
+    return np.where(spikes.any(axis=-1), spikes.argmax(axis=-1), -1)
+
+
+def answers(spikes: Ints) -> Ints:
+    """As `winners`, but -1 also where several neurons have the most spikes."""
+    most = spikes.max(axis=-1, keepdims=True)
+    return np.where((spikes == most).sum(axis=-1) == 1, winners(spikes), -1)
+
+
+def spikes_at_inference(recording: Recording, layer: int) -> Ints:
+    """Spikes of one layer, (trials, levels of `FLIPS`, patterns, neurons)."""
+    spikes = recording.layers[layer].spikes
+    patterns = spikes.shape[2]
+    return spikes[:, -len(FLIPS) * patterns :].reshape(-1, len(FLIPS), patterns, patterns)
+
+
+def _network(settings: Settings, pixels: NDArray[np.uint8], *, c2c: bool, adaptive: bool) -> NetworkSpec:
+    """Network that fits the patterns."""
+    neurons, rows = pixels.shape
+    options, synapse = settings.options, settings.synapse
+    first = LayerSpec(
+        rows=rows,
+        neurons=neurons,
+        v_in=options["v_in"],
+        g_initial=synapse["g_medium"],
+        inhibition=True,
+        tie=options["tie"],
+        adaptive=adaptive,
+        lanes=options["lanes"],
+    )
+    second = LayerSpec(
+        rows=neurons,
+        neurons=neurons,
+        v_in=settings.neuron["v_spike"],
+        g_initial=synapse["g_low"],
+        one_cycle=True,
+    )
+    return settings.network(first, second, c2c=c2c, d2d=True)
+
+
+def _program(settings: Settings, pixels: NDArray[np.uint8]) -> Program:
+    """Training of layer 1, training of layer 2, inference; order and flipped pixels are drawn for each trial."""
+    options, count = settings.options, len(pixels)
+    trials = settings.trials or TRIALS
+    order, shown = [], []
+    for trial in range(trials):
+        rng = np.random.default_rng([settings.seed + trial, _PROGRAM_STREAM])
+        epochs = [rng.permutation(count) for _ in range(options["epochs"])]
+        order.append(np.concatenate(epochs) if options["order"] == "shuffled" else np.sort(np.concatenate(epochs)))
+        shown.append(np.concatenate([_flip(pixels, flips, rng) for flips in FLIPS]))
+    rest, everyone = options["rest"], np.ones(count)
+    rests = np.full(count * options["epochs"], rest)
+    rests[-1] = options["settle"]
+    unsupervised = Program.build(
+        pixels[np.array(order)], gates=everyone, learn=(1, 0), until=0, fires=1, periods=options["limit"], rest=rests
+    )
+    supervised = Program.build(
+        np.repeat(pixels[None], trials, axis=0),
+        gates=np.eye(count),
+        learn=(0, 1),
+        until=0,
+        fires=1,
+        periods=options["limit"],
+        rest=rest,
+    )
+    inference = Program.build(np.array(shown), gates=everyone, learn=(0, 0), periods=options["periods"], rest=rest)
+    return unsupervised.then(supervised).then(inference)
+
+
+def _flip(pixels: NDArray[np.uint8], flips: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Flip so many pixels of each pattern (all, if it has fewer)."""
+    out = pixels.copy()
+    for pattern in out:
+        pattern[rng.permutation(pattern.size)[:flips]] ^= 1
+    return out
