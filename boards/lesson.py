@@ -17,7 +17,7 @@ class Lesson(wiring.Component):
     """Plays a `LessonPlan` to a network: every phase of the training once, then one pattern again and again.
 
     `next` steps to the next pattern; it acts from the next presentation on. After every presentation that shows a
-    pattern, the neuron of the last layer with the most spikes is the winner; the lowest number wins a tie.
+    pattern, the neuron of the last layer with the most spikes is the winner; a tie or silence is no answer.
 
     Latency: a presentation is offered 3 clocks after `done`, or, when the training is over, ``neurons + 4``, for the
     spikes are looked through first.
@@ -45,9 +45,9 @@ class Lesson(wiring.Component):
     shown : Out(range(patterns))
         Number of the pattern that is, or comes, on show.
     winner : Out(range(neurons))
-        Neuron with the most spikes in the presentation before this one.
+        Neuron with the most spikes in the presentation before this one, the lowest of several.
     answered : Out(1)
-        There were spikes in it.
+        It had more spikes than any other.
 
     Raises
     ------
@@ -217,13 +217,17 @@ class Lesson(wiring.Component):
         ]
         best = Signal(width)
         leader = Signal.like(index)
+        alone = Signal()
         with m.If(self.strobe & ~walking):
             m.d.sync += [fresh.eq(opening), opening.eq(0)]
         with m.If(count):
-            m.d.sync += [best.eq(0), leader.eq(0), fresh.eq(opening)]
+            m.d.sync += [best.eq(0), leader.eq(0), alone.eq(0), fresh.eq(opening)]
         with m.If(self.presentations.ready):
             m.d.sync += opening.eq(1)
-        with m.If(behind & choosing & (old > best)):
-            m.d.sync += [best.eq(old), leader.eq(at)]
+        with m.If(behind & choosing):
+            with m.If(old > best):
+                m.d.sync += [best.eq(old), leader.eq(at), alone.eq(1)]
+            with m.Elif(old == best):
+                m.d.sync += alone.eq(0)
         with m.If(counted):
-            m.d.sync += [self.winner.eq(leader), self.answered.eq(best != 0)]
+            m.d.sync += [self.winner.eq(leader), self.answered.eq(alone)]

@@ -146,7 +146,7 @@ BOARDS = {
             chip="iCE40UP5K-SG48",
             size={"LUT4": 5280, "BRAM": 30, "DSP": 8},
             oscillator_hz=12e6,
-            pll=Ice40Pll(divr=0, divf=63, divq=5, filter_range=1),  # 24 MHz
+            pll=Ice40Pll(divr=0, divf=79, divq=5, filter_range=1),  # 30 MHz
             # The LEDs of the section that can be broken off, at PMOD 2; the two on the board itself are `led` 0 and 1.
             extension="break_off_pmod",
             winner=(("led_g", 1), ("led_g", 2), ("led_g", 3), ("led_g", 4)),
@@ -168,7 +168,7 @@ BOARDS = {
             chip="LFE5U-85F-6BG381",
             size={"LUT4": 83640, "BRAM": 208, "DSP": 156},
             oscillator_hz=25e6,
-            pll=Ecp5Pll(clki_div=1, clkfb_div=2, clkop_div=12),  # 50 MHz
+            pll=Ecp5Pll(clki_div=1, clkfb_div=3, clkop_div=8),  # 75 MHz
             winner=(("led", 0), ("led", 1), ("led", 2), ("led", 3)),
             training=("led", 7),
             spike=("led", 6),

@@ -100,9 +100,9 @@ class DigitsTwin(Twin):
     """The digits network: trains as fast as it can, and then shows patterns in the circuit's own time.
 
     `button` steps to the next pattern; while it is down, the LEDs show the number of the pattern in binary, and after
-    that the neuron of the last layer that answered, or `NO_ANSWER`. `second` switches between real time and full
-    speed. `training` is high until the lesson is over. The scope is clipped to that neuron of the last layer whose
-    number is the pattern's.
+    that the neuron of the last layer that answered, or `NO_ANSWER` (silence, or a tie). `second` switches between real
+    time and full speed. `training` is high until the lesson is over. The scope is clipped to that neuron of the last
+    layer whose number is the pattern's.
 
     Parameters, members: see `Twin`; `content` must have a lesson.
 

@@ -26,7 +26,7 @@ class LateralInhibition(wiring.Component):
     Then `seen = v_l & not suppressed` goes through the crossbar, in which the bias row is always active.
 
     Latency: none if `v_l` has not changed (`busy` stays low). Else `busy` is high from the clock after `evaluate` until
-    the gates are there: with one lane for `neurons * (scan + 1) + 5` clocks, with the `scan` of `Crossbar` over the
+    the gates are there: with one lane for `neurons * (scan + 1) + 6` clocks, with the `scan` of `Crossbar` over the
     seen rows and the bias row, and in a tie for `neurons + 1` more with ``"lowest"``, `2 * neurons + 2` more with
     ``"random"``.
 
@@ -57,7 +57,7 @@ class LateralInhibition(wiring.Component):
     force : In(1)
         With `evaluate`: also if `v_l` has not changed.
     v_l : In(neurons)
-        Spikes of the neurons, L1 or L2.
+        Spikes of the neurons, L1 or L2; those of the clock after `evaluate` are taken.
     random : In(32)
         State of the layer's generator; must stay from the clock after `take_random` until `busy` falls.
     l_g : Out(neurons)
@@ -139,6 +139,7 @@ class LateralInhibition(wiring.Component):
                     m.d.sync += [previous.eq(0), suppressed.eq(0)]
                 with m.Elif(self.evaluate & self.changed):
                     m.next = "TAKE"
+            # A clock later, because it is a long way from the spikes to the decision to evaluate.
             with m.State("TAKE"):
                 m.d.sync += [
                     new.eq(self.v_l & ~previous),

@@ -111,9 +111,7 @@ def run(
     )
     clock_hz = find_board(clock_board).clock_hz
     runs = chosen.plan(settings)
-    recordings = {}
-    for label, job in runs.items():
-        recordings[label] = backends.run(job, backend, _progress(report, label))
+    recordings = backends.run_all(runs, backend, report)
     results = chosen.analyse(settings, runs, recordings)
     files = _write(chosen, settings, runs, recordings, results, out) if out is not None else []
     acceleration = _acceleration(recordings.values(), clock_hz)

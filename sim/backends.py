@@ -71,8 +71,9 @@ def run_all(
 
     def tell(*names: str) -> Progress:
         def progress(done: float) -> None:
-            for name in names if report else ():
-                report(name, done)
+            if report is not None:
+                for name in names:
+                    report(name, done)
 
         return progress
 

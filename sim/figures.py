@@ -1,6 +1,7 @@
 """Drawing helpers that the figures of the experiments share. Nothing here touches a display."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -58,7 +59,7 @@ def digital(ax: Axes, time_s: ArrayLike, signals: Mapping[str, ArrayLike]) -> No
     ax.grid(False, axis="y")
 
 
-def spread_bars(ax: Axes, points: Mapping[str, Mapping[str, float | None]], scale: float, colour: str) -> None:
+def spread_bars(ax: Axes, points: Mapping[str, Mapping[str, Any]], scale: float, colour: str) -> None:
     """Draw means with one standard deviation over amplitudes in V; points without a mean are left out."""
     known = {volts: point for volts, point in points.items() if point["mean"] is not None}
     ax.errorbar(

@@ -54,7 +54,7 @@ class LayerRecording:
 
     fires: NDArray[np.int64]
     spikes: NDArray[np.int64]
-    conductance: NDArray[np.float64]
+    conductance: NDArray[np.floating]
     learning: list[list[tuple[float, int, NDArray[np.float64]]]] = field(default_factory=list)
     waveform: list[Waveform] = field(default_factory=list)
     events: list[list[Event]] = field(default_factory=list)
@@ -82,6 +82,6 @@ class Recording:
     backend: str
     layers: list[LayerRecording]
     periods: NDArray[np.int64]
-    time_s: NDArray[np.float64]
+    time_s: NDArray[np.floating]
     clocks: NDArray[np.int64] | None = None
     saturated: dict[str, int] = field(default_factory=dict)

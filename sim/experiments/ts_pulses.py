@@ -204,7 +204,7 @@ def _draw_times(results: Mapping[str, Any], spread: Mapping[str, Any] | None) ->
 
 
 def _draw_train(run: Run, recording: Recording, results: Mapping[str, Any]) -> Figure:
-    volts = run.spec.layers[0].v_in[0]
+    volts = np.atleast_1d(run.spec.layers[0].v_in)[0]
     title = f"Fig. 2e: pulses of {volts:g} V, 250 µs, without a refractory period; fires in pulse "
     figure, (top, bottom) = panels(title + str(results["pulses_to_first_fire"]), 2, ratios=(1, 3))
     _pulses(top, recording, 0)

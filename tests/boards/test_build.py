@@ -47,8 +47,8 @@ def built(tmp_path_factory):
 
 def test_report_is_what_was_built(built):
     out, report, _ = built
-    assert report["clock_hz"] == 24e6
-    assert report["fmax_hz"] > 24e6
+    assert report["clock_hz"] == 30e6
+    assert report["fmax_hz"] > 30e6
     used, available = report["utilisation"]["ICESTORM_LC"]
     assert 20 < used < 100
     assert available == 5280
@@ -103,7 +103,7 @@ def stand_in(monkeypatch, tmp_path, variable, script):
 
 
 SLOW = """
-report = {"fmax": {"clk": {"achieved": 23.5, "constraint": 24.0}}, "utilization": {}, "critical_paths": [
+report = {"fmax": {"clk": {"achieved": 29.5, "constraint": 30.0}}, "utilization": {}, "critical_paths": [
     {"from": "posedge clk", "to": "posedge clk", "path": [
         {"delay": 1.0, "from": {"cell": "a.b_SB_DFF_Q_DFFLC"}, "to": {"cell": "x_SB_LUT4_O_LC"}},
         {"delay": 2.0, "from": {"cell": "x_SB_LUT4_O_LC"}, "to": {"cell": "c_SB_CARRY_CO"}}]}]}
@@ -121,7 +121,7 @@ def test_missed_timing_is_a_failure(monkeypatch, tmp_path):
     with pytest.raises(ToolError) as caught:
         build_top(Blink(target), target, "blink", tmp_path / "out", say=said.append)
     assert str(caught.value) == (
-        "design blink reaches 23.50 MHz on icebreaker, less than the 24.00 MHz that it must run at; "
+        "design blink reaches 29.50 MHz on icebreaker, less than the 30.00 MHz that it must run at; "
         "its longest path is a.b to c"
     )
     assert [line for line in said if "seed" in line] == [f"place and route, seed {seed}" for seed in (1, 2, 3)]
@@ -131,11 +131,11 @@ def test_missed_timing_is_a_failure(monkeypatch, tmp_path):
 def test_next_seed_may_meet_the_timing(monkeypatch, tmp_path):
     for variable in ("YOSYS", "ICEPACK"):
         stand_in(monkeypatch, tmp_path, variable, "for name in ('top.rpt', 'top.bin'): open(name, 'w').close()")
-    fast = SLOW.replace("23.5", "24.0 + (sys.argv[sys.argv.index('--seed') + 1] == '2') - 0.5")
+    fast = SLOW.replace("29.5", "30.0 + (sys.argv[sys.argv.index('--seed') + 1] == '2') - 0.5")
     stand_in(monkeypatch, tmp_path, "NEXTPNR_ICE40", fast + "open('top.tim', 'w').close()")
     report, said = make("icebreaker", tmp_path / "out")
-    assert (report["seed"], report["fmax_hz"]) == (2, 24.5e6)
-    assert "too slow: 23.50 MHz of 24.00 MHz" in said
+    assert (report["seed"], report["fmax_hz"]) == (2, 30.5e6)
+    assert "too slow: 29.50 MHz of 30.00 MHz" in said
 
 
 def test_failed_tool_leaves_nothing_and_shows_its_lines(monkeypatch, tmp_path):

@@ -31,8 +31,8 @@ def plan(name):
 @pytest.mark.parametrize(
     ("name", "cell", "parameters"),
     [
-        ("icebreaker", "SB_PLL40_PAD", {"DIVR": 0, "DIVF": 63, "DIVQ": 5, "FILTER_RANGE": 1}),
-        ("ulx3s-85f", "EHXPLLL", {"CLKI_DIV": 1, "CLKFB_DIV": 2, "CLKOP_DIV": 12}),
+        ("icebreaker", "SB_PLL40_PAD", {"DIVR": 0, "DIVF": 79, "DIVQ": 5, "FILTER_RANGE": 1}),
+        ("ulx3s-85f", "EHXPLLL", {"CLKI_DIV": 1, "CLKFB_DIV": 3, "CLKOP_DIV": 8}),
     ],
 )
 def test_pll_has_the_settings_of_the_board(name, cell, parameters):
@@ -45,8 +45,8 @@ def test_pll_has_the_settings_of_the_board(name, cell, parameters):
 @pytest.mark.parametrize(
     ("name", "constraint"),
     [
-        ("icebreaker", r"set_frequency clock\.clock 24\.0"),
-        ("ulx3s-85f", r'FREQUENCY NET "clock\.clock" 50000000\.0 HZ'),
+        ("icebreaker", r"set_frequency clock\.clock 30\.0"),
+        ("ulx3s-85f", r'FREQUENCY NET "clock\.clock" 75000000\.0 HZ'),
     ],
 )
 def test_timing_is_constrained_to_the_clock(name, constraint):

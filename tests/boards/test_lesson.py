@@ -116,9 +116,9 @@ def test_winner_has_the_most_spikes():
     assert all(answered for *_, answered in answers)
 
 
-def test_lowest_number_wins_a_tie():
-    _, answers, _ = play([[0b110, 0b111, 0b001]])
-    assert answers == [(0, 0, 1)]
+def test_a_tie_is_no_answer():
+    _, answers, _ = play([[0b110, 0b111, 0b001], [0b111, 0b100], [0b110, 0b110, 0b001]])
+    assert answers == [(0, 0, 0), (0, 2, 1), (0, 1, 0)]
 
 
 @pytest.mark.parametrize("silence", [[], [0, 0]], ids=["no half-period", "no spike"])
@@ -133,7 +133,7 @@ def test_winner_is_the_first_largest_count(shows):
     _, answers, _ = play(shows)
     for spikes, (_, winner, answered) in zip(shows, answers, strict=True):
         counts = [sum(word >> neuron & 1 for word in spikes) for neuron in range(NEURONS)]
-        assert (winner, bool(answered)) == (counts.index(max(counts)), max(counts) > 0)
+        assert (winner, bool(answered)) == (counts.index(max(counts)), counts.count(max(counts)) == 1)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ def test_unknown_board_names_the_known():
         board("icestick")
 
 
-@pytest.mark.parametrize(("name", "clock_hz"), [("icebreaker", 24e6), ("ulx3s-85f", 50e6)])
+@pytest.mark.parametrize(("name", "clock_hz"), [("icebreaker", 30e6), ("ulx3s-85f", 75e6)])
 def test_clock(name, clock_hz):
     assert board(name).clock_hz == clock_hz
 
@@ -57,5 +57,5 @@ def test_listing():
         "title": "1BitSquared iCEBreaker",
         "chip": "iCE40UP5K-SG48",
         "cells": {"LUT4": 5280, "BRAM": 30, "DSP": 8},
-        "clock_hz": 24e6,
+        "clock_hz": 30e6,
     }

@@ -542,6 +542,7 @@ def test_clocks_of_a_half_period_of_thirty_rows_and_ten_neurons():
         ({"rows": 0}, ValueError, "rows must be in 1..65536, not 0"),
         ({"neurons": 2.0}, TypeError, "neurons must be an integer, not 2.0"),
         ({"lanes": 4}, ValueError, "lanes must be in 1..3, not 4"),
+        ({"lanes": 3}, ValueError, "lanes must be a power of two, not 3"),
         ({"substeps": 12}, ValueError, "substeps must be a power of two, not 12"),
         ({"substeps": 2048}, ValueError, "substeps must be in 1..1024, not 2048"),
         ({"recip_shift": -1}, ValueError, "recip_shift must be in 0..15, not -1"),

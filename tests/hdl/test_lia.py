@@ -167,7 +167,7 @@ def test_latency(tie):
     async def test(ctx):
         bench = Bench(ctx, dut, [1 << 31] * 9)
         # The bias row is in the second group of 8 rows, and no group takes less than one clock.
-        sums = [neurons * (max(seen, 1) + 2) + 5 for seen in range(4)]
+        sums = [neurons * (max(seen, 1) + 2) + 6 for seen in range(4)]
         assert await bench.evaluate(0) == (0, 0)
         assert await bench.evaluate(0, force=1) == (0x3FF, sums[0])
         assert await bench.evaluate(0b1000) == (0b1000, sums[1])
