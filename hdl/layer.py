@@ -130,13 +130,13 @@ class Layer(wiring.Component):
     Latency, from `start` to the first clock in which `busy` is low, with ``n`` neurons:
 
     - a quiet half-period that is skipped takes ``n + 8`` clocks;
-    - another one takes ``substeps`` passes of ``n + 1`` clocks (of 7 with less than 5 neurons), and 9 more;
+    - another one takes ``substeps * (n + 1) + 9``, with less than 5 neurons ``substeps * (n + 6) + 4``;
     - events add the latency of `Crossbar`, `Node1` and `GrowthTable`;
-    - a fire adds an evaluation by the LIA and a pass over the thresholds, ``4 * n + 6`` clocks;
-    - each column that learns adds ``rows`` and ``recip_shift`` and 32 clocks.
+    - a fire adds a pass over the thresholds, ``4 * n + 5`` clocks, and an evaluation by the LIA;
+    - where a column learns, each that does adds ``rows + recip_shift + 28`` clocks, and each other one 1.
 
-    A half-period of 30 rows and 10 neurons with 16 active rows takes 284 clocks with 2 lanes and 250 with 4; a quiet one
-    takes 18.
+    With 30 rows, of which 16 are active, and 10 neurons a half-period takes 284 clocks with 2 lanes and 250 with 4; a
+    quiet one takes 18.
 
     Parameters
     ----------

@@ -33,8 +33,9 @@ class ProbeSignature(wiring.Signature):
 class Network(wiring.Component):
     """Layers of hybrid neurons, each driven by the spikes of the one before, under one CLK.
 
-    Latency and throughput: a half-period takes as long as in the slowest `Layer`, and 2 to 3 clocks more (see
-    `Presenter`).
+    Latency and throughput: a half-period takes as long as in the slowest `Layer`, and 1 or 2 clocks more (see
+    `Presenter`). The 30 x 10 x 10 network with 4 lanes takes about 255 clocks for a high half-period with 16 active
+    rows, and 20 for a quiet one.
 
     Parameters
     ----------

@@ -146,8 +146,8 @@ class Presenter(wiring.Component):
     layers start each half-period together, and the next one comes when the slowest has finished. After reset the
     layers are powered up once.
 
-    Latency: 2 clocks from `i.valid` to the first half-period without power-up. Overhead: 2 clocks per half-period and
-    1 per clock period; 3 per presentation.
+    Latency: without power-up the first half-period starts 3 clocks after `i.valid`. Overhead on the time that the
+    slowest layer takes: 1 clock per half-period, 1 per clock period, 1 before a rest, 3 per presentation.
 
     Parameters
     ----------
@@ -244,7 +244,10 @@ class Presenter(wiring.Component):
 
         counted = Array(self.fire)[shown.until]
         pending = Array(self.v_l)[shown.until]
-        enough = (shown.fires != 0) & (fires_left == 0) & ~pending
+        # A clock late, which keeps all V_L out of the path through the sequence; they settle well before the end of the
+        # period.
+        enough = Signal()
+        m.d.sync += enough.eq((shown.fires != 0) & (fires_left == 0) & ~pending)
         with m.If(counted & (fires_left != 0)):
             m.d.sync += fires_left.eq(fires_left - 1)
 
@@ -273,8 +276,12 @@ class Presenter(wiring.Component):
                     fires_left.eq(shown.fires),
                 ]
                 with m.If(self.i.valid):
-                    m.d.comb += self.init.eq(shown.init)
                     m.next = "POWER"
+                    with m.If(shown.init):
+                        m.next = "INIT"
+            with m.State("INIT"):
+                m.d.comb += [self.init.eq(1), pace.clear.eq(1)]
+                m.next = "POWER"
             with m.State("POWER"):
                 # Without power-up the layers have been settled all the time.
                 m.d.comb += pace.clear.eq(1)

@@ -185,7 +185,8 @@ def _simulate(
     try:
         tests, failed = get_results(results)
     except RuntimeError:
-        raise RuntimeError(f"{simulator} ended without results; see {log}") from None
+        said = log.read_text(encoding="utf-8", errors="replace")[-2000:] if log.exists() else ""
+        raise RuntimeError(f"{simulator} ended without results:\n{said}") from None
     return tests - failed, failed, vcd
 
 

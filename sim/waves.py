@@ -30,7 +30,7 @@ def write_waves(recording: Recording, path: Path, trial: int = 0) -> list[Path]:
     partial.replace(vcd)
     with gtkw.open("w") as file:
         save = GTKWSave(file)
-        save.dumpfile(vcd.name)
+        save.dumpfile(vcd.name, abspath=False)
         save.trace("memtwin.clk")
         for number, waveform in enumerate(waveforms, 1):
             for neuron in range(_neurons(waveform)):

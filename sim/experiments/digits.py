@@ -1,5 +1,6 @@
 """Unsupervised and supervised learning of ten digits in a 30 x 10 x 10 network (zhang2021, Fig. 5 and Supp. 11)."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from memtwin.sim.backends import Run
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments import digits_figures as draw
 from memtwin.sim.experiments.base import Experiment, Option, Settings
+from memtwin.sim.experiments.lia import programmed
 from memtwin.sim.experiments.patterns import load_patterns
 from memtwin.sim.network import LayerSpec, NetworkSpec
 from memtwin.sim.program import Program
@@ -167,7 +169,9 @@ def _network(settings: Settings, pixels: NDArray[np.uint8], *, c2c: bool, adapti
         g_initial=synapse["g_low"],
         one_cycle=True,
     )
-    return settings.network(first, second, c2c=c2c, d2d=True)
+    spec = settings.network(first, second, c2c=c2c, d2d=True)
+    # The card's array serves up to 30 neurons; for more its bias row is programmed (docs/lia.md).
+    return dataclasses.replace(spec, lia=programmed(settings.lia, neurons))
 
 
 def _program(settings: Settings, pixels: NDArray[np.uint8]) -> Program:

@@ -28,7 +28,8 @@ def conductances():
 class Evaluations(wiring.Component):
     """The array under any spikes, evaluated whenever it is idle; the first evaluation is forced, as at power-up.
 
-    Spikes that do not change make a pause. `evaluate` stays on while the array is busy, and must be ignored then.
+    Spikes that do not change make a pause. They hold for the clock after `evaluate`, in which the array takes them.
+    `evaluate` stays on while the array is busy, and must be ignored then.
     Beside it the rules of docs/arithmetic.md, section 8, in one clock, on what the evaluation saw.
     """
 
@@ -43,8 +44,11 @@ class Evaluations(wiring.Component):
         self.started = started = Signal()
         self.done = Signal()
         number = Signal(32)
+        taking = Signal()
+        self.spikes = spikes = Signal(NEURONS)
+        m.d.sync += taking.eq(~dut.busy)
         m.d.comb += [
-            dut.v_l.eq(self.v_l),
+            dut.v_l.eq(Mux(taking & dut.busy, self.spikes, self.v_l)),
             dut.evaluate.eq(1),
             dut.force.eq(~started),
             dut.random.eq(number),
@@ -54,7 +58,6 @@ class Evaluations(wiring.Component):
             m.d.sync += number.eq(self.number)
 
         # What the evaluation saw, and what should come of it.
-        self.spikes = spikes = Signal(NEURONS)
         self.new = new = Signal(NEURONS)
         self.suppressed = suppressed = Signal(NEURONS)
         self.seen = seen = Signal(NEURONS)

@@ -502,7 +502,7 @@ def test_power_up_forgets_everything_but_the_conductances():
 # --- latency ----------------------------------------------------------------------------------------------------------
 
 
-def digits_layer(options):
+def digits_layer(options, lanes):
     return Bench(
         rows=30,
         neurons=10,
@@ -510,12 +510,13 @@ def digits_layer(options):
         v_in=1.6,
         options=options,
         theta=[1.0 + 0.05 * column for column in range(10)],
-        config={"lanes": 4, "inhibition": True},
+        config={"lanes": lanes, "inhibition": True},
     )
 
 
-def test_clocks_of_a_half_period_of_thirty_rows_and_ten_neurons():
-    bench = digits_layer(REFRACTORY | DEPRESSION | SKIP)
+@pytest.mark.parametrize("lanes", [2, 4])
+def test_clocks_of_a_half_period_of_thirty_rows_and_ten_neurons(lanes):
+    bench = digits_layer(REFRACTORY | DEPRESSION | SKIP, lanes)
     clocks = {}
 
     async def script(bench):
@@ -528,9 +529,38 @@ def test_clocks_of_a_half_period_of_thirty_rows_and_ten_neurons():
         clocks["relaxing"] = (await bench.half(0)).clocks
 
     bench.run(script)
-    assert clocks["quiet"] == clocks["skipped"] <= 20
-    assert clocks["events"] <= 290
-    assert clocks["relaxing"] <= 240
+    assert clocks == {"quiet": 18, "skipped": 18, "events": {2: 284, 4: 250}[lanes], "relaxing": 185}
+
+
+@pytest.mark.parametrize(("neurons", "clocks"), [(1, 116), (2, 132), (4, 164), (5, 105), (10, 185)])
+def test_clocks_of_sixteen_passes(neurons, clocks):
+    bench = Bench(rows=1, neurons=neurons, options=REFRACTORY)
+
+    async def script(bench):
+        assert (await bench.half(0)).clocks == clocks
+        assert clocks == (16 * (neurons + 1) + 9 if neurons >= 5 else 16 * (neurons + 6) + 4)
+
+    bench.run(script)
+
+
+@pytest.mark.parametrize(("rows", "neurons"), [(3, 2), (3, 10), (30, 10)])
+def test_clocks_of_a_fire_and_of_learning(rows, neurons):
+    events = (1 << (rows + 1) // 2) - 1
+    theta = [0.8] + [3.0] * (neurons - 1)
+    clocks = {}
+    for learn in (0, 1):
+        bench = Bench(rows=rows, neurons=neurons, conductance=400e-6, theta=theta, options=REFRACTORY | DEPRESSION)
+
+        async def script(bench, learn=learn):
+            clocks["high"] = (await bench.half(1, events)).clocks
+            await bench.half(0)
+            _, high = await bench.until_fire(events, learn=learn)
+            assert high.fires == 1
+            clocks[learn] = high.clocks
+
+        bench.run(script)
+    assert clocks[0] - clocks["high"] == 4 * neurons + 5
+    assert clocks[1] - clocks[0] == rows + 12 + 28 + neurons - 1
 
 
 # --- construction -----------------------------------------------------------------------------------------------------

@@ -69,10 +69,10 @@ class Bench:
         await self.tick()
         assert self.ctx.get(self.dut.busy) == changed
         self.ctx.set(self.dut.evaluate, 0)
-        self.ctx.set(self.dut.v_l, 0)
         clocks = 0
         while self.ctx.get(self.dut.busy):
             await self.tick()
+            self.ctx.set(self.dut.v_l, 0)  # the spikes need to hold for one clock after `evaluate`
             clocks += 1
         return self.ctx.get(self.dut.l_g), clocks
 

@@ -91,11 +91,13 @@ def test_periods_alternate_and_only_the_high_half_periods_pulse():
     assert len(stage.done) == 1
 
 
-def test_a_half_period_ends_with_the_slowest_layer_and_two_clocks_of_overhead():
+def test_a_half_period_ends_with_the_slowest_layer_and_a_clock_of_overhead():
     stage = Stage().run({"periods": 4})
     starts = [clock for clock, *_ in stage.halves]
     gaps = [after - before for before, after in pairwise(starts)]
-    assert gaps == [SLOW + 2, SLOW + 3] * 3 + [SLOW + 2]
+    # A layer that is busy for SLOW clocks is ready SLOW + 1 clocks after the start.
+    ready = SLOW + 1
+    assert gaps == [ready + 1, ready + 2] * 3 + [ready + 1]
 
 
 @pytest.mark.parametrize(("periods", "rest"), [(0, 0), (0, 2), (2, 0)])

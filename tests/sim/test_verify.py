@@ -114,6 +114,18 @@ def test_verilog_that_does_not_compile(icarus, tmp_path):
     assert not (tmp_path / "broken.vcd").exists()
 
 
+def test_bench_that_cannot_be_loaded(icarus, tmp_path):
+    with pytest.raises(RuntimeError, match=r"icarus ended without results:[^$]*No module named 'no_such_bench'"):
+        run_bench(
+            "module empty(clk); input clk; wire clk; endmodule",
+            top="empty",
+            bench="no_such_bench",
+            simulator="icarus",
+            out=tmp_path,
+            name="empty",
+        )
+
+
 def test_environment_is_left_alone(icarus, tmp_path, monkeypatch):
     monkeypatch.setenv("SIM_CMD_SUFFIX", "-mine")
     before = dict(module.os.environ)

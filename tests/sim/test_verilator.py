@@ -84,6 +84,19 @@ def test_trace_clocks_and_marks(program):
     assert passed == pytest.approx([1 / 3, 2 / 3, 1])
 
 
+def test_waves(toy, program, tmp_path):
+    operations = np.concatenate([verilator.write([3], [5]), [verilator.WAIT_IDLE, verilator.MARK]])
+    with pytest.raises(RuntimeError, match="built without waves"):
+        verilator.run(program, operations, layers=2, kinds=(3,), vcd=tmp_path / "toy.vcd")
+    waving = verilator.binary(toy, layers=2, waves=True)
+    out = verilator.run(waving, operations, layers=2, kinds=(3,), vcd=tmp_path / "toy.vcd")
+    assert out.words[0].tolist() == words(3, [5, 4, 3, 2, 1])
+    vcd = (tmp_path / "toy.vcd").read_text()
+    assert "trace1_word" in vcd
+    # Reset, write, and five clocks of work, two values of the clock each.
+    assert vcd.count("\n#") == 2 * 7
+
+
 def test_only_the_kinds_that_are_asked_for(program):
     operations = np.concatenate([verilator.write([3, 4, 3], [2, 100, 1]), [verilator.WAIT_IDLE, verilator.MARK]])
     out = verilator.run(program, operations, layers=2, kinds=(3,))
