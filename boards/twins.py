@@ -279,7 +279,7 @@ class LiaTwin(Twin):
         ]
         # The first evaluation must be asked for, since V_L does not change at power-up.
         asked = Signal()
-        m.d.comb += lia.force.eq(powered & ~asked)
+        m.d.comb += lia.refresh.eq(powered & ~asked)
         m.d.sync += asked.eq(powered)
         for pin, signal in enumerate((*v_l, *gates)):
             m.d.sync += self.scope[pin].eq(signal)

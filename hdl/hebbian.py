@@ -20,11 +20,8 @@ class Hebbian(wiring.Component):
 
     Neither: the column is only summed. `total = sum of c + g_load`, of the new conductances.
 
-    One row per clock; `done` comes `latency` = `rows + 6` clocks after `start`, and the next `start` may come in the
-    clock of `done`. All inputs but `start` must hold from `start` to `done`.
-
-    The product is taken with a multiplier outside (the one of `Node1`, which is idle then): `m_product` must be
-    `m_a * m_b` of two clocks before.
+    One row per clock; `done` comes `latency` = `rows + 5` clocks after `start`, and the next `start` may come in the
+    clock of `done`. All inputs but `start` must hold from `start` to `done`. One SB_MAC16.
 
     Source: zhang2021, optimised Hebbian rule with soft bounds; docs/arithmetic.md, section 7.
 
@@ -69,10 +66,6 @@ class Hebbian(wiring.Component):
         Conductance.
     w_enable : Out(1)
         Write strobe.
-    m_a, m_b : Out(16)
-        Operands of the multiplier.
-    m_product : In(32)
-        Product, two clocks later.
     t_valid : Out(1)
         Trace: a rule touched a synapse, changed or not.
     t_row, t_column : Out(range(rows)), Out(range(neurons))
@@ -102,9 +95,6 @@ class Hebbian(wiring.Component):
     w_column: Signal
     w_data: Signal
     w_enable: Signal
-    m_a: Signal
-    m_b: Signal
-    m_product: Signal
     t_valid: Signal
     t_row: Signal
     t_column: Signal
@@ -115,7 +105,7 @@ class Hebbian(wiring.Component):
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"{label} must be an integer of at least 1, not {value!r}")
         self.rows = rows
-        self.latency = rows + 6
+        self.latency = rows + 5
         super().__init__(
             {
                 "start": In(1),
@@ -139,9 +129,6 @@ class Hebbian(wiring.Component):
                 "w_column": Out(range(neurons)),
                 "w_data": Out(CONDUCTANCE),
                 "w_enable": Out(1),
-                "m_a": Out(16),
-                "m_b": Out(16),
-                "m_product": In(32),
                 "t_valid": Out(1),
                 "t_row": Out(range(rows)),
                 "t_column": Out(range(neurons)),
@@ -154,18 +141,17 @@ class Hebbian(wiring.Component):
         m = Module()
         last = self.rows - 1
 
-        # Stages of one row: (0) read, (1) distance to the bound, (2, 3) product outside, (4) new conductance,
-        # (5) write and sum.
+        # Stages of one row: (0) read, (1) distance to the bound, (2) product, (3) new conductance, (4) write and sum.
         reading = Signal()
         row = Signal(range(self.rows))
         active = self.events.bit_select(row, 1)
-        valid = [reading, *(Signal(name=f"valid{stage}") for stage in range(1, 6))]
+        valid = [reading, *(Signal(name=f"valid{stage}") for stage in range(1, 5))]
         touched = [
             (self.potentiate & active) | (self.depress & ~active),
-            *(Signal(name=f"touched{stage}") for stage in range(1, 6)),
+            *(Signal(name=f"touched{stage}") for stage in range(1, 5)),
         ]
-        up = [active, *(Signal(name=f"up{stage}") for stage in range(1, 5))]
-        conductance = {1: self.r_data, **{stage: Signal(16, name=f"conductance{stage}") for stage in range(2, 6)}}
+        up = [active, *(Signal(name=f"up{stage}") for stage in range(1, 4))]
+        conductance = {1: self.r_data, **{stage: Signal(16, name=f"conductance{stage}") for stage in range(2, 5)}}
 
         with m.If(reading):
             m.d.sync += row.eq(row + 1)
@@ -175,7 +161,7 @@ class Hebbian(wiring.Component):
             m.d.sync += [reading.eq(1), row.eq(0)]
         for pipe in (valid, touched, up):
             m.d.sync += [later.eq(earlier) for later, earlier in zip(pipe[1:], pipe[:-1], strict=True)]
-        m.d.sync += [conductance[stage + 1].eq(conductance[stage]) for stage in range(1, 4)]
+        m.d.sync += [conductance[stage + 1].eq(conductance[stage]) for stage in range(1, 3)]
         m.d.comb += [
             self.r_row.eq(row),
             self.r_column.eq(self.column),
@@ -184,45 +170,48 @@ class Hebbian(wiring.Component):
 
         # Distance to the bound that the rule moves to, g_max - c or c - g_min, as one sum with one inverted operand
         # each, and a carry in. No carry out says that the synapse is already beyond the bound: it stays.
-        distance = Signal(18)
         near = self.r_data ^ up[1].replicate(16)
         far = Mux(up[1], self.g_max, ~self.g_min)
-        change = [Signal(name=f"change{stage}") for stage in range(2, 5)]
+        total = Signal(18)
+        within = Signal()
+        change = Signal()
+        # No reset, so that the multiplier block takes the registers in.
+        distance = Signal(16, reset_less=True)
+        step = Signal(16, reset_less=True)
+        product = Signal(32, reset_less=True)
+        m.d.comb += total.eq(Cat(1, near) + Cat(1, far))
         m.d.sync += [
-            distance.eq(Cat(1, near) + Cat(1, far)),
-            change[1].eq(change[0]),
-            change[2].eq(change[1]),
-        ]
-        m.d.comb += [
-            change[0].eq(touched[2] & distance[17]),
-            self.m_a.eq(distance[1:17]),
-            self.m_b.eq(Mux(up[2], self.step_potentiation, self.step_depression)),
+            distance.eq(total[1:17]),
+            within.eq(total[17]),
+            step.eq(Mux(up[1], self.step_potentiation, self.step_depression)),
+            product.eq(distance * step),
+            change.eq(touched[2] & within),
         ]
 
         # One adder rounds and adds or subtracts: its operand is inverted to subtract, and its carry in is the rounding
         # bit, inverted likewise, because c - (p + r) = c + ~p + ~r for a word p and a bit r.
-        subtract = change[2] & ~up[4]
-        step = Mux(change[2], self.m_product[15:31], 0) ^ subtract.replicate(16)
-        carry = (change[2] & self.m_product[14]) ^ subtract
-        m.d.sync += conductance[5].eq((Cat(1, conductance[4]) + Cat(carry, step)) >> 1)
+        subtract = change & ~up[3]
+        move = Mux(change, product[15:31], 0) ^ subtract.replicate(16)
+        carry = (change & product[14]) ^ subtract
+        m.d.sync += conductance[4].eq((Cat(1, conductance[3]) + Cat(carry, move)) >> 1)
 
-        with m.If(valid[5]):
-            m.d.sync += self.total.eq(self.total + conductance[5])
+        with m.If(valid[4]):
+            m.d.sync += self.total.eq(self.total + conductance[4])
         with m.Elif(self.start & ~self.busy):
             m.d.sync += self.total.eq(self.g_load)
-        m.d.sync += self.done.eq(valid[5] & ~valid[4])
+        m.d.sync += self.done.eq(valid[4] & ~valid[3])
         m.d.comb += [
             self.busy.eq(reading | Cat(valid[1:]).any()),
             self.w_column.eq(self.column),
-            self.w_data.eq(conductance[5]),
-            self.w_enable.eq(valid[5] & touched[5]),
+            self.w_data.eq(conductance[4]),
+            self.w_enable.eq(valid[4] & touched[4]),
             self.t_valid.eq(self.w_enable),
             self.t_row.eq(self.w_row),
             self.t_column.eq(self.w_column),
             self.t_conductance.eq(self.w_data),
         ]
-        # The rows leave in the order in which they came, so that a second counter replaces five delays.
-        with m.If(valid[5]):
+        # The rows leave in the order in which they came, so that a second counter replaces four delays.
+        with m.If(valid[4]):
             m.d.sync += self.w_row.eq(self.w_row + 1)
         with m.Elif(self.start & ~self.busy):
             m.d.sync += self.w_row.eq(0)

@@ -133,7 +133,7 @@ class Layer(wiring.Component):
     - another one takes ``substeps * (n + 1) + 9``, with less than 5 neurons ``substeps * (n + 6) + 4``;
     - events add the latency of `Crossbar`, `Node1` and `GrowthTable`;
     - a fire adds a pass over the thresholds, ``4 * n + 5`` clocks, and an evaluation by the LIA;
-    - where a column learns, each that does adds ``rows + recip_shift + 28`` clocks, and each other one 1.
+    - where a column learns, each that does adds ``rows + recip_shift + 27`` clocks, and each other one 1.
 
     With 30 rows, of which 16 are active, and 10 neurons a half-period takes 284 clocks with 2 lanes and 250 with 4; a
     quiet one takes 18.
@@ -325,7 +325,7 @@ class Layer(wiring.Component):
 
         # Lateral inhibition. `changed` is high when the gates must be evaluated again.
         ended = Signal()  # clock after the last neuron of a pass: its L1 has settled
-        force = Signal()
+        refresh = Signal()
         changed = Signal()
         settling = Signal()
         if self._lia is None:
@@ -334,8 +334,8 @@ class Layer(wiring.Component):
             lia = self._lia
             m.d.comb += [
                 lia.clear.eq(clear),
-                lia.evaluate.eq(ended | force),
-                lia.force.eq(force),
+                lia.evaluate.eq(ended | refresh),
+                lia.refresh.eq(refresh),
                 lia.v_l.eq(self.v_l),
                 lia.random.eq(threshold.random),
                 threshold.step.eq(lia.take_random),
@@ -367,15 +367,12 @@ class Layer(wiring.Component):
             drive_write.data.eq(Mux(lift_hit, self.config.data, growth.growth)),
         ]
 
-        # Two multipliers serve parts that never work at the same time; an idle part asks for zero.
+        # One multiplier serves parts that never work at the same time; an idle part asks for zero.
         m.d.comb += [
             switch.m_a.eq(growth.m_a | threshold.m_a),
             switch.m_b.eq(growth.m_b | threshold.m_b),
             growth.m_product.eq(switch.m_product),
             threshold.m_product.eq(switch.m_product),
-            node1.m_a.eq(hebbian.m_a),
-            node1.m_b.eq(hebbian.m_b),
-            hebbian.m_product.eq(node1.m_product),
         ]
 
         # A pass, stage 0: addresses and flags of a neuron. T1 and T3 exclude each other except where node 1 stays at
@@ -588,7 +585,7 @@ class Layer(wiring.Component):
                     m.d.comb += threshold.start.eq(1)
                     m.next = "THRESHOLDS"
             with m.State("THRESHOLDS"), m.If(~threshold.busy):
-                m.d.comb += force.eq(powering)
+                m.d.comb += refresh.eq(powering)
                 m.next = "SETTLE"
             with m.State("SETTLE"), m.If(~settling):
                 m.d.sync += powering.eq(0)

@@ -54,7 +54,7 @@ class LateralInhibition(wiring.Component):
         that must follow, in a later clock.
     evaluate : In(1)
         Strobe; ignored while `busy`.
-    force : In(1)
+    refresh : In(1)
         With `evaluate`: also if `v_l` has not changed.
     v_l : In(neurons)
         Spikes of the neurons, L1 or L2; those of the clock after `evaluate` are taken.
@@ -65,7 +65,7 @@ class LateralInhibition(wiring.Component):
     busy : Out(1)
         The gates are not valid.
     changed : Out(1)
-        `v_l` is not what the gates were evaluated for, or `force` is high: `evaluate` would start an evaluation.
+        `v_l` is not what the gates were evaluated for, or `refresh` is high: `evaluate` would start an evaluation.
     take_random : Out(1)
         Strobe: the generator steps.
     """
@@ -73,7 +73,7 @@ class LateralInhibition(wiring.Component):
     config: wiring.PureInterface
     clear: Signal
     evaluate: Signal
-    force: Signal
+    refresh: Signal
     v_l: Signal
     random: Signal
     l_g: Signal
@@ -95,7 +95,7 @@ class LateralInhibition(wiring.Component):
                 "config": In(ConfigBus()),
                 "clear": In(1),
                 "evaluate": In(1),
-                "force": In(1),
+                "refresh": In(1),
                 "v_l": In(neurons),
                 "random": In(32),
                 "l_g": Out(neurons),
@@ -130,7 +130,7 @@ class LateralInhibition(wiring.Component):
             write.data.eq(self.config.data),
             write.en.eq(self.reference.hit(self.config)),
             crossbar.events.eq(Cat(previous & ~suppressed, 1)),
-            self.changed.eq(self.force | (self.v_l != previous)),
+            self.changed.eq(self.refresh | (self.v_l != previous)),
         ]
 
         with m.FSM() as fsm:

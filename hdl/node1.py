@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.hdl import Module, Signal, unsigned
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -28,8 +28,7 @@ class Node1(wiring.Component):
     `reciprocal = sat(((v_in << recip_shift) + (total_hi >> 1)) // total_hi, 16)`;
     `w_done` comes `update_latency` clocks after `w_start`. A column without any conductance gets the largest word.
 
-    The one multiplier is lent while no current comes in (learning never runs together with an evaluation):
-    `m_product = m_a * m_b`, two clocks after the operands.
+    One SB_MAC16.
 
     Source: zhang2021, node 1 of the neuron circuit; docs/arithmetic.md, section 5.
 
@@ -78,10 +77,6 @@ class Node1(wiring.Component):
         Strobe: the reciprocal is being written. A current may come in the next clock.
     w_reciprocal : Out(16)
         The new reciprocal, from `w_done` to the next update.
-    m_a, m_b : In(16)
-        Operands of the lent multiplier.
-    m_product : Out(32)
-        Its product.
     """
 
     latency = 4
@@ -102,9 +97,6 @@ class Node1(wiring.Component):
     w_busy: Signal
     w_done: Signal
     w_reciprocal: Signal
-    m_a: Signal
-    m_b: Signal
-    m_product: Signal
 
     def __init__(self, rows: int, neurons: int, recip_shift: int, memory_map: MemoryMap, prefix: str) -> None:
         for label, value in {"rows": rows, "neurons": neurons}.items():
@@ -137,9 +129,6 @@ class Node1(wiring.Component):
                 "w_busy": Out(1),
                 "w_done": Out(1),
                 "w_reciprocal": Out(16),
-                "m_a": In(16),
-                "m_b": In(16),
-                "m_product": Out(32),
             }
         )
 
@@ -184,15 +173,14 @@ class Node1(wiring.Component):
             # Read late: to delay a column takes fewer registers than to delay its gain.
             gain_read.addr.eq(gain_column[-1]),
             self.o_gain.eq(gain_read.data),
-            self.m_product.eq(product),
         ]
         m.d.sync += [
             *(later.eq(earlier) for earlier, later in pairwise(valid)),
             *(later.eq(earlier) for earlier, later in pairwise(column)),
             *(later.eq(earlier) for earlier, later in pairwise(gain_column)),
             current_hi.eq(saturate(round_shift(self.i_current, self.sum_shift), 16)),
-            a.eq(Mux(valid[1], current_hi, self.m_a)),
-            b.eq(Mux(valid[1], reciprocal_read.data, self.m_b)),
+            a.eq(current_hi),
+            b.eq(reciprocal_read.data),
             product.eq(a * b),
             self.o_v1.eq(saturate(round_shift(product, self.recip_shift), 16)),
         ]

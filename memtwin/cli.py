@@ -26,7 +26,7 @@ from memtwin.sim.experiments import EXPERIMENTS
 from memtwin.sim.experiments.base import COMMON
 from memtwin.sim.quantize import quantize
 from memtwin.sim.units import format_si
-from memtwin.sim.verify import verify as verify_design
+from memtwin.verify import verify as verify_design
 
 __all__ = ["app", "main"]
 

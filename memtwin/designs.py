@@ -149,8 +149,8 @@ DESIGNS = {
             experiment="lia",
             run="layer",
             use="""\
-After reset strobe evaluate with force. From then on evaluate may be held high: l_g follows v_l, and is valid when busy
-is low.""",
+After reset strobe evaluate with refresh. From then on evaluate may be held high: l_g follows v_l, and is valid when
+busy is low.""",
             parts=_lia,
         ),
         Design(

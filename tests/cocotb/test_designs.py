@@ -3,7 +3,7 @@
 import pytest
 
 from memtwin.designs import DESIGNS
-from memtwin.sim.verify import SIMULATORS, verify
+from memtwin.verify import SIMULATORS, verify
 
 
 @pytest.mark.parametrize("simulator", SIMULATORS)

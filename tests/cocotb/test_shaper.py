@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from memtwin.hdl.shaper import SpikeShaper
 from memtwin.hdl.verilog import convert
-from memtwin.sim.verify import SIMULATORS, run_bench
+from memtwin.verify import SIMULATORS, run_bench
 
 HERE = Path(__file__).parent
 INPUTS = ("clear", "commit", "node2", "refractory", "depression")

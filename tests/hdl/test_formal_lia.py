@@ -50,7 +50,7 @@ class Evaluations(wiring.Component):
         m.d.comb += [
             dut.v_l.eq(Mux(taking & dut.busy, self.spikes, self.v_l)),
             dut.evaluate.eq(1),
-            dut.force.eq(~started),
+            dut.refresh.eq(~started),
             dut.random.eq(number),
             self.done.eq(started & ~dut.busy),
         ]

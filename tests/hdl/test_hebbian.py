@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from memtwin.hdl.config import MemoryMap
 from memtwin.hdl.crossbar import Crossbar
 from memtwin.hdl.hebbian import Hebbian
-from memtwin.hdl.node1 import Node1
 from tests.hdl.helpers import refused, simulate
 
 
@@ -20,14 +19,12 @@ class Column(wiring.Component):
         memory_map = MemoryMap({"g": words})
         self.rule = Hebbian(rows, neurons)
         self.crossbar = Crossbar(rows, neurons, lanes, memory_map, "g")
-        self.node1 = Node1(rows, neurons, 16, memory_map, "")
         super().__init__({})
 
     def elaborate(self, platform):
         m = Module()
         m.submodules.rule = rule = self.rule
         m.submodules.crossbar = crossbar = self.crossbar
-        m.submodules.node1 = node1 = self.node1
         m.d.comb += [
             crossbar.r_row.eq(rule.r_row),
             crossbar.r_column.eq(rule.r_column),
@@ -37,9 +34,6 @@ class Column(wiring.Component):
             crossbar.w_column.eq(rule.w_column),
             crossbar.w_data.eq(rule.w_data),
             crossbar.w_enable.eq(rule.w_enable),
-            node1.m_a.eq(rule.m_a),
-            node1.m_b.eq(rule.m_b),
-            rule.m_product.eq(node1.m_product),
         ]
         return m
 
@@ -121,7 +115,7 @@ def test_rule(conductance, potentiate, depress, new):
             g_max=44000,
             g_load=777,
         )
-        assert clocks == dut.rule.latency == 8
+        assert clocks == dut.rule.latency == 7
         assert total == sum(new) + 777
         touched = [row for row, rule in enumerate([potentiate, depress]) if rule]
         assert trace == [(row, 0, new[row]) for row in touched]
@@ -175,7 +169,7 @@ def test_columns_in_turn(shape, up, down, g_min, g_max, draw):
                     touched.append((row, column, words[index]))
             assert trace == touched
             assert total == sum(words[column::neurons]) + g_load
-            assert clocks == rows + 6
+            assert clocks == rows + 5
         assert await contents(ctx, dut, rows, neurons) == words
 
     simulate(dut, bench)
@@ -187,7 +181,7 @@ def test_start_while_busy_is_ignored():
     async def bench(ctx):
         ctx.set(dut.rule.g_load, 11)
         ctx.set(dut.rule.start, 1)
-        await ctx.tick().repeat(10)
+        await ctx.tick().repeat(9)
         ctx.set(dut.rule.start, 0)
         assert not ctx.get(dut.rule.done)
         await ctx.tick()

@@ -560,7 +560,7 @@ def test_clocks_of_a_fire_and_of_learning(rows, neurons):
 
         bench.run(script)
     assert clocks[0] - clocks["high"] == 4 * neurons + 5
-    assert clocks[1] - clocks[0] == rows + 12 + 28 + neurons - 1
+    assert clocks[1] - clocks[0] == rows + 12 + 27 + neurons - 1
 
 
 # --- construction -----------------------------------------------------------------------------------------------------

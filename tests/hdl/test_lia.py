@@ -60,10 +60,10 @@ class Bench:
             self.ctx.set(self.dut.random, next(self.numbers))
             self.taken += 1
 
-    async def evaluate(self, v_l, force=0):
+    async def evaluate(self, v_l, refresh=0):
         """Evaluate; returns (gates, clocks for which the array was busy)."""
         self.ctx.set(self.dut.v_l, v_l)
-        self.ctx.set(self.dut.force, force)
+        self.ctx.set(self.dut.refresh, refresh)
         self.ctx.set(self.dut.evaluate, 1)
         changed = self.ctx.get(self.dut.changed)
         await self.tick()
@@ -90,7 +90,7 @@ def test_truth_table_of_the_paper(neurons):
     async def test(ctx):
         bench = Bench(ctx, dut)
         assert ctx.get(dut.l_g) == 0
-        assert (await bench.evaluate(0, force=1))[0] == everyone
+        assert (await bench.evaluate(0, refresh=1))[0] == everyone
         for winner in range(neurons):
             assert (await bench.evaluate(1 << winner))[0] == 1 << winner
             assert (await bench.evaluate(0))[0] == everyone
@@ -152,7 +152,7 @@ def test_clear_forgets_spikes_and_losers():
         assert not ctx.get(dut.busy)
         gates, clocks = await bench.evaluate(0)
         assert clocks == 0  # nobody spikes, as after power-up
-        gates, clocks = await bench.evaluate(0, force=1)
+        gates, clocks = await bench.evaluate(0, refresh=1)
         assert (gates, clocks > 0) == (0b1111, True)
         assert (await bench.evaluate(0b0110))[0] == 0b0010  # a tie again, as both are new
 
@@ -169,10 +169,10 @@ def test_latency(tie):
         # The bias row is in the second group of 8 rows, and no group takes less than one clock.
         sums = [neurons * (max(seen, 1) + 2) + 6 for seen in range(4)]
         assert await bench.evaluate(0) == (0, 0)
-        assert await bench.evaluate(0, force=1) == (0x3FF, sums[0])
+        assert await bench.evaluate(0, refresh=1) == (0x3FF, sums[0])
         assert await bench.evaluate(0b1000) == (0b1000, sums[1])
         assert await bench.evaluate(0b1000) == (0b1000, 0)
-        assert await bench.evaluate(0b1000, force=1) == (0b1000, sums[1])
+        assert await bench.evaluate(0b1000, refresh=1) == (0b1000, sums[1])
         _, clocks = await bench.evaluate(0b1011)
         ties = {"inhibit": sums[3], "lowest": sums[2] + neurons + 1, "random": sums[2] + 2 * neurons + 2}
         assert clocks == ties[tie]
@@ -202,13 +202,13 @@ def test_any_array(neurons, tie, lanes, spikes, draw):
     async def test(ctx):
         await load(ctx, dut.config, memory_map.writes(image))
         bench = Bench(ctx, dut, numbers)
-        assert (await bench.evaluate(0, force=1))[0] == model.evaluate(0, numbers)
-        for pattern, force in spikes:
+        assert (await bench.evaluate(0, refresh=1))[0] == model.evaluate(0, numbers)
+        for pattern, refresh in spikes:
             v_l = pattern % (1 << neurons)
-            if v_l == model.previous and not force:
+            if v_l == model.previous and not refresh:
                 assert await bench.evaluate(v_l) == (ctx.get(dut.l_g), 0)
             else:
-                assert (await bench.evaluate(v_l, force))[0] == model.evaluate(v_l, numbers)
+                assert (await bench.evaluate(v_l, refresh))[0] == model.evaluate(v_l, numbers)
             assert bench.taken == model.taken
 
     simulate(dut, test)

@@ -207,8 +207,8 @@ def test_memories_and_products_of_the_digits_network_are_blocks_of_an_ice40(digi
     # Layer 1: state 2, drive, two growth tables, three of thresholds, reciprocal, gain, four lanes, inhibition,
     # reference; layer 2 has two lanes and no array.
     assert cells["SB_RAM40_4K"] == (2 + 1 + 2 + 3 + 2) * 2 + 4 + 2 + 2
-    # Threshold switch, growth, node 1 of each.
-    assert cells["SB_MAC16"] == 3 * 2
+    # Threshold switch, growth, node 1 and learning of each.
+    assert cells["SB_MAC16"] == 4 * 2
 
 
 @pytest.mark.parametrize(

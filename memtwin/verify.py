@@ -253,7 +253,7 @@ def verify(design: str, simulator: str, out: Path, *, seed: int = 0) -> dict[str
     report = run_bench(
         designs.verilog(design),
         top=chosen.top,
-        bench=f"memtwin.sim.benches.tb_{chosen.top}",
+        bench=f"memtwin.benches.tb_{chosen.top}",
         simulator=simulator,
         out=out,
         name=f"{design}-{simulator}",

@@ -8,8 +8,7 @@ import numpy as np
 from cocotb.triggers import FallingEdge
 from numpy.typing import NDArray
 
-from memtwin.designs import Design
-from memtwin.sim.benches.common import (
+from memtwin.benches.common import (
     ConfigDriver,
     TraceMonitor,
     assert_equal,
@@ -18,6 +17,7 @@ from memtwin.sim.benches.common import (
     varied,
     words_of_model,
 )
+from memtwin.designs import Design
 from memtwin.sim.network import NetworkSpec
 from memtwin.sim.program import Program
 

@@ -5,9 +5,9 @@ from typing import Any
 import cocotb
 import numpy as np
 
+from memtwin.benches.common import random
+from memtwin.benches.neuron import NeuronTester
 from memtwin.designs import find_design
-from memtwin.sim.benches.common import random
-from memtwin.sim.benches.neuron import NeuronTester
 
 
 def tester(dut: Any) -> NeuronTester:

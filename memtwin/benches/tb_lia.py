@@ -8,8 +8,8 @@ import numpy as np
 from cocotb.triggers import FallingEdge
 from numpy.typing import NDArray
 
+from memtwin.benches.common import ConfigDriver, random, reset
 from memtwin.designs import find_design
-from memtwin.sim.benches.common import ConfigDriver, random, reset
 from memtwin.sim.model_parts import Inhibition, Random
 from memtwin.sim.network import draw_sample
 from memtwin.sim.quantize import LayerCoefficients, quantize
@@ -30,13 +30,13 @@ class LiaDriver:
         await FallingEdge(self.dut.clk)
         self.dut.clear.value = 0
 
-    async def evaluate(self, v_l: NDArray[np.bool_], *, force: bool = False) -> NDArray[np.bool_]:
+    async def evaluate(self, v_l: NDArray[np.bool_], *, refresh: bool = False) -> NDArray[np.bool_]:
         """Strobe `evaluate` and return the gates."""
         dut = self.dut
         dut.v_l.value = sum(int(bit) << neuron for neuron, bit in enumerate(v_l))
-        dut.evaluate.value, dut.force.value = 1, int(force)
+        dut.evaluate.value, dut.refresh.value = 1, int(refresh)
         await FallingEdge(dut.clk)
-        dut.evaluate.value, dut.force.value = 0, 0
+        dut.evaluate.value, dut.refresh.value = 0, 0
         for _ in range(HANG):
             if dut.busy.value == 0:
                 gates = int(dut.l_g.value)
@@ -59,12 +59,12 @@ class LiaTester:
         """Power up, with nobody's V_L high."""
         self.model = Inhibition(coefficients, Random(np.array([1])))
         await self.driver.clear()
-        await self.check(np.zeros(self.neurons, bool), force=True)
+        await self.check(np.zeros(self.neurons, bool), refresh=True)
 
-    async def check(self, v_l: NDArray[np.bool_], *, force: bool = False) -> NDArray[np.bool_]:
+    async def check(self, v_l: NDArray[np.bool_], *, refresh: bool = False) -> NDArray[np.bool_]:
         """Show `v_l` to both."""
         self.model.evaluate(TRIAL, v_l[None])
-        gates = await self.driver.evaluate(v_l, force=force)
+        gates = await self.driver.evaluate(v_l, refresh=refresh)
         expected = self.model.l_g[0]
         assert np.array_equal(gates, expected), f"v_l {v_l.astype(int)}: {gates.astype(int)}, {expected.astype(int)}"
         return gates
@@ -72,7 +72,7 @@ class LiaTester:
 
 async def ready(dut: Any) -> LiaTester:
     """Reset the design."""
-    names = ("clear", "evaluate", "force", "v_l", "random", "config__enable", "config__address", "config__data")
+    names = ("clear", "evaluate", "refresh", "v_l", "random", "config__enable", "config__address", "config__data")
     await reset(dut, dict.fromkeys(names, 0))
     return LiaTester(dut)
 

@@ -7,7 +7,7 @@ import pytest
 from memtwin import designs
 from memtwin.sim import verify as module
 from memtwin.sim.errors import InputError
-from memtwin.sim.verify import run_bench, synthesise, verify
+from memtwin.verify import run_bench, synthesise, verify
 
 
 def test_report_and_files(icarus, tmp_path):

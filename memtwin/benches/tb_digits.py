@@ -7,9 +7,9 @@ import numpy as np
 from cocotb.triggers import FallingEdge
 from numpy.typing import NDArray
 
+from memtwin.benches.common import TraceMonitor, assert_equal, image, random, reset, varied, words_of_model
 from memtwin.designs import find_design
 from memtwin.hdl.host import HostPort
-from memtwin.sim.benches.common import TraceMonitor, assert_equal, image, random, reset, varied, words_of_model
 from memtwin.sim.network import NetworkSpec
 from memtwin.sim.program import Program
 from memtwin.sim.rtl import presentation_writes

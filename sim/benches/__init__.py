@@ -1,1 +1,0 @@
-"""Cocotb benches of the shipped designs; these modules run inside a simulator (`memtwin.sim.verify`)."""
