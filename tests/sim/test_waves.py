@@ -1,0 +1,61 @@
+"""Waves on the paper's time axis: what GTKWave would show is what was recorded."""
+
+import re
+
+import pytest
+
+from memtwin.sim import backends
+from memtwin.sim.experiments import EXPERIMENTS
+from memtwin.sim.waves import write_waves
+
+
+@pytest.fixture(scope="module")
+def recording():
+    experiment = EXPERIMENTS["hybrid-neuron"]
+    return backends.run(experiment.plan(experiment.settings())["fire"], "model")
+
+
+def changes(vcd, name):
+    """Times (ns) and values of one scalar signal of the first neuron."""
+    text = vcd.read_text()
+    symbol = re.search(rf"\$var wire 1 (\S+) {name} \$end", text)[1]
+    time, out = 0, []
+    for line in text.partition("$enddefinitions")[2].splitlines():
+        if line.startswith("#"):
+            time = int(line[1:])
+        elif line[1:] == symbol and line[0] in "01":
+            out.append((time, int(line[0])))
+    return out
+
+
+def test_clk_is_the_papers_clock(recording, tmp_path):
+    vcd, _ = write_waves(recording, tmp_path / "fire")
+    edges = [time for time, _ in changes(vcd, "clk")]
+    assert len(edges) > 10
+    assert {later - earlier for earlier, later in zip(edges[1:], edges[2:], strict=False)} == {250_000}
+
+
+@pytest.mark.parametrize(("name", "width"), [("g1", 250_000), ("l2", 500_000)])
+def test_spike_and_refractory_period_have_the_papers_width(recording, tmp_path, name, width):
+    vcd, _ = write_waves(recording, tmp_path / "fire")
+    seen = changes(vcd, name)
+    rises = [time for time, value in seen if value and time]
+    falls = [time for time, value in seen if not value and time]
+    assert len(rises) >= 2
+    assert {fall - rise for rise, fall in zip(rises, falls, strict=False)} == {width}
+
+
+def test_gtkw_names_signals_that_the_vcd_has(recording, tmp_path):
+    vcd, gtkw = write_waves(recording, tmp_path / "fire")
+    declared = set(re.findall(r"\$var \w+ \d+ \S+ (\S+) \$end", vcd.read_text()))
+    shown = re.findall(r"^memtwin\.(\S+)$", gtkw.read_text(), re.MULTILINE)
+    assert shown
+    assert {name.rpartition(".")[2] for name in shown} <= declared
+
+
+def test_nothing_is_written_without_waveforms(recording, tmp_path):
+    for layer in recording.layers:
+        assert layer.waveform
+    bare = type(recording)(backend="model", layers=[], periods=recording.periods, time_s=recording.time_s)
+    assert write_waves(bare, tmp_path / "none") == []
+    assert list(tmp_path.iterdir()) == []
