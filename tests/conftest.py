@@ -1,7 +1,12 @@
 import os
 import shutil
+import sys
+from pathlib import Path
 
 import pytest
+
+# The tools that come as wheels lie beside this Python, which need not be an activated environment.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 
 @pytest.fixture(scope="session")

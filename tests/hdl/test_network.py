@@ -1,7 +1,6 @@
 """Layers in a row: who drives whom, presentations, coefficients over the bus, and what the tools make of it."""
 
 import json
-import shutil
 import subprocess
 
 import pytest
@@ -188,8 +187,7 @@ def test_clocks_of_a_half_period_of_the_digits_network(digits):
     assert (high, low, quiet) == (257, 20, 19)
 
 
-@pytest.mark.skipif(shutil.which("iverilog") is None, reason="needs iverilog")
-def test_verilog_compiles_without_a_warning(digits, tmp_path):
+def test_verilog_compiles_without_a_warning(digits, icarus, tmp_path):
     text = convert(digits(), "network")
     assert text == convert(digits(), "network")
     (tmp_path / "network.v").write_text(text)

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from memtwin import designs
-from memtwin.sim import verify as module
+from memtwin import verify as module
 from memtwin.sim.errors import InputError
 from memtwin.verify import run_bench, synthesise, verify
 
