@@ -19,10 +19,10 @@ words; against the physics the errors are stated instead:
     within two substeps of each other), ``"pulse end"`` (a fire within two substeps of the end of a pulse), both of
     which substeps cannot resolve, or ``"unexplained"``.
 
-`within` is true if no event is further than `SUBSTEPS_LIMIT` substeps from its counterpart, no trace is off by more
-than `RMS_LIMIT`, and counts differ only after an explained divergence. The limit is two substeps because a clocked
-backend sees an event at the end of its substep, and starts from a state that was itself seen up to a substep late;
-what single neurons reach is one (docs/hybrid-neuron.md).
+`within` is true if no event is further from its counterpart than one substep for single neurons, or
+`COUPLED_SUBSTEPS` where lateral inhibition or spread is at work, no trace is off by more than `RMS_LIMIT`, and counts
+differ only after an explained divergence. Two substeps there, because a clocked backend sees an event at the end of its
+substep, and starts from a state that was itself seen up to a substep late (docs/hybrid-neuron.md).
 """
 
 from collections import defaultdict
@@ -36,10 +36,10 @@ from memtwin.sim.backends import Run
 from memtwin.sim.recording import Event, Recording, Waveform
 from memtwin.sim.trace import KINDS
 
-__all__ = ["RMS_LIMIT", "SUBSTEPS_LIMIT", "compare"]
+__all__ = ["COUPLED_SUBSTEPS", "RMS_LIMIT", "compare"]
 
 RMS_LIMIT = 0.005
-SUBSTEPS_LIMIT = 2
+COUPLED_SUBSTEPS = 2
 TRACES = ("x", "v1")
 _SWITCHING = ("on", "off", "fire")
 
@@ -161,8 +161,9 @@ def _errors(job: Run, a: Recording, b: Recording) -> dict[str, Any]:
     scale = {"x": job.spec.device["x_max"], "v1": _largest_v1(job)}
     rms = {name: float(np.sqrt(total / max(count, 1)) / scale[name]) for name, (total, count) in squares.items()}
     explained = bool(divergence) and all(found["reason"] != "unexplained" for found in divergence)
+    coupled = job.spec.c2c or job.spec.d2d or any(layer.inhibition for layer in job.spec.layers)
     within = (
-        time_error <= SUBSTEPS_LIMIT * job.spec.substep
+        time_error <= (COUPLED_SUBSTEPS if coupled else 1) * job.spec.substep
         and max(rms.values()) <= RMS_LIMIT
         and (explained or (count_difference == 0 and not divergence))
     )
@@ -206,7 +207,7 @@ def _matched(a: list[Event], b: list[Event], horizon: float) -> list[tuple[float
 def _divergence(job: Run, a: Recording, b: Recording, trial: int) -> dict[str, Any] | None:
     """Find the first clock period in which the two recordings do not fire the same neurons, and why."""
     period = 2 * job.spec.half_period
-    tolerance = SUBSTEPS_LIMIT * job.spec.substep * (1 + 1e-9)
+    tolerance = COUPLED_SUBSTEPS * job.spec.substep * (1 + 1e-9)
     fires: list[dict[tuple[int, int, int], float]] = []  # (period, layer, neuron): time
     for recording in (a, b):
         fires.append({})
