@@ -216,10 +216,13 @@ def report(
 @app.command("verilog")
 def verilog(
     design: Design,
+    card: Cards = None,
+    assignment: Sets = None,
+    spread: Spread = False,
     out: Annotated[Path | None, typer.Option("-o", help="File; standard output without it.")] = None,
 ) -> None:
     """Write the Verilog of a design."""
-    text = designs.verilog(design)
+    text = designs.verilog(design, _changes(card, assignment, spread=spread))
     if out is None:
         print(text, end="")
         return
@@ -244,11 +247,15 @@ def boards(as_json: Json = False) -> None:
 def build(
     design: Design,
     board: Board,
+    card: Cards = None,
+    assignment: Sets = None,
+    spread: Spread = False,
     out: Annotated[Path, typer.Option("-o", help="Directory for the bitstream and its report.")] = Path("out"),
     as_json: Json = False,
 ) -> None:
     """Build the bitstream of a design for a board."""
-    report = build_board(design, board, out, designs.board_image)
+    changes = _changes(card, assignment, spread=spread)
+    report = build_board(design, board, out, lambda name: designs.board_image(name, changes))
     if as_json:
         _print_json(report)
         return
@@ -271,11 +278,17 @@ def verify(
     design: Design,
     simulator: Annotated[str, typer.Option("--sim", help="icarus, verilator or netlist.")] = "verilator",
     out: Annotated[Path, typer.Option("-o", help="Directory for waves and logs.")] = Path("out/verify"),
+    card: Cards = None,
+    assignment: Sets = None,
+    spread: Spread = False,
+    order: Order = None,
+    patterns: Patterns = None,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
     """Run the cocotb bench of a design on its Verilog, or on its netlist; leaves VCD and gtkw."""
-    report = verify_design(design, simulator, out, seed=seed)
+    changes = _changes(card, _assignments(assignment, order, patterns), spread=spread)
+    report = verify_design(design, simulator, out, seed=seed, changes=changes)
     if as_json:
         _print_json(report)
     else:
@@ -309,6 +322,10 @@ def main() -> None:
 def _fail(message: str) -> None:
     print("memtwin: " + " ".join(message.split()), file=sys.stderr)
     sys.exit(2)
+
+
+def _changes(cards: list[str] | None, assignments: list[str] | None, *, spread: bool) -> designs.Changes:
+    return designs.Changes(cards=tuple(cards or ()), assignments=tuple(assignments or ()), spread=spread)
 
 
 def _assignments(assignments: list[str] | None, order: str | None, patterns: str | None) -> list[str]:

@@ -6,7 +6,7 @@ They are what `memtwin verilog` writes, `memtwin verify` checks and `memtwin bui
 import dataclasses
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -31,9 +31,28 @@ from memtwin.sim.network import NetworkSpec, draw_sample
 from memtwin.sim.program import Program
 from memtwin.sim.quantize import LayerCoefficients, quantize
 
-__all__ = ["DESIGNS", "Design", "board_image", "find_design", "verilog"]
+__all__ = ["DESIGNS", "Changes", "Design", "board_image", "find_design", "verilog"]
 
 Image = Mapping[str, Sequence[int]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """What a user changes of a design, in the words of the command line.
+
+    Attributes
+    ----------
+    cards : tuple of str
+        Names or files of cards.
+    assignments : tuple of str
+        ``"NAME=VALUE"``: options of the experiment that the design is a twin of, and fields of cards.
+    spread : bool
+        Apply the spreads of the cards where the experiment leaves them out.
+    """
+
+    cards: tuple[str, ...] = ()
+    assignments: tuple[str, ...] = ()
+    spread: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +69,8 @@ class Design:
         What a user of the Verilog must know first.
     parts : callable
         Component and its memory map, from the structure of the layers and the image of their coefficients.
+    changes : Changes
+        What differs from the default cards and options.
     """
 
     name: str
@@ -58,6 +79,7 @@ class Design:
     run: str
     use: str
     parts: Callable[[list[LayerConfig], Image], tuple[wiring.Component, MemoryMap]]
+    changes: Changes = Changes()
 
     @property
     def top(self) -> str:
@@ -66,9 +88,9 @@ class Design:
 
     @cached_property
     def job(self) -> Run:
-        """The run, with default cards and options."""
+        """The run that it is a twin of."""
         experiment = EXPERIMENTS[self.experiment]
-        return experiment.plan(experiment.settings(trials=1))[self.run]
+        return experiment.plan(experiment.settings(trials=1, **vars(self.changes)))[self.run]
 
     @cached_property
     def spec(self) -> NetworkSpec:
@@ -167,8 +189,8 @@ write to go shows the presentation; idle is high when it is over.""",
 }
 
 
-def find_design(name: str) -> Design:
-    """Return the design of that name.
+def find_design(name: str, changes: Changes | None = None) -> Design:
+    """Return the design of that name, with the changes that a user asks for.
 
     Raises
     ------
@@ -177,18 +199,18 @@ def find_design(name: str) -> Design:
     """
     if name not in DESIGNS:
         raise InputError(f"design {name}: unknown; expected one of {', '.join(DESIGNS)}")
-    return DESIGNS[name]
+    return DESIGNS[name] if changes is None else replace(DESIGNS[name], changes=changes)
 
 
-def verilog(name: str) -> str:
+def verilog(name: str, changes: Changes | None = None) -> str:
     """Verilog of a design, the same text whenever and wherever it is written.
 
     Raises
     ------
     InputError
-        If there is no design of that name.
+        If there is no design of that name, or a change does not fit.
     """
-    design = find_design(name)
+    design = find_design(name, changes)
     component, memory_map = design.build()
     head = _header(design, component, memory_map)
     # Without a time scale Icarus warns of whoever has one.
@@ -226,15 +248,15 @@ def _header(design: Design, component: wiring.Component, memory_map: MemoryMap) 
     return lines
 
 
-def board_image(name: str) -> BoardImage:
+def board_image(name: str, changes: Changes | None = None) -> BoardImage:
     """What a design takes to a board: structure, coefficients, the circuit's own time, and what is shown.
 
     Raises
     ------
     InputError
-        If there is no design of that name.
+        If there is no design of that name, or a change does not fit.
     """
-    design = find_design(name)
+    design = find_design(name, changes)
     program = design.job.program
     return BoardImage(
         layers=design.layers,

@@ -2,12 +2,14 @@
 
 import contextlib
 import importlib.resources
+import json
 import os
 import re
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -225,7 +227,9 @@ def _write_gtkw(waves: Path, top: str, ports: Sequence[str]) -> None:
             save.trace(found[port.lstrip("\\")])
 
 
-def verify(design: str, simulator: str, out: Path, *, seed: int = 0) -> dict[str, Any]:
+def verify(
+    design: str, simulator: str, out: Path, *, seed: int = 0, changes: designs.Changes | None = None
+) -> dict[str, Any]:
     """Run the bench of a design, which compares it with the integer model word by word.
 
     Parameters
@@ -238,6 +242,8 @@ def verify(design: str, simulator: str, out: Path, *, seed: int = 0) -> dict[str
         Directory; gets ``DESIGN-SIMULATOR.vcd``, ``.gtkw`` and ``.log``.
     seed : int
         Seed of the stimulus.
+    changes : Changes, optional
+        What differs from the design as shipped; the bench reads it from the environment.
 
     Returns
     -------
@@ -249,14 +255,18 @@ def verify(design: str, simulator: str, out: Path, *, seed: int = 0) -> dict[str
     InputError
         If the design or the simulator is unknown, a tool is missing, or a file cannot be written.
     """
-    chosen = designs.find_design(design)
+    if changes is not None:
+        # The simulator runs in a directory of its own.
+        cards = tuple(str(Path(card).resolve()) if card.endswith(".toml") else card for card in changes.cards)
+        changes = replace(changes, cards=cards)
+    chosen = designs.find_design(design, changes)
     report = run_bench(
-        designs.verilog(design),
+        designs.verilog(design, changes),
         top=chosen.top,
         bench=f"memtwin.benches.tb_{chosen.top}",
         simulator=simulator,
         out=out,
         name=f"{design}-{simulator}",
-        env={"MEMTWIN_SEED": str(seed)},
+        env={"MEMTWIN_SEED": str(seed), "MEMTWIN_CHANGES": json.dumps(changes and vars(changes))},
     )
     return {"design": design, "simulator": simulator, "seed": seed, **report}

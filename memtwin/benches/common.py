@@ -4,6 +4,7 @@ Inputs change and outputs are sampled at the falling edge of the fabric clock, h
 """
 
 import dataclasses
+import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,13 +15,24 @@ from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge
 from numpy.typing import NDArray
 
+from memtwin.designs import Changes, Design, find_design
 from memtwin.sim import model, rtl, trace
 from memtwin.sim.backends import Run
 from memtwin.sim.network import NetworkSpec, draw_sample
 from memtwin.sim.program import Program
 from memtwin.sim.quantize import quantize
 
-__all__ = ["ConfigDriver", "TraceMonitor", "assert_equal", "image", "random", "reset", "varied", "words_of_model"]
+__all__ = [
+    "ConfigDriver",
+    "TraceMonitor",
+    "assert_equal",
+    "design",
+    "image",
+    "random",
+    "reset",
+    "varied",
+    "words_of_model",
+]
 
 CLOCK_NS = 10
 
@@ -28,6 +40,15 @@ CLOCK_NS = 10
 def random() -> np.random.Generator:
     """Random generator of the bench; the seed is that of ``memtwin verify --seed``."""
     return np.random.default_rng(int(os.environ.get("MEMTWIN_SEED", "0")))
+
+
+def design(name: str) -> Design:
+    """Return the design under test, with the changes of ``memtwin verify --card``, ``--set`` and ``--spread``."""
+    found = json.loads(os.environ.get("MEMTWIN_CHANGES", "null"))
+    if found is None:
+        return find_design(name)
+    cards, assignments = tuple(found["cards"]), tuple(found["assignments"])
+    return find_design(name, Changes(cards=cards, assignments=assignments, spread=found["spread"]))
 
 
 async def reset(dut: Any, inputs: Mapping[str, int]) -> None:

@@ -7,8 +7,7 @@ import numpy as np
 from cocotb.triggers import FallingEdge
 from numpy.typing import NDArray
 
-from memtwin.benches.common import TraceMonitor, assert_equal, image, random, reset, varied, words_of_model
-from memtwin.designs import find_design
+from memtwin.benches.common import TraceMonitor, assert_equal, design, image, random, reset, varied, words_of_model
 from memtwin.hdl.host import HostPort
 from memtwin.sim.network import NetworkSpec
 from memtwin.sim.program import Program
@@ -44,7 +43,7 @@ class DigitsTester:
     """Compares every trace word of both layers with the integer model."""
 
     def __init__(self, dut: Any) -> None:
-        self.dut, self.design = dut, find_design("digits")
+        self.dut, self.design = dut, design("digits")
         self.rng = random()
         host, self.memory_map = self.design.build()
         assert isinstance(host, HostPort)

@@ -5,9 +5,8 @@ from typing import Any
 import cocotb
 import numpy as np
 
-from memtwin.benches.common import random
+from memtwin.benches.common import design, random
 from memtwin.benches.neuron import NeuronTester
-from memtwin.designs import find_design
 
 INPUTS = {"pulses": 0, "learn": 0}
 
@@ -18,7 +17,7 @@ def tester(dut: Any) -> NeuronTester:
     def show(pulses: int, learn: int) -> None:
         dut.pulses.value, dut.learn.value = pulses, learn
 
-    return NeuronTester(dut, find_design("hybrid-neuron"), random(), show)
+    return NeuronTester(dut, design("hybrid-neuron"), random(), show)
 
 
 @cocotb.test()

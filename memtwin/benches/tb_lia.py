@@ -8,8 +8,7 @@ import numpy as np
 from cocotb.triggers import FallingEdge
 from numpy.typing import NDArray
 
-from memtwin.benches.common import ConfigDriver, random, reset
-from memtwin.designs import find_design
+from memtwin.benches.common import ConfigDriver, design, random, reset
 from memtwin.sim.model_parts import Inhibition, Random
 from memtwin.sim.network import draw_sample
 from memtwin.sim.quantize import LayerCoefficients, quantize
@@ -49,7 +48,7 @@ class LiaTester:
     """Compares the gates with those of the integer model."""
 
     def __init__(self, dut: Any) -> None:
-        self.dut, self.design = dut, find_design("lia")
+        self.dut, self.design = dut, design("lia")
         self.rng = random()
         self.driver, self.config = LiaDriver(dut), ConfigDriver(dut)
         self.memory_map = self.design.build()[1]

@@ -5,9 +5,8 @@ from typing import Any
 import cocotb
 import numpy as np
 
-from memtwin.benches.common import random
+from memtwin.benches.common import design, random
 from memtwin.benches.neuron import NeuronTester
-from memtwin.designs import find_design
 
 
 def tester(dut: Any) -> NeuronTester:
@@ -16,7 +15,7 @@ def tester(dut: Any) -> NeuronTester:
     def show(pulses: int, learn: int) -> None:
         dut.pulse.value = pulses
 
-    return NeuronTester(dut, find_design("ts-neuron"), random(), show)
+    return NeuronTester(dut, design("ts-neuron"), random(), show)
 
 
 @cocotb.test()

@@ -1,6 +1,7 @@
 """The command line as a script sees it: one JSON document, exit statuses, one line for each mistake."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -120,3 +121,25 @@ def test_verilog_is_the_same_from_anywhere(tmp_path):
     assert first.startswith("//")
     assert "module" in first
     assert str(tmp_path) not in first
+
+
+def test_verilog_of_another_device_differs_in_its_tables_only():
+    first, second = (memtwin("verilog", "hybrid-neuron", "--set", f"g0={rate}/s").stdout for rate in (195, 150))
+    modules = [re.findall(r"^module \w+", text, re.MULTILINE) for text in (first, second)]
+    assert modules[0] == modules[1] != []
+    assert first == memtwin("verilog", "hybrid-neuron").stdout != second
+
+
+def test_verify_takes_the_options_of_run(icarus, tmp_path):
+    found = document(
+        "verify", "hybrid-neuron", "--sim", "icarus", "--set", "tau_leak=3ms", "--set", "substeps=32", "-o", tmp_path
+    )
+    assert (found["passed"], found["failed"]) == (2, 0)
+    assert found["waves"].endswith("hybrid-neuron-icarus.vcd")
+
+
+def test_verify_refuses_a_change_that_does_not_fit(tmp_path):
+    done = memtwin("verify", "hybrid-neuron", "--sim", "icarus", "--set", "tau_leak=3V", "-o", tmp_path)
+    assert done.returncode == 2
+    assert "tau_leak" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
