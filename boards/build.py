@@ -141,9 +141,10 @@ def build_top(
     stem = f"{design}-{board.name}"
     suffix = _SUFFIX[board.family]
     digest = plan.digest(size=16).hex()
-    if reuse and (kept := _kept(out / f"{stem}.json", digest)) is not None:
-        say(f"{kept['bitstream']} is up to date")
-        return kept
+    bitstream = out / (stem + suffix)
+    if reuse and bitstream.is_file() and (kept := _kept(out / f"{stem}.json", digest)) is not None:
+        say(f"{bitstream} is up to date")
+        return kept | {"bitstream": str(bitstream)}
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -184,7 +185,7 @@ def build_top(
             "utilisation": {cell: [count["used"], count["available"]] for cell, count in timing["utilization"].items()},
             "seed": seed,
             "digest": digest,
-            "bitstream": str(out / (stem + suffix)),
+            "bitstream": str(bitstream),
         }
         (folder / "result.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
         # The report comes last: where it is, the rest is whole.
@@ -201,13 +202,12 @@ def build_top(
 
 
 def _kept(report: Path, digest: str) -> dict | None:
-    """Return the report of an earlier build if it is of the same design and its bitstream is there."""
+    """Return the report of an earlier build if it is of the same design."""
     try:
         kept = json.loads(report.read_text(encoding="utf-8"))
-        same = kept["digest"] == digest and Path(kept["bitstream"]).is_file()
+        return kept if kept["digest"] == digest else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return kept if same else None
 
 
 def _fmax(timing: dict) -> float:

@@ -19,7 +19,7 @@ class Lesson(wiring.Component):
     `next` steps to the next pattern; it acts from the next presentation on. After every presentation that shows a
     pattern, the neuron of the last layer with the most spikes is the winner; a tie or silence is no answer.
 
-    Latency: a presentation is offered 3 clocks after `done`, or, when the training is over, ``neurons + 4``, for the
+    Latency: a presentation is offered 3 clocks after `done`, or, when the training is over, ``neurons + 5``, for the
     spikes are looked through first.
 
     Parameters

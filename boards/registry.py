@@ -95,8 +95,6 @@ class Board:
         Electrical attributes of the scope pins.
     loader : sequence of str
         Arguments of openFPGALoader before the bitstream.
-    keep : str
-        What the loaded design survives: ``"power cycle"`` or ``"reset"`` (volatile).
     """
 
     name: str
@@ -116,7 +114,6 @@ class Board:
     scope: tuple[str, ...]
     attributes: Mapping[str, str]
     loader: tuple[str, ...]
-    keep: str
     extension: str = ""
 
     @property
@@ -158,7 +155,6 @@ BOARDS = {
             scope=("1", "2", "3", "4", "7", "8", "9", "10"),
             attributes={"IO_STANDARD": "SB_LVCMOS"},
             loader=("-b", "ice40_generic"),
-            keep="power cycle",
         ),
         Board(
             name="ulx3s-85f",
@@ -178,7 +174,6 @@ BOARDS = {
             scope=("0+", "0-", "1+", "1-", "2+", "2-", "3+", "3-"),
             attributes={"IO_TYPE": "LVCMOS33"},
             loader=("-b", "ulx3s", "-m"),
-            keep="reset",
         ),
     )
 }

@@ -1,5 +1,6 @@
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -18,3 +19,16 @@ def icarus():
         if os.environ.get("CI", "").lower() == "true":
             pytest.fail(message)
         pytest.skip(message)
+
+
+# WebAssembly tools that compile themselves at their first use, into a cache that they do not lock.
+_TOOLS = ("yosys", "nextpnr-ice40", "icepack", "nextpnr-ecp5", "ecppack", "boolector")
+
+
+def pytest_sessionstart(session):
+    """Use every tool once before the workers of pytest-xdist use it at the same time."""
+    if not session.config.getoption("numprocesses", None):
+        return
+    for tool in _TOOLS:
+        if program := shutil.which(f"yowasp-{tool}"):
+            subprocess.run([program, "--version"], stdin=subprocess.DEVNULL, capture_output=True, check=False)

@@ -68,18 +68,18 @@ def test_hybrid_neuron_in_real_time():
         assert ctx.get(dut.training) == 0
 
     simulate(dut, bench)
-    # The paper's 250 us pulses take 250 us; an edge waits for the work of a fire in the last substep, a few clocks.
-    assert all(width == pytest.approx(half, abs=12) for width in _widths(seen["clk"], 0) | _widths(seen["clk"], 1))
+    # The paper's 250 us pulses take 250 us, to the clock or two that a half-period takes to begin.
+    assert all(width == pytest.approx(half, abs=2) for width in _widths(seen["clk"], 0) | _widths(seen["clk"], 1))
     rises = _rises(seen["clk"])
-    assert rises[-1] - rises[0] == pytest.approx(2 * half * (len(rises) - 1), abs=12)
+    assert rises[-1] - rises[0] == pytest.approx(2 * half * (len(rises) - 1), abs=2)
     # Fig. 3b: five integrating pulses and one refractory one, six periods a cycle.
     rises = _rises(seen["g1"])
     assert len(rises) == 2
-    assert rises[1] - rises[0] == pytest.approx(6 * 2 * half, abs=12)
+    assert rises[1] - rises[0] == pytest.approx(6 * 2 * half, abs=2)
     (width,) = _widths(seen["g1"], 1)
-    assert width == pytest.approx(half, abs=12)
+    assert width == pytest.approx(half, abs=2)
     (width,) = _widths(seen["l2"], 1)
-    assert width == pytest.approx(2 * half, abs=12)
+    assert width == pytest.approx(2 * half, abs=2)
     assert _rises(lit)[0] == pytest.approx(rises[0], abs=2)
     # The filament's pin is denser when the device is on than at rest.
     x = seen["x"]
