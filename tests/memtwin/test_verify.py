@@ -49,7 +49,7 @@ def test_a_wrong_coefficient_fails(icarus, tmp_path, monkeypatch):
     growth = designs.find_design("ts-neuron").image["layer1.growth_base"][35]
     wrong = re.sub(rf"(\[35\] = 16'h){growth:04x};", rf"\g<1>{growth + 1:04x};", right)
     assert wrong != right
-    monkeypatch.setattr(designs, "verilog", lambda name: wrong)
+    monkeypatch.setattr(designs, "verilog", lambda name, changes: wrong)
     report = verify("ts-neuron", "icarus", tmp_path)
     # The second test loads coefficients of its own.
     assert (report["passed"], report["failed"]) == (1, 1)
@@ -57,8 +57,8 @@ def test_a_wrong_coefficient_fails(icarus, tmp_path, monkeypatch):
 
 
 def test_a_hanging_design_fails(icarus, tmp_path, monkeypatch):
-    right = designs.verilog("lia")
-    monkeypatch.setattr(designs, "verilog", lambda name: re.sub(r"assign busy = .*;", "assign busy = 1'h1;", right))
+    stuck = re.sub(r"assign busy = .*;", "assign busy = 1'h1;", designs.verilog("lia"))
+    monkeypatch.setattr(designs, "verilog", lambda name, changes: stuck)
     report = verify("lia", "icarus", tmp_path)
     assert (report["passed"], report["failed"]) == (0, 2)
     assert "the design hangs" in (tmp_path / "lia-icarus.log").read_text()
