@@ -1,24 +1,19 @@
 import copy
+import functools
 
 import numpy as np
 import pytest
 
-from memtwin.sim.backends import run
 from memtwin.sim.cards import load_card
 from memtwin.sim.compare import compare
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments import EXPERIMENTS
 from memtwin.sim.experiments.lia import programmed
 from memtwin.sim.physics_lia import InhibitionArray
+from tests.perform import perform as perform_experiment
 
 EXPERIMENT = EXPERIMENTS["lia"]
-
-
-def perform(backend, **kwargs):
-    settings = EXPERIMENT.settings(**kwargs)
-    runs = EXPERIMENT.plan(settings)
-    recordings = {name: run(job, backend) for name, job in runs.items()}
-    return settings, runs, recordings, EXPERIMENT.analyse(settings, runs, recordings)
+perform = functools.partial(perform_experiment, EXPERIMENT)
 
 
 @pytest.fixture(scope="module")

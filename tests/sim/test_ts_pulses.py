@@ -1,19 +1,15 @@
+import functools
+
 import pytest
 
-from memtwin.sim.backends import run
 from memtwin.sim.compare import compare
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments import EXPERIMENTS
+from tests.perform import perform as perform_experiment
 
 EXPERIMENT = EXPERIMENTS["ts-pulses"]
 SUBSTEP = 15.625e-6
-
-
-def perform(backend, **kwargs):
-    settings = EXPERIMENT.settings(**kwargs)
-    runs = EXPERIMENT.plan(settings)
-    recordings = {name: run(job, backend) for name, job in runs.items()}
-    return settings, runs, recordings, EXPERIMENT.analyse(settings, runs, recordings)
+perform = functools.partial(perform_experiment, EXPERIMENT)
 
 
 @pytest.fixture(scope="module")
