@@ -1,16 +1,21 @@
 """One call runs a program on any backend (design, section 1)."""
 
+import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
 
 from memtwin.sim.errors import InputError
-from memtwin.sim.network import LayerSample, NetworkSpec, draw_sample
+from memtwin.sim.network import NetworkSpec
+from memtwin.sim.opamp.circuit import OpampSpec
+from memtwin.sim.opamp.stimulus import Stimulus
 from memtwin.sim.program import Program
 from memtwin.sim.recording import Recording
 
 __all__ = ["BACKENDS", "Progress", "Run", "run", "run_all"]
 
-BACKENDS = ("physics", "model", "rtl", "netlist", "board")
+BACKENDS = ("physics", "model", "rtl", "ngspice")
 
 Progress = Callable[[float], None]  # called with the part done, 0 to 1
 
@@ -19,17 +24,18 @@ Progress = Callable[[float], None]  # called with the part done, 0 to 1
 class Run:
     """Everything that a backend needs: a network, the devices of each trial, and what is shown to them.
 
-    `seed` is the seed of trial 0 (see `draw_sample`). With `record`, waveforms and words are kept, not only counts.
+    A `Program` goes with a `NetworkSpec`, a `Stimulus` with an `OpampSpec`. `seed` is the seed of trial 0. With
+    `record`, waveforms and words are kept, not only counts.
     """
 
-    spec: NetworkSpec
-    program: Program
+    spec: NetworkSpec | OpampSpec
+    program: Program | Stimulus
     seed: int = 0
     record: bool = False
 
-    def sample(self) -> list[LayerSample]:
-        """Draw the devices."""
-        return draw_sample(self.spec, trials=self.program.trials, seed=self.seed)
+    def sample(self) -> list[Any]:
+        """Draw the devices of each layer: a `LayerSample` of the network's kind."""
+        return self.spec.sample(trials=self.program.trials, seed=self.seed)
 
 
 def run(job: Run, backend: str, progress: Progress | None = None) -> Recording:
@@ -40,20 +46,14 @@ def run(job: Run, backend: str, progress: Progress | None = None) -> Recording:
     InputError
         If the backend is unknown, or cannot run here.
     """
-    # Imported here, so that the physics needs no gateware and the model no simulator.
-    if backend == "physics":
-        from memtwin.sim import physics
+    return _module(job, backend).run(job, progress)
 
-        return physics.run(job, progress)
-    if backend == "model":
-        from memtwin.sim import model
 
-        return model.run(job, progress)
-    if backend == "rtl":
-        from memtwin.sim import rtl
-
-        return rtl.run(job, progress)
-    raise InputError(f"backend {backend}: unknown; expected physics, model or rtl")
+def _module(job: Run, backend: str) -> ModuleType:
+    """Import the backend for the kind of network; only now, so that the physics needs no gateware."""
+    if backend not in BACKENDS:
+        raise InputError(f"backend {backend}: unknown; expected {', '.join(BACKENDS)}")
+    return importlib.import_module(f"{job.spec.package}.{backend}")
 
 
 def run_all(
@@ -77,8 +77,8 @@ def run_all(
 
         return progress
 
-    if backend == "model":  # the model takes jobs of equal structure side by side
-        from memtwin.sim import model
-
-        return dict(zip(jobs, model.run_together(list(jobs.values()), tell(*jobs)), strict=True))
-    return {name: run(job, backend, tell(name)) for name, job in jobs.items()}
+    modules = {name: _module(job, backend) for name, job in jobs.items()}
+    if all(hasattr(module, "run_together") for module in modules.values()):  # jobs of equal structure side by side
+        module = next(iter(modules.values()))
+        return dict(zip(jobs, module.run_together(list(jobs.values()), tell(*jobs)), strict=True))
+    return {name: modules[name].run(job, tell(name)) for name, job in jobs.items()}

@@ -37,7 +37,11 @@ class FieldRule:
     meaning: str
     zero: bool = False  # zero is allowed
     most: float | None = None
+    least: float | None = None
 
+
+# What the gateware of the op-amp neurons can represent (docs/opamp-arithmetic.md, section 1).
+_OHMS = {"least": 257.0, "most": 1e12}
 
 # The fields of each kind, in the words of the papers. A card has all of them and no other.
 KINDS: dict[str, dict[str, FieldRule]] = {
@@ -78,6 +82,41 @@ KINDS: dict[str, dict[str, FieldRule]] = {
         "v_l": FieldRule("V", "high level of the lateral inhibition signal V_L"),
         "v_bias": FieldRule("V", "bias voltage"),
         "v_ref": FieldRule("V", "reference of the comparators"),
+    },
+    "dynamic memristor": {
+        "r_initial": FieldRule("Ohm", "resistance at rest", **_OHMS),
+        "r_floor": FieldRule("Ohm", "lowest resistance", **_OHMS),
+        "v_floor": FieldRule("V", "constant voltage that holds the device just at its lowest resistance", most=100.0),
+        "exponent": FieldRule("", "exponent n of the growth: (V / v_floor)**n", least=1.0, most=15.0),
+        "tau": FieldRule("s", "time constant with which the logarithm of the resistance recovers"),
+        "r_d2d": FieldRule("", "device-to-device spread of the resistance at rest", zero=True, most=0.25),
+    },
+    "threshold-switching memristor": {
+        "r_off": FieldRule("Ohm", "high resistance (HRS)", **_OHMS),
+        "r_on": FieldRule("Ohm", "low resistance (LRS)", **_OHMS),
+        "v_th": FieldRule("V", "threshold voltage: above it the device sets", most=100.0),
+        "v_hold": FieldRule("V", "hold voltage: below it the device resets", most=100.0),
+        "tau_on": FieldRule("s", "time from high to low resistance"),
+        "tau_off": FieldRule("s", "time from low to high resistance"),
+        "v_th_d2d": FieldRule("", "device-to-device spread of the threshold voltage", zero=True, most=0.25),
+    },
+    "non-volatile synapse": {
+        "g_off": FieldRule("S", "lowest conductance"),
+        "g_on": FieldRule("S", "highest conductance"),
+        "g_initial": FieldRule("S", "conductance before learning"),
+        "potentiation": FieldRule("", "part of the range that one step up covers at g_off", most=1.0),
+        "depression": FieldRule("", "part of the range that one step down covers at g_on", most=1.0),
+        "nonlinearity": FieldRule(
+            "", "how much smaller a step is at the far end: 0 for equal steps, 1 for a soft bound", zero=True, most=1.0
+        ),
+        "g_d2d": FieldRule("", "device-to-device spread of the initial conductance", zero=True, most=0.25),
+    },
+    "op-amp neuron": {
+        "r1": FieldRule("Ohm", "resistor R_1 from OUT2 to the first voltage terminal", **_OHMS),
+        "r2": FieldRule("Ohm", "resistor R_2 of a circuit whose first resistive device is one", **_OHMS),
+        "v1": FieldRule("V", "first voltage terminal V1", zero=True, most=3.9),
+        "v_sat": FieldRule("V", "highest output voltage of the amplifier", most=15.0),
+        "v_pulse": FieldRule("V", "amplitude with which a pulse drives the synapses of the next layer", most=15.0),
     },
 }
 
@@ -132,14 +171,31 @@ def _check(card: str, name: str, rule: FieldRule, value: float) -> None:
     if value < 0 or (value == 0 and not rule.zero):
         least = "zero or more" if rule.zero else "more than zero"
         raise InputError(f"card {card}, field {name}: expected {least}, not {format_si(value, rule.unit)}")
-    if rule.most is not None and value > rule.most:
-        most, got = format_si(rule.most, rule.unit), format_si(value, rule.unit)
-        raise InputError(f"card {card}, field {name}: expected at most {most}, not {got}")
+    for bound, words, outside in ((rule.most, "at most", 1), (rule.least, "at least", -1)):
+        if bound is not None and (value - bound) * outside > 0:
+            expected, got = format_si(bound, rule.unit), format_si(value, rule.unit)
+            raise InputError(f"card {card}, field {name}: expected {words} {expected}, not {got}")
+
+
+# Fields of a kind, the first of which must be smaller than the second.
+_ORDERED = {
+    "synapse": (("g_min", "g_max"),),
+    "dynamic memristor": (("r_floor", "r_initial"),),
+    "threshold-switching memristor": (("r_on", "r_off"), ("v_hold", "v_th")),
+    "non-volatile synapse": (("g_off", "g_on"),),
+}
 
 
 def _check_together(card: Card) -> None:
-    if card.kind == "synapse" and not card["g_min"] < card["g_max"]:
-        raise InputError(f"card {card.name}, field g_min: expected less than g_max ({card.fields['g_max']})")
+    for low, high in _ORDERED.get(card.kind, ()):
+        if not card[low] < card[high]:
+            expected = f"less than {high} ({card.fields[high]})"
+            raise InputError(f"card {card.name}, field {low}: expected {expected}, not {card.fields[low]}")
+    if card.kind == "non-volatile synapse" and not card["g_off"] <= card["g_initial"] <= card["g_on"]:
+        raise InputError(
+            f"card {card.name}, field g_initial: expected {card.fields['g_off']} to {card.fields['g_on']}, "
+            f"not {card.fields['g_initial']}"
+        )
     if card.kind == "threshold switch" and not card["x_max"] > 1:
         raise InputError(f"card {card.name}, field x_max: expected more than the threshold, 1, not {card['x_max']}")
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,6 +78,8 @@ class NetworkSpec:
         Whether the cycle-to-cycle and the device-to-device spreads of the cards apply; else they are zero.
     """
 
+    package: ClassVar[str] = "memtwin.sim"  # of the backends that run it
+
     layers: tuple[LayerSpec, ...]
     device: Card = field(default_factory=lambda: load_card("ag-sio2"))
     synapse: Card = field(default_factory=lambda: load_card("ta-hfo2"))
@@ -104,6 +107,10 @@ class NetworkSpec:
     def substep(self) -> float:
         """One device update, s."""
         return self.half_period / self.substeps
+
+    def sample(self, *, trials: int, seed: int) -> "list[LayerSample]":
+        """Draw the devices of every layer; see `draw_sample`."""
+        return draw_sample(self, trials=trials, seed=seed)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from memtwin.sim.errors import InputError
 from memtwin.sim.network import LayerSample, LayerSpec, NetworkSpec
 
-__all__ = ["NOISE_SD", "LayerCoefficients", "QuantisedParameter", "quantize"]
+__all__ = ["NOISE_SD", "LayerCoefficients", "QuantisedParameter", "Quantiser", "quantize"]
 
 GROWTH_ENTRIES = 128
 VOLTS_PER_ENTRY = 4.0 / GROWTH_ENTRIES
@@ -63,8 +63,8 @@ class LayerCoefficients:
         }
 
 
-class _Quantiser:
-    """Rounds values of one layer into words and keeps the report."""
+class Quantiser:
+    """Rounds values of one layer into words and keeps the report, for trial 0."""
 
     def __init__(self, trials: int) -> None:
         self.trials = trials
@@ -108,7 +108,7 @@ def _power_of_two_lsb(largest: float) -> float:
 def _layer(spec: NetworkSpec, layer: LayerSpec, devices: LayerSample) -> LayerCoefficients:
     device, neuron, synapse = spec.device, spec.neuron, spec.synapse
     trials = devices.theta.shape[0]
-    q = _Quantiser(trials)
+    q = Quantiser(trials)
     substep, half = spec.substep, spec.half_period
 
     # Device: decays.
@@ -221,7 +221,7 @@ def substep_growth(spec: NetworkSpec, volts: float | NDArray) -> NDArray[np.floa
     return rate * device["tau_leak"] * _decay(spec.substep, device["tau_leak"])
 
 
-def _inhibition(spec: NetworkSpec, layer: LayerSpec, q: _Quantiser) -> None:
+def _inhibition(spec: NetworkSpec, layer: LayerSpec, q: Quantiser) -> None:
     """Currents of the lateral inhibition array and the references of its comparators (zhang2021, Fig. 4)."""
     lia, n = spec.lia, layer.neurons
     conductance = np.full((n + 1, n), lia["g_inhibit"])
