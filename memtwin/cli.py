@@ -23,8 +23,6 @@ from memtwin.boards.tools import ToolError
 from memtwin.sim.cards import card_names, load_card
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments import EXPERIMENTS
-from memtwin.sim.experiments.base import COMMON
-from memtwin.sim.quantize import quantize
 from memtwin.sim.units import format_si
 from memtwin.verify import verify as verify_design
 
@@ -85,7 +83,7 @@ def experiments(as_json: Json = False) -> None:
             "source": chosen.source,
             "options": {
                 option: {"default": rule.default, "unit": rule.unit, "meaning": rule.meaning}
-                for option, rule in {**COMMON, **chosen.options}.items()
+                for option, rule in chosen.all_options.items()
             },
         }
         for name, chosen in EXPERIMENTS.items()
@@ -189,7 +187,7 @@ def report(
     settings = chosen.settings(cards=tuple(card or ()), assignments=tuple(assignment or ()), seed=seed, spread=spread)
     rows: list[dict[str, Any]] = []
     for label, job in chosen.plan(settings).items():
-        for number, layer in enumerate(quantize(job.spec, job.sample()), 1):
+        for number, layer in enumerate(job.coefficients(), 1):
             for entry in layer.report:
                 rows.append(
                     {

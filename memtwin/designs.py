@@ -23,7 +23,7 @@ from memtwin.hdl.network import Network
 from memtwin.hdl.neuron import HybridNeuron
 from memtwin.hdl.ts_neuron import TsNeuron
 from memtwin.hdl.verilog import convert
-from memtwin.sim import rtl
+from memtwin.sim import gateware
 from memtwin.sim.backends import Run
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments import EXPERIMENTS
@@ -112,7 +112,7 @@ class Design:
     @property
     def image(self) -> dict[str, list[int]]:
         """Coefficients of all layers."""
-        return rtl.image(self.coefficients, 0)
+        return gateware.image(self.coefficients, 0)
 
     def build(self) -> tuple[wiring.Component, MemoryMap]:
         """Build the gateware, which holds the coefficients after reset; and the addresses of the coefficients."""

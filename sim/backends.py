@@ -11,6 +11,7 @@ from memtwin.sim.network import NetworkSpec
 from memtwin.sim.opamp.circuit import OpampSpec
 from memtwin.sim.opamp.stimulus import Stimulus
 from memtwin.sim.program import Program
+from memtwin.sim.quantize import LayerCoefficients
 from memtwin.sim.recording import Recording
 
 __all__ = ["BACKENDS", "Progress", "Run", "run", "run_all"]
@@ -36,6 +37,17 @@ class Run:
     def sample(self) -> list[Any]:
         """Draw the devices of each layer: a `LayerSample` of the network's kind."""
         return self.spec.sample(trials=self.program.trials, seed=self.seed)
+
+    def coefficients(self) -> list[LayerCoefficients]:
+        """Quantise the devices: the integers of each layer.
+
+        Raises
+        ------
+        InputError
+            If a value does not fit its word.
+        """
+        quantiser = importlib.import_module(f"{self.spec.package}.quantize")
+        return quantiser.quantize(self.spec, self.sample())
 
 
 def run(job: Run, backend: str, progress: Progress | None = None) -> Recording:

@@ -3,9 +3,7 @@
 One binary serves every trial, and every job of the same structure: coefficients are loaded over the configuration bus.
 """
 
-import os
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -19,11 +17,12 @@ from memtwin.hdl.verilog import convert
 from memtwin.sim import trace, verilator
 from memtwin.sim.backends import Progress, Run
 from memtwin.sim.errors import InputError
+from memtwin.sim.gateware import register_writes, run_trials, words_of
 from memtwin.sim.program import Program
-from memtwin.sim.quantize import LayerCoefficients, quantize
+from memtwin.sim.quantize import LayerCoefficients
 from memtwin.sim.recording import LayerRecording, Recording
 
-__all__ = ["image", "presentation_writes", "run"]
+__all__ = ["presentation_writes", "run"]
 
 _KIND = {name: kind for kind, name in trace.KINDS.items()}
 # Counts, final conductances and times are made of these; a recording keeps all kinds.
@@ -47,28 +46,21 @@ def run(job: Run, progress: Progress | None = None) -> Recording:
     InputError
         If a value of a card or of the program does not fit its word, or a tool is missing.
     """
-    coefficients = quantize(job.spec, job.sample())
+    coefficients = job.coefficients()
     host, text = _gateware(tuple(LayerConfig(**layer.structure) for layer in coefficients))
-    binary = verilator.binary(text, layers=len(coefficients))
-    done = np.zeros(job.program.trials)
-
-    def one(trial: int) -> list[_Layer]:
-        def tell(part: float) -> None:
-            done[trial] = part
-            if progress:
-                progress(float(done.mean()))
-
-        output = verilator.run(
-            binary,
-            _operations(host, coefficients, job.program, trial),
-            layers=len(coefficients),
-            kinds=tuple(trace.KINDS) if job.record else _COUNTED,
-            progress=tell,
-        )
-        return [_read(output, number, layer, trial, job.record) for number, layer in enumerate(coefficients)]
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        trials = list(pool.map(one, range(job.program.trials)))
+    outputs = run_trials(
+        job,
+        host,
+        text,
+        coefficients,
+        lambda trial: presentation_writes(host.registers, job.program, trial),
+        kinds=tuple(trace.KINDS) if job.record else _COUNTED,
+        progress=progress,
+    )
+    trials = [
+        [_read(output, number, layer, trial, job.record) for number, layer in enumerate(coefficients)]
+        for trial, output in enumerate(outputs)
+    ]
     layers = []
     for own, parts in zip(coefficients, zip(*trials, strict=True), strict=True):
         layer = LayerRecording(
@@ -97,14 +89,6 @@ def _gateware(layers: tuple[LayerConfig, ...]) -> tuple[HostPort, str]:
     return host, convert(host, "top")
 
 
-def image(coefficients: Sequence[LayerCoefficients], trial: int) -> dict[str, list[int]]:
-    """Coefficient image of every layer, in one trial."""
-    out: dict[str, list[int]] = {}
-    for number, layer in enumerate(coefficients, 1):
-        out |= layer.image(trial, f"layer{number}.")
-    return out
-
-
 def presentation_writes(
     registers: Mapping[str, range], program: Program, trial: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -124,33 +108,12 @@ def presentation_writes(
         most = int(getattr(program, name).max(initial=0))
         if most > _LARGEST_COUNT:
             raise InputError(f"program, {name}: the gateware counts to {_LARGEST_COUNT}, not to {most}")
-    presentations = program.presentations
-    values = {name: _words(getattr(program, name)[trial]) for name in ("pixels", "gates", "learn")} | {
+    values = {name: words_of(getattr(program, name)[trial]) for name in ("pixels", "gates", "learn")} | {
         name: getattr(program, name)[trial][:, None] for name in ("until", "fires", "periods", "rest")
     }
-    values["init"] = (np.arange(presentations) == 0)[:, None]
-    values["go"] = np.ones((presentations, 1))
-    addresses = np.concatenate([list(words) for words in registers.values()])
-    return addresses, np.concatenate([values[name] for name in registers], axis=1).astype(np.int64)
-
-
-def _words(bits: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Words of 16 bits, lowest first, from bits along the last axis."""
-    padded = np.pad(bits, [(0, 0), (0, -bits.shape[1] % 16)])
-    return np.packbits(padded, axis=1, bitorder="little").view("<u2").astype(np.int64)
-
-
-def _operations(
-    host: HostPort, coefficients: Sequence[LayerCoefficients], program: Program, trial: int
-) -> NDArray[np.uint64]:
-    """Load the coefficients, then show every presentation; a mark follows each of these steps."""
-    end = np.array([verilator.WAIT_IDLE, verilator.MARK])
-    words = np.array(host.network.memory_map.writes(image(coefficients, trial)))
-    load = np.concatenate([verilator.write(words[:, 0], words[:, 1]), end])
-    addresses, data = presentation_writes(host.registers, program, trial)
-    show = verilator.write(np.broadcast_to(addresses, data.shape), data)
-    show = np.concatenate([show, np.broadcast_to(end, (program.presentations, 2))], axis=1)
-    return np.concatenate([load, show.reshape(-1)])
+    values["init"] = (np.arange(program.presentations) == 0)[:, None]
+    values["go"] = np.ones((program.presentations, 1))
+    return register_writes(registers, values)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from cocotb.triggers import FallingEdge
 from numpy.typing import NDArray
 
 from memtwin.designs import Changes, Design, find_design
-from memtwin.sim import model, rtl, trace
+from memtwin.sim import model, trace
 from memtwin.sim.backends import Run
 from memtwin.sim.network import NetworkSpec, draw_sample
 from memtwin.sim.program import Program
@@ -128,7 +128,7 @@ def varied(spec: NetworkSpec, rng: np.random.Generator, seed: int) -> NetworkSpe
 
 def image(spec: NetworkSpec, seed: int) -> dict[str, list[int]]:
     """Coefficients of trial 0."""
-    return rtl.image(quantize(spec, draw_sample(spec, trials=1, seed=seed)), 0)
+    return image(quantize(spec, draw_sample(spec, trials=1, seed=seed)), 0)
 
 
 def words_of_model(spec: NetworkSpec, program: Program, seed: int) -> list[NDArray[np.uint64]]:

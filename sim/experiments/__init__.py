@@ -4,11 +4,22 @@ from memtwin.sim.experiments.base import Experiment
 from memtwin.sim.experiments.digits import Digits
 from memtwin.sim.experiments.hybrid_neuron import HybridNeuron
 from memtwin.sim.experiments.lia import Lia
+from memtwin.sim.experiments.opamp import Opamp5a, Opamp6a, Opamp7a, Opamp7b
 from memtwin.sim.experiments.ts_pulses import TsPulses
 
 __all__ = ["EXPERIMENTS"]
 
 EXPERIMENTS: dict[str, Experiment] = {
-    experiment.name: experiment for experiment in (TsPulses(), HybridNeuron(), Lia(), Digits())
+    experiment.name: experiment
+    for experiment in (
+        TsPulses(),
+        HybridNeuron(),
+        Lia(),
+        Digits(),
+        Opamp5a(),
+        Opamp6a(),
+        Opamp7a(),
+        Opamp7b(),
+    )
 }
 """Every experiment by name, in the order in which they are listed."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from memtwin.sim.backends import Run
-from memtwin.sim.cards import KINDS, Card, load_card
+from memtwin.sim.cards import Card, load_card
 from memtwin.sim.errors import InputError
 from memtwin.sim.network import LayerSpec, NetworkSpec
 from memtwin.sim.recording import Recording
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CARDS", "COMMON", "Experiment", "Option", "Settings"]
 
-CARDS = {
+# Default cards of the experiments on hybrid neurons; what a card is in the experiment, is its kind.
+CARDS: Mapping[str, str] = {
     "threshold switch": "ag-sio2",
     "synapse": "ta-hfo2",
     "hybrid neuron": "hybrid-neuron",
@@ -58,18 +59,18 @@ class Option:
         return parse_si(text, self.unit, f"option {name}")
 
 
-# What every experiment takes.
-COMMON = {"substeps": Option(16, "", "device updates per half-period, a power of two")}
+# What every experiment on hybrid neurons takes.
+COMMON: Mapping[str, Option] = {"substeps": Option(16, "", "device updates per half-period, a power of two")}
 
 
 @dataclass
 class Settings:
-    """What a user asked for, checked: cards by kind, options by name, seed, trials, spread.
+    """What a user asked for, checked: cards by what they are in the experiment, options by name, seed, trials, spread.
 
     `trials` is None where the user did not say; each experiment has its own default.
     """
 
-    cards: dict[str, Card] = field(default_factory=lambda: {kind: load_card(name) for kind, name in CARDS.items()})
+    cards: dict[str, Card] = field(default_factory=lambda: {role: load_card(name) for role, name in CARDS.items()})
     options: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
     trials: int | None = None
@@ -118,7 +119,14 @@ class Experiment(ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     source: ClassVar[str]
+    cards: ClassVar[Mapping[str, str]] = CARDS
+    common: ClassVar[Mapping[str, Option]] = COMMON
     options: ClassVar[Mapping[str, Option]] = {}
+
+    @property
+    def all_options(self) -> dict[str, Option]:
+        """Options that it shares with its like, and its own."""
+        return {**self.common, **self.options}
 
     def settings(
         self,
@@ -138,16 +146,27 @@ class Experiment(ABC):
         InputError
             If a card or name is unknown, or a value does not fit.
         """
-        out = Settings(seed=seed, trials=trials, spread=spread)
         if trials is not None and trials < 1:
             raise InputError(f"option --trials: expected at least 1, not {trials}")
         if seed < 0:
             raise InputError(f"option --seed: expected zero or more, not {seed}")
+        options = self.all_options
+        out = Settings(
+            cards={role: load_card(name) for role, name in self.cards.items()},
+            options={name: option.default for name, option in options.items()},
+            seed=seed,
+            trials=trials,
+            spread=spread,
+        )
         for name in cards:
             card = load_card(name)
-            out.cards[card.kind] = card
-        options = {**COMMON, **self.options}
-        out.options = {name: option.default for name, option in options.items()}
+            roles = [role for role, default in out.cards.items() if default.kind == card.kind]
+            if not roles:
+                kinds = ", ".join(sorted({default.kind for default in out.cards.values()}))
+                raise InputError(
+                    f"option --card: {self.name} takes cards of kind {kinds}; {card.name} is a {card.kind}"
+                )
+            out.cards |= dict.fromkeys(roles, card)
         for assignment in assignments:
             name, separator, value = assignment.partition("=")
             if not separator or not name or not value:
@@ -155,18 +174,20 @@ class Experiment(ABC):
             if name in options:
                 out.options[name] = options[name].parse(name, value)
                 continue
-            kinds = [
-                kind
-                for kind, card in out.cards.items()
+            roles = [
+                role
+                for role, card in out.cards.items()
                 if name in card.fields or (name.startswith(card.name + ".") and name.partition(".")[2] in card.fields)
             ]
-            if not kinds:
-                known = [*options, *sorted({field for kind in out.cards for field in KINDS[kind]})]
+            if not roles:
+                known = [*options, *sorted({field for card in out.cards.values() for field in card.fields})]
                 raise InputError(f"option --set: unknown name {name}; expected one of {', '.join(known)}")
-            if len(kinds) > 1:
-                names = " or ".join(f"{out.cards[kind].name}.{name}" for kind in kinds)
-                raise InputError(f"option --set: {name} is on several cards; write {names}")
-            out.cards[kinds[0]] = out.cards[kinds[0]].replace(**{name.rpartition(".")[2]: value})
+            names = sorted({out.cards[role].name for role in roles})
+            if len(names) > 1:
+                choice = " or ".join(f"{card}.{name}" for card in names)
+                raise InputError(f"option --set: {name} is on several cards; write {choice}")
+            for role in roles:
+                out.cards[role] = out.cards[role].replace(**{name.rpartition(".")[2]: value})
         return out
 
     @abstractmethod
