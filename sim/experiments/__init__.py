@@ -1,7 +1,9 @@
 """The experiments of the source documents, one module each."""
 
+from memtwin.sim.experiments.apparatus import Apparatus
 from memtwin.sim.experiments.base import Experiment
 from memtwin.sim.experiments.digits import Digits
+from memtwin.sim.experiments.dynamic_memristor import DynamicMemristor
 from memtwin.sim.experiments.hybrid_neuron import HybridNeuron
 from memtwin.sim.experiments.lia import Lia
 from memtwin.sim.experiments.opamp import Opamp5a, Opamp6a, Opamp7a, Opamp7b
@@ -16,10 +18,12 @@ EXPERIMENTS: dict[str, Experiment] = {
         HybridNeuron(),
         Lia(),
         Digits(),
+        DynamicMemristor(),
         Opamp5a(),
         Opamp6a(),
         Opamp7a(),
         Opamp7b(),
+        Apparatus(),
     )
 }
 """Every experiment by name, in the order in which they are listed."""

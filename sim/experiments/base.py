@@ -5,6 +5,7 @@ run by run.
 """
 
 from abc import ABC, abstractmethod
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -167,6 +168,7 @@ class Experiment(ABC):
                     f"option --card: {self.name} takes cards of kind {kinds}; {card.name} is a {card.kind}"
                 )
             out.cards |= dict.fromkeys(roles, card)
+        replaced: dict[str, dict[str, str | float]] = defaultdict(dict)
         for assignment in assignments:
             name, separator, value = assignment.partition("=")
             if not separator or not name or not value:
@@ -187,7 +189,10 @@ class Experiment(ABC):
                 choice = " or ".join(f"{card}.{name}" for card in names)
                 raise InputError(f"option --set: {name} is on several cards; write {choice}")
             for role in roles:
-                out.cards[role] = out.cards[role].replace(**{name.rpartition(".")[2]: value})
+                replaced[role][name.rpartition(".")[2]] = value
+        # All at once, because fields of a card may only make sense together.
+        for role, values in replaced.items():
+            out.cards[role] = out.cards[role].replace(**values)
         return out
 
     @abstractmethod
