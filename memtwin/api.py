@@ -1,5 +1,6 @@
 """Run and compare experiments from Python; the command line is a thin layer over this module."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,15 +9,17 @@ from typing import Any
 import numpy as np
 
 from memtwin.boards.registry import board as find_board
-from memtwin.sim import backends
+from memtwin.sim import backends, spice_hybrid
 from memtwin.sim.compare import compare as compare_recordings
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments import EXPERIMENTS
 from memtwin.sim.experiments.base import Experiment, Settings
+from memtwin.sim.opamp import spice as opamp_spice
+from memtwin.sim.opamp.circuit import OpampSpec
 from memtwin.sim.recording import Recording
 from memtwin.sim.waves import write_waves
 
-__all__ = ["Outcome", "compare", "experiment", "run"]
+__all__ = ["Outcome", "compare", "experiment", "netlist", "run"]
 
 Report = Callable[[str, float], None]  # name of the run, part done
 
@@ -86,7 +89,7 @@ def run(
     name : str
         Experiment, such as ``"digits"``.
     backend : str
-        ``"physics"``, ``"model"`` or ``"rtl"``.
+        ``"physics"``, ``"model"``, ``"rtl"``, or ``"ngspice"``.
     cards : sequence of str
         Card names or paths of card files; each replaces the default card of its kind.
     assignments : sequence of str
@@ -111,6 +114,8 @@ def run(
     )
     clock_hz = find_board(clock_board).clock_hz
     runs = chosen.plan(settings)
+    if backend == "ngspice":
+        runs = {label: _smooth(job) for label, job in runs.items()}
     recordings = backends.run_all(runs, backend, report)
     results = chosen.analyse(settings, runs, recordings)
     files = _write(chosen, settings, runs, recordings, results, out) if out is not None else []
@@ -153,10 +158,46 @@ def compare(
     )
     findings = {}
     for label, job in chosen.plan(settings).items():
-        recorded = backends.Run(spec=job.spec, program=job.program, seed=job.seed, record=True)
+        recorded = dataclasses.replace(_smooth(job) if "ngspice" in (first, second) else job, record=True)
         a, b = (backends.run(recorded, backend, _progress(report, label)) for backend in (first, second))
         findings[label] = compare_recordings(recorded, a, b)
     return {"experiment": name, "backends": [first, second], "seed": seed, **_merge(findings)}
+
+
+def netlist(
+    name: str, *, run: str | None = None, cards: Sequence[str] = (), assignments: Sequence[str] = (), seed: int = 0
+) -> str:
+    """Netlist of an experiment's circuit for ngspice, with its stimulus; ``ngspice -b FILE`` runs it.
+
+    Parameters
+    ----------
+    name : str
+        Experiment.
+    run : str, optional
+        One of its runs, such as ``"B"``; the first if left out.
+    cards, assignments, seed
+        See `run`.
+
+    Raises
+    ------
+    InputError
+        If the run is unknown or too much for ngspice.
+    """
+    chosen = experiment(name)
+    jobs = chosen.plan(chosen.settings(cards=tuple(cards), assignments=tuple(assignments), seed=seed, trials=1))
+    job = jobs[next(iter(jobs))] if run is None else jobs.get(run)
+    if job is None:
+        raise InputError(f"option --run: {name} has {', '.join(jobs)}, not {run!r}")
+    if isinstance(job.spec, OpampSpec):
+        return opamp_spice.netlist(job)
+    return spice_hybrid.netlist(job)
+
+
+def _smooth(job: backends.Run) -> backends.Run:
+    """Let op-amp neurons switch by the smooth law: thresholds that act at once are beyond ngspice."""
+    if not isinstance(job.spec, OpampSpec):
+        return job
+    return dataclasses.replace(job, spec=dataclasses.replace(job.spec, smooth=True))
 
 
 def _progress(report: Report | None, label: str) -> backends.Progress | None:
@@ -209,19 +250,23 @@ def _merge(findings: dict[str, dict[str, Any]]) -> dict[str, Any]:
         )
         out["first_difference"] = next(differences, None)
         return out
+    found = {label: finding["errors"] for label, finding in findings.items()}
     errors: dict[str, Any] = {
-        "event_time_s": 0.0,
-        "event_count_difference": 0,
+        "event_time_s": max(error["event_time_s"] for error in found.values()),
+        "event_count_difference": sum(error["event_count_difference"] for error in found.values()),
         "rms_between_events": {},
-        "divergence": [],
     }
-    for label, finding in findings.items():
-        found = finding["errors"]
-        errors["divergence"] += [{"run": label, **entry} for entry in found["divergence"]]
-        errors["event_time_s"] = max(errors["event_time_s"], found["event_time_s"])
-        errors["event_count_difference"] += found["event_count_difference"]
-        for trace, rms in found["rms_between_events"].items():
+    for error in found.values():
+        for trace, rms in error["rms_between_events"].items():
             errors["rms_between_events"][trace] = max(errors["rms_between_events"].get(trace, 0.0), rms)
+    # What only one family of neurons has.
+    if any("divergence" in error for error in found.values()):
+        errors["divergence"] = [
+            {"run": label, **entry} for label, error in found.items() for entry in error["divergence"]
+        ]
+    periods = [error["pulse_period"] for error in found.values() if error.get("pulse_period") is not None]
+    if any("pulse_period" in error for error in found.values()):
+        errors["pulse_period"] = max(periods, default=None)
     out["errors"] = errors
     out["within"] = all(finding["within"] for finding in findings.values())
     return out

@@ -36,6 +36,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+export_app = typer.Typer(help="Write what other programs read.", no_args_is_help=True)
+app.add_typer(export_app, name="export")
 # Click's UsageError, wherever this release of typer keeps it.
 _UsageError: type[Any] = typer.BadParameter.__bases__[0]
 _err = Console(stderr=True, highlight=False)
@@ -99,7 +101,7 @@ def experiments(as_json: Json = False) -> None:
 @app.command("run")
 def run(
     name: Name,
-    backend: Annotated[str, typer.Option("--backend", help="physics, model or rtl.")] = "model",
+    backend: Annotated[str, typer.Option("--backend", help="physics, model, rtl or ngspice.")] = "model",
     seed: Seed = 0,
     trials: Trials = None,
     spread: Spread = False,
@@ -139,7 +141,9 @@ def run(
 @app.command("compare")
 def compare(
     name: Name,
-    backends: Annotated[str, typer.Option("--backends", help="Two backends: model,rtl or physics,model.")],
+    backends: Annotated[
+        str, typer.Option("--backends", help="Two backends: model,rtl; physics,model; physics,ngspice.")
+    ],
     seed: Seed = 0,
     trials: Trials = None,
     spread: Spread = False,
@@ -149,7 +153,7 @@ def compare(
     patterns: Patterns = None,
     as_json: Json = False,
 ) -> None:
-    """Run an experiment on two backends and compare every state word, or events and traces with the physics."""
+    """Run an experiment on two backends and compare every state word, or events and traces in continuous time."""
     pair = backends.split(",")
     if len(pair) != 2:
         raise InputError(f"option --backends: expected two names such as model,rtl, not {backends!r}")
@@ -211,6 +215,21 @@ def report(
     _show(shown, False, ("run", "layer", "name", "asked", "got", "error", "saturated"))
 
 
+@export_app.command("spice")
+def export_spice(
+    name: Name,
+    run: Annotated[
+        str | None, typer.Option("--run", help="Run of the experiment, such as B; the first without it.")
+    ] = None,
+    card: Cards = None,
+    assignment: Sets = None,
+    seed: Seed = 0,
+    out: Annotated[Path | None, typer.Option("-o", help="File; standard output without it.")] = None,
+) -> None:
+    """Write the netlist of an experiment's circuit for ngspice."""
+    _write_text(api.netlist(name, run=run, cards=card or (), assignments=assignment or (), seed=seed), out)
+
+
 @app.command("verilog")
 def verilog(
     design: Design,
@@ -220,18 +239,7 @@ def verilog(
     out: Annotated[Path | None, typer.Option("-o", help="File; standard output without it.")] = None,
 ) -> None:
     """Write the Verilog of a design."""
-    text = designs.verilog(design, _changes(card, assignment, spread=spread))
-    if out is None:
-        print(text, end="")
-        return
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        partial = out.with_name(out.name + ".part")
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(out)
-    except OSError as error:
-        raise InputError(f"option -o: cannot write {out} ({error.strerror})") from None
-    _err.print(f"wrote {out}")
+    _write_text(designs.verilog(design, _changes(card, assignment, spread=spread)), out)
 
 
 @app.command("boards")
@@ -320,6 +328,21 @@ def main() -> None:
 def _fail(message: str) -> None:
     print("memtwin: " + " ".join(message.split()), file=sys.stderr)
     sys.exit(2)
+
+
+def _write_text(text: str, out: Path | None) -> None:
+    """Write to a file, whole or not at all, or to standard output."""
+    if out is None:
+        print(text, end="")
+        return
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        partial = out.with_name(out.name + ".part")
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(out)
+    except OSError as error:
+        raise InputError(f"option -o: cannot write {out} ({error.strerror})") from None
+    _err.print(f"wrote {out}")
 
 
 def _changes(cards: list[str] | None, assignments: list[str] | None, *, spread: bool) -> designs.Changes:

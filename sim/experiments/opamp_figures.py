@@ -26,6 +26,7 @@ def draw_stimulus(title: str, layer: LayerRecording, spec: OpampSpec) -> Figure:
     for name, colour in zip(present, COLOURS, strict=False):
         resistance.plot(ms, wave.signals[name][:, 0], color=colour, linewidth=1.2, label=_MEMRISTORS[name])
     resistance.set_yscale("log")
+    resistance.tick_params(which="both", labelsize=7)
     resistance.legend(fontsize=7, frameon=False)
     axis(resistance, "", "$R_m$ (Ohm)")
 
