@@ -4,7 +4,7 @@ import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from memtwin.sim.errors import InputError
 from memtwin.sim.network import NetworkSpec
@@ -21,16 +21,20 @@ BACKENDS = ("physics", "model", "rtl", "ngspice")
 Progress = Callable[[float], None]  # called with the part done, 0 to 1
 
 
+Spec = TypeVar("Spec", bound=NetworkSpec | OpampSpec)
+Shown = TypeVar("Shown", bound=Program | Stimulus)
+
+
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class Run(Generic[Spec, Shown]):
     """Everything that a backend needs: a network, the devices of each trial, and what is shown to them.
 
     A `Program` goes with a `NetworkSpec`, a `Stimulus` with an `OpampSpec`. `seed` is the seed of trial 0. With
     `record`, waveforms and words are kept, not only counts.
     """
 
-    spec: NetworkSpec | OpampSpec
-    program: Program | Stimulus
+    spec: Spec
+    program: Shown
     seed: int = 0
     record: bool = False
 

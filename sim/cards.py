@@ -40,8 +40,10 @@ class FieldRule:
     least: float | None = None
 
 
-# What the gateware of the op-amp neurons can represent (docs/opamp-arithmetic.md, section 1).
-_OHMS = {"least": 257.0, "most": 1e12}
+def _resistance(meaning: str) -> FieldRule:
+    """A resistance that the gateware of the op-amp neurons can represent (docs/opamp-arithmetic.md, section 1)."""
+    return FieldRule("Ohm", meaning, least=257.0, most=1e12)
+
 
 # The fields of each kind, in the words of the papers. A card has all of them and no other.
 KINDS: dict[str, dict[str, FieldRule]] = {
@@ -84,16 +86,16 @@ KINDS: dict[str, dict[str, FieldRule]] = {
         "v_ref": FieldRule("V", "reference of the comparators"),
     },
     "dynamic memristor": {
-        "r_initial": FieldRule("Ohm", "resistance at rest", **_OHMS),
-        "r_floor": FieldRule("Ohm", "lowest resistance", **_OHMS),
+        "r_initial": _resistance("resistance at rest"),
+        "r_floor": _resistance("lowest resistance"),
         "v_floor": FieldRule("V", "constant voltage that holds the device just at its lowest resistance", most=100.0),
         "exponent": FieldRule("", "exponent n of the growth: (V / v_floor)**n", least=1.0, most=15.0),
         "tau": FieldRule("s", "time constant with which the logarithm of the resistance recovers"),
         "r_d2d": FieldRule("", "device-to-device spread of the resistance at rest", zero=True, most=0.25),
     },
     "threshold-switching memristor": {
-        "r_off": FieldRule("Ohm", "high resistance (HRS)", **_OHMS),
-        "r_on": FieldRule("Ohm", "low resistance (LRS)", **_OHMS),
+        "r_off": _resistance("high resistance (HRS)"),
+        "r_on": _resistance("low resistance (LRS)"),
         "v_th": FieldRule("V", "threshold voltage: above it the device sets", most=100.0),
         "v_hold": FieldRule("V", "hold voltage: below it the device resets", most=100.0),
         "tau_on": FieldRule("s", "time from high to low resistance"),
@@ -112,8 +114,8 @@ KINDS: dict[str, dict[str, FieldRule]] = {
         "g_d2d": FieldRule("", "device-to-device spread of the initial conductance", zero=True, most=0.25),
     },
     "op-amp neuron": {
-        "r1": FieldRule("Ohm", "resistor R_1 from OUT2 to the first voltage terminal", **_OHMS),
-        "r2": FieldRule("Ohm", "resistor R_2 of a circuit whose first resistive device is one", **_OHMS),
+        "r1": _resistance("resistor R_1 from OUT2 to the first voltage terminal"),
+        "r2": _resistance("resistor R_2 of a circuit whose first resistive device is one"),
         "v1": FieldRule("V", "first voltage terminal V1", zero=True, most=3.9),
         "v_sat": FieldRule("V", "highest output voltage of the amplifier", most=15.0),
         "v_pulse": FieldRule("V", "amplitude with which a pulse drives the synapses of the next layer", most=15.0),

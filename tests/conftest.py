@@ -13,7 +13,17 @@ os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.envir
 @pytest.fixture(scope="session")
 def icarus():
     """Icarus Verilog is not a wheel: a test may be skipped without it, but never in CI."""
-    missing = [tool for tool in ("iverilog", "vvp") if shutil.which(tool) is None]
+    _needs("iverilog", "vvp")
+
+
+@pytest.fixture(scope="session")
+def ngspice():
+    """No wheel either: as `icarus`."""
+    _needs("ngspice")
+
+
+def _needs(*tools):
+    missing = [tool for tool in tools if shutil.which(tool) is None]
     if missing:
         message = f"{', '.join(missing)} not installed"
         if os.environ.get("CI", "").lower() == "true":
