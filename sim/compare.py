@@ -1,7 +1,8 @@
 """Comparison of two recordings of one run.
 
-Two backends that keep words (`model`, `rtl`, ...) must be equal, word by word. A backend in continuous time has no
-words; against the physics the errors are stated instead:
+Two backends that keep words (`model`, `rtl`, ...) must be equal, word by word. A backend in continuous time (`physics`,
+`ngspice`) has no words; against it the errors are stated instead. Those of op-amp neurons are in `sim/opamp/errors.py`;
+those of hybrid neurons are:
 
 `event_time_s`
     Largest difference in time between an event and its counterpart: the k-th event of its kind of the same neuron.
@@ -23,24 +24,33 @@ words; against the physics the errors are stated instead:
 `COUPLED_SUBSTEPS` where lateral inhibition or spread is at work, no trace is off by more than `RMS_LIMIT`, and counts
 differ only after an explained divergence. Two substeps there, because a clocked backend sees an event at the end of its
 substep, and starts from a state that was itself seen up to a substep late (docs/hybrid-neuron.md).
+
+ngspice solves the device and node 1 only, with the gates of the physics given: there only "on" and "off" are compared,
+no event may be further off than one substep and no trace by more than `SPICE_RMS_LIMIT`, and nothing diverges.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from memtwin.sim import trace
 from memtwin.sim.backends import Run
+from memtwin.sim.opamp import errors as opamp_errors
+from memtwin.sim.opamp import trace as opamp_trace
+from memtwin.sim.opamp.circuit import OpampSpec
 from memtwin.sim.recording import Event, Recording, Waveform
-from memtwin.sim.trace import KINDS
 
-__all__ = ["COUPLED_SUBSTEPS", "RMS_LIMIT", "compare"]
+__all__ = ["COUPLED_SUBSTEPS", "RMS_LIMIT", "SPICE_RMS_LIMIT", "compare"]
 
 RMS_LIMIT = 0.005
+SPICE_RMS_LIMIT = 0.01
 COUPLED_SUBSTEPS = 2
 TRACES = ("x", "v1")
+_CONTINUOUS = {"physics", "ngspice"}
 _SWITCHING = ("on", "off", "fire")
 
 
@@ -51,15 +61,15 @@ def compare(job: Run, a: Recording, b: Recording) -> dict[str, Any]:
     -------
     dict
         ``equal``, ``words``, ``ticks`` (passes over a layer that were compared) and ``first_difference`` for two
-        backends with words; ``errors`` and ``within`` if one of them is the physics. All are JSON values.
+        backends with words; ``errors`` and ``within`` if one of them is the physics or ngspice. All are JSON values.
 
     Raises
     ------
     ValueError
-        If a comparison with the physics lacks events, because the run was not recorded.
+        If a comparison with continuous time lacks events, because the run was not recorded.
     """
-    if "physics" in (a.backend, b.backend):
-        return _errors(job, a, b)
+    if _CONTINUOUS & {a.backend, b.backend}:
+        return opamp_errors.errors(job, a, b) if isinstance(job.spec, OpampSpec) else _errors(job, a, b)
     return _equality(job, a, b)
 
 
@@ -68,6 +78,7 @@ def compare(job: Run, a: Recording, b: Recording) -> dict[str, Any]:
 
 def _equality(job: Run, a: Recording, b: Recording) -> dict[str, Any]:
     """Compare word by word, then the counts; without words, the counts only."""
+    family = _OPAMP if isinstance(job.spec, OpampSpec) else _HYBRID
     words = ticks = 0
     first = None
     for trial in range(job.program.trials):
@@ -76,9 +87,9 @@ def _equality(job: Run, a: Recording, b: Recording) -> dict[str, Any]:
                 continue
             ours, theirs = one.words[trial], other.words[trial]
             words += max(ours.size, theirs.size)
-            ticks += int(np.count_nonzero((ours & np.uint64(0xFFFFF)) == 2))  # substep words of neuron 0
+            ticks += int(np.count_nonzero((ours & np.uint64(0xFFFFF)) == family.passes))
             if first is None and (position := _first_difference(ours, theirs)) is not None:
-                first = {"trial": trial, "layer": number + 1, **_describe(job, ours, theirs, position)}
+                first = {"trial": trial, "layer": number + 1, **_describe(job, family, ours, theirs, position)}
     counts, difference = _counts(a, b)
     first = first or difference
     return {"equal": first is None, "words": words or counts, "ticks": ticks, "first_difference": first}
@@ -93,20 +104,52 @@ def _first_difference(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> int | Non
     return None if a.size == b.size else common
 
 
-def _describe(job: Run, a: NDArray[np.uint64], b: NDArray[np.uint64], position: int) -> dict[str, Any]:
-    """Say which word differs, and when: its half-period is counted from power-up, -1 before the first."""
+def _describe(
+    job: Run, family: "_Family", a: NDArray[np.uint64], b: NDArray[np.uint64], position: int
+) -> dict[str, Any]:
+    """Say which word differs, and when."""
     longer = a if a.size > position else b
     word = int(longer[position])
-    half = int(np.count_nonzero((longer[: position + 1] & np.uint64(15)) == 6)) - 1
     return {
         "position": position,
-        "kind": KINDS.get(word & 15, "unknown"),
+        "kind": family.kinds.get(word & 15, "unknown"),
         "index": word >> 4 & 0xFFFF,
-        "half_period": half,
-        "time_s": max(half, 0) * job.spec.half_period,
+        **family.when(job, longer[: position + 1].astype(np.int64)),
         "a": int(a[position]) >> 20 if position < a.size else None,
         "b": int(b[position]) >> 20 if position < b.size else None,
     }
+
+
+def _when_hybrid(job: Run, words: NDArray[np.int64]) -> dict[str, Any]:
+    """Half-period of the last of `words`, counted from power-up; -1 before the first."""
+    half = int(np.count_nonzero(words & 15 == 6)) - 1
+    return {"half_period": half, "time_s": max(half, 0) * job.spec.half_period}
+
+
+def _when_opamp(job: Run, words: NDArray[np.int64]) -> dict[str, Any]:
+    """Phase and substep of the last of `words`, counted from power-up."""
+    kind = words & 15
+    passes = int(np.count_nonzero(words & 0xFFFFF == _OPAMP.passes))
+    # A phase or a current belongs to the pass that follows it.
+    substep = passes if opamp_trace.KINDS.get(int(kind[-1])) in ("phase", "current") else max(passes - 1, 0)
+    return {
+        "phase": int(np.count_nonzero(kind == 12)) - 1,
+        "substep": substep,
+        "time_s": substep * job.spec.substep,
+    }
+
+
+@dataclass(frozen=True)
+class _Family:
+    """What the words of one kind of network mean: `passes` is kind and index of the word with which a pass begins."""
+
+    kinds: dict[int, str]
+    passes: int
+    when: Callable[[Run, NDArray[np.int64]], dict[str, Any]]
+
+
+_HYBRID = _Family(trace.KINDS, 2, _when_hybrid)
+_OPAMP = _Family(opamp_trace.KINDS, 9, _when_opamp)
 
 
 def _counts(a: Recording, b: Recording) -> tuple[int, dict[str, Any] | None]:
@@ -129,31 +172,33 @@ def _counts(a: Recording, b: Recording) -> tuple[int, dict[str, Any] | None]:
 _COUNTED = ("fires", "spikes", "conductance")
 
 
-# The physics.
+# Continuous time, hybrid neurons.
 
 
 def _errors(job: Run, a: Recording, b: Recording) -> dict[str, Any]:
     """Errors between two recordings, at least one of them in continuous time."""
     if not all(layer.events for recording in (a, b) for layer in recording.layers):
-        raise ValueError("a comparison with the physics must have events: run both with record=True")
+        raise ValueError("a comparison with continuous time must have events: run both with record=True")
+    spice = "ngspice" in (a.backend, b.backend)
     time_error, count_difference = 0.0, 0
     divergence = []
     squares = {name: [0.0, 0] for name in TRACES}
     for trial in range(job.program.trials):
-        found = _divergence(job, a, b, trial)
+        found = None if spice else _divergence(job, a, b, trial)
         if found is not None:
             divergence.append({"trial": trial, **found})
         horizon = np.inf if found is None else found["time_s"]
         for one, other in zip(a.layers, b.layers, strict=True):
-            count_difference += _count_difference(one.events[trial], other.events[trial])
-            pairs = _matched(one.events[trial], other.events[trial], horizon)
+            ours, theirs = (_compared(layer.events[trial], spice) for layer in (one, other))
+            count_difference += _count_difference(ours, theirs)
+            pairs = _matched(ours, theirs, horizon)
             times = np.array([pair[:2] for pair in pairs]).reshape(-1, 2)
             if times.size:
                 time_error = max(time_error, float(np.abs(times[:, 0] - times[:, 1]).max()))
             switching = np.array([(s, t) for s, t, kind in pairs if kind in _SWITCHING]).reshape(-1, 2)
-            # The recording of the coarser backend says where to compare, the physics is read in between.
+            # The recording of the coarser backend says where to compare, continuous time is read in between.
             waves = [one.waveform[trial], other.waveform[trial]]
-            if a.backend == "physics":
+            if a.backend in _CONTINUOUS:
                 waves, switching = waves[::-1], switching[:, ::-1]
             for name, difference in _aligned(job, waves, switching, horizon):
                 squares[name][0] += float(np.sum(difference**2))
@@ -163,8 +208,8 @@ def _errors(job: Run, a: Recording, b: Recording) -> dict[str, Any]:
     explained = bool(divergence) and all(found["reason"] != "unexplained" for found in divergence)
     coupled = job.spec.c2c or job.spec.d2d or any(layer.inhibition for layer in job.spec.layers)
     within = (
-        time_error <= (COUPLED_SUBSTEPS if coupled else 1) * job.spec.substep
-        and max(rms.values()) <= RMS_LIMIT
+        time_error <= (COUPLED_SUBSTEPS if coupled and not spice else 1) * job.spec.substep
+        and max(rms.values()) <= (SPICE_RMS_LIMIT if spice else RMS_LIMIT)
         and (explained or (count_difference == 0 and not divergence))
     )
     errors = {
@@ -174,6 +219,11 @@ def _errors(job: Run, a: Recording, b: Recording) -> dict[str, Any]:
         "divergence": divergence,
     }
     return {"errors": errors, "within": within}
+
+
+def _compared(events: list[Event], spice: bool) -> list[Event]:
+    """Leave out the events that are given to ngspice."""
+    return [event for event in events if event.kind in ("on", "off")] if spice else events
 
 
 def _largest_v1(job: Run) -> float:

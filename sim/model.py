@@ -14,7 +14,7 @@ from memtwin.sim.backends import Progress, Run
 from memtwin.sim.model_layer import Layer
 from memtwin.sim.model_parts import Saturations
 from memtwin.sim.program import Program
-from memtwin.sim.quantize import LayerCoefficients, quantize
+from memtwin.sim.quantize import LayerCoefficients
 from memtwin.sim.recording import LayerRecording, Recording
 
 __all__ = ["run", "run_together"]
@@ -48,7 +48,7 @@ def run_together(jobs: Sequence[Run], progress: Progress | None = None) -> list[
     InputError
         If a value of a card does not fit its word.
     """
-    quantised = [quantize(job.spec, job.sample()) for job in jobs]
+    quantised = [job.coefficients() for job in jobs]
     groups: dict[str, list[int]] = {}
     for number, (job, layers) in enumerate(zip(jobs, quantised, strict=True)):
         alike = ([layer.structure for layer in layers], job.program.presentations, job.spec.half_period, job.record)

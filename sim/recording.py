@@ -12,8 +12,8 @@ __all__ = ["Event", "LayerRecording", "Recording", "Waveform"]
 class Event:
     """Something that happened to one neuron at one time.
 
-    `kind` is ``"on"`` (the device switches on), ``"off"`` (it ruptures), ``"fire"`` (L1 rises), ``"spike"`` (G1 rises),
-    ``"l2_rise"`` or ``"l2_fall"``.
+    `kind` is ``"on"`` (the device switches on; an op-amp neuron's pulse begins), ``"off"`` (it ruptures or resets; the
+    pulse ends), and for hybrid neurons ``"fire"`` (L1 rises), ``"spike"`` (G1 rises), ``"l2_rise"`` or ``"l2_fall"``.
     """
 
     time_s: float
@@ -23,10 +23,15 @@ class Event:
 
 @dataclass
 class Waveform:
-    """Traces of one layer in one trial, sampled at the end of every substep; arrays are (T,) or (T, neurons).
+    """Traces of one layer in one trial, one sample per substep; arrays are (S,) or (S, neurons).
 
-    `time_s` is the end of the substep and `clk` the level of CLK in it. Signals: `x` the filament, `v1` the voltage of
-    node 1 (V); `on node2 l1 l2 g1 v_l t1 t3 gate` are 0 or 1.
+    Hybrid neurons are sampled at the end of every substep: `time_s` is that end, `clk` the level of CLK in the substep.
+    Signals: `x` the filament, `v1` the voltage of node 1 (V); `on node2 l1 l2 g1 v_l t1 t3 gate` are 0 or 1.
+
+    Op-amp neurons are sampled at the start of every substep: `time_s` is that start, `clk` is 1 where there is input.
+    Signals: `i_in` (A), `v_out1`, `v_out2` (V), `r_first`, `r_second` (the dynamic memristors that exist), `r_switch`
+    (Ohm); `on` is 1 from set to reset. States are those of that moment, currents and voltages those that the input of
+    the beginning substep makes of them, and `on` follows the decision of that substep.
     """
 
     time_s: NDArray[np.float64]
@@ -41,7 +46,7 @@ class LayerRecording:
     Attributes
     ----------
     fires, spikes : int64 array (trials, presentations, neurons)
-        Fires and output spikes in each presentation, its rest included.
+        Fires and output spikes in each presentation, its rest included; of op-amp neurons both are the pulses.
     conductance : float array (trials, neurons, rows)
         At the end of the run, S.
     learning : list (one per trial) of list of (time_s, neuron, float array (rows,))
@@ -49,7 +54,8 @@ class LayerRecording:
     waveform : list of Waveform, one per trial; only with `record`.
     events : list (one per trial) of list of Event; only with `record`.
     words : list of uint64 array, one per trial
-        The trace of docs/arithmetic.md, section 11; only with `record`, and not in `physics`, which has no words.
+        The trace of docs/arithmetic.md, section 11, or docs/opamp-arithmetic.md, section 9; only with `record`, and not
+        in `physics` and `ngspice`, which have no words.
     """
 
     fires: NDArray[np.int64]
@@ -70,9 +76,9 @@ class Recording:
     layers : list of LayerRecording
         Layer 1 first.
     periods : int64 array (trials, presentations)
-        Clock periods that each presentation took, without its rest.
+        Clock periods that each presentation took, without its rest; of op-amp neurons, substeps with input.
     time_s : float array (trials,)
-        Simulated time of the whole program.
+        Simulated time of the whole program or stimulus.
     clocks : int64 array (trials,) or None
         Fabric clocks of the whole program, where there is a fabric.
     saturated : dict of str to int

@@ -11,8 +11,10 @@ from memtwin.sim.recording import Recording, Waveform
 
 __all__ = ["write_waves"]
 
-# In the order of the paper's Fig. 3b; the rest of a waveform's signals follow.
-_ORDER = ("v1", "x", "on", "node2", "l1", "l2", "g1", "v_l", "t1", "t3", "gate")
+# Hybrid neurons in the order of the paper's Fig. 3b; op-amp neurons from the input to the output.
+_HYBRID = ("v1", "x", "on", "node2", "l1", "l2", "g1", "v_l", "t1", "t3", "gate")
+_OPAMP = ("i_in", "v_out1", "v_out2", "r_first", "r_second", "r_switch", "on")
+_ANALOG = {"v1", "x", *_OPAMP} - {"on"}
 
 
 def write_waves(recording: Recording, path: Path, trial: int = 0) -> list[Path]:
@@ -41,11 +43,15 @@ def write_waves(recording: Recording, path: Path, trial: int = 0) -> list[Path]:
 
 
 def _names(waveform: Waveform) -> list[str]:
-    return [name for name in _ORDER if name in waveform.signals]
+    return [name for name in (_OPAMP if _of_opamp(waveform) else _HYBRID) if name in waveform.signals]
 
 
 def _neurons(waveform: Waveform) -> int:
-    return waveform.signals["x"].shape[1]
+    return waveform.signals["on"].shape[1]
+
+
+def _of_opamp(waveform: Waveform) -> bool:
+    return "v_out1" in waveform.signals
 
 
 def _write_vcd(file: IO[str], waveforms: list[Waveform], backend: str) -> None:
@@ -57,7 +63,7 @@ def _write_vcd(file: IO[str], waveforms: list[Waveform], backend: str) -> None:
             for neuron in range(_neurons(waveform)):
                 scope = f"memtwin.layer{number}.neuron{neuron}"
                 for name in _names(waveform):
-                    analog = name in ("x", "v1")
+                    analog = name in _ANALOG
                     kind: dict[str, Any] = (
                         {"var_type": "real", "init": 0.0} if analog else {"var_type": "wire", "size": 1, "init": 0}
                     )
@@ -70,7 +76,9 @@ def _write_vcd(file: IO[str], waveforms: list[Waveform], backend: str) -> None:
 
 def _changes(variable: Any, waveform: Waveform, values: NDArray, *, analog: bool) -> list[tuple[int, Any, int | float]]:
     """List what changes and when; a value holds from the start of its substep."""
-    times = [0, *(round(time * 1e9) for time in waveform.time_s[:-1])]
+    times = [round(time * 1e9) for time in waveform.time_s]
+    if not _of_opamp(waveform):  # sampled at the end of the substep
+        times = [0, *times[:-1]]
     out: list[tuple[int, Any, int | float]] = []
     last = None
     for time, value in zip(times, values.tolist(), strict=True):

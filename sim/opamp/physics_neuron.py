@@ -19,6 +19,9 @@ __all__ = ["STEEPEST", "Neurons", "run_layer"]
 # How far a Runge-Kutta step may go: this part of the shortest time constant of a memristor under its present voltage.
 STEEPEST = 0.25
 
+# A switch that gets to its end when an input changes finds the new input; so close, in s, is rounding.
+RACE = 1e-12
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
@@ -158,7 +161,8 @@ class Neurons:
         """Take one step of the neurons `index`: to `until`, or to the neuron's next event before."""
         stretch = _Stretch(self, index)
         start, arrival = self.time[index], self.arrival[index]
-        end = np.minimum(until, arrival)
+        due = arrival <= until - RACE
+        end = np.where(due, np.maximum(arrival, start), until)
         step = end - start
         reach = (self.reach / (1.0 + self.steepness * stretch.growth)).min(axis=0)
         if (short := reach < step).any():
@@ -168,7 +172,7 @@ class Neurons:
         w, y, r_switch = stretch.after(step)
         excess = stretch.excess(w, r_switch)
         crossed = stretch.waiting & (excess > 0)
-        arrived = end == arrival
+        arrived = due & ~short
         turning = arrived & (excess > 0)
         if crossed.any() or w.max() > 1.0:
             early = np.flatnonzero(crossed | (w > 1.0).any(axis=0))

@@ -60,7 +60,7 @@ def run(job: Run, progress: Progress | None = None) -> Recording:
         layer = LayerRecording(fires=fires, spikes=fires, conductance=conductance * own.g_lsb)
         if job.record:
             layer.words = [_words(output, number) for output in outputs]
-            trace.decode_layer(layer, job.spec, own, number)
+            trace.decode_layer(layer, job.spec, own)
         layers.append(layer)
     return Recording(
         backend="rtl",

@@ -11,6 +11,7 @@ from scipy.integrate import solve_ivp
 
 from memtwin.sim.backends import Run, run
 from memtwin.sim.cards import load_card
+from memtwin.sim.experiments import EXPERIMENTS
 from memtwin.sim.opamp.circuit import CIRCUITS, LayerSpec, OpampSpec
 from memtwin.sim.opamp.physics_array import inputs_of, learnt
 from memtwin.sim.opamp.physics_neuron import run_layer
@@ -539,3 +540,12 @@ def times_of(layer, neuron):
     """Pairs of an "on" and the "off" after it."""
     own = [event.time_s for event in layer.events[0] if event.neuron == neuron] + [math.inf]
     return list(zip(own[0::2], own[1::2], strict=False))
+
+
+def test_pulse_that_is_due_when_the_input_ends_does_not_come():
+    """The input changes first: a tonic neuron driven for a whole number of pulses."""
+    experiment = EXPERIMENTS["opamp-7a"]
+    chosen = experiment.settings(assignments=("b_on=10ms", "b_rest=5ms"))
+    jobs = experiment.plan(chosen)
+    fires = [run(jobs["B"], backend).layers[0].fires[0, :, 0].tolist() for backend in ("physics", "model")]
+    assert fires[0] == fires[1] == [0, 20, 20, 20, 1]
