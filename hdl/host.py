@@ -5,6 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from memtwin.hdl.network import Network
+from memtwin.hdl.opamp_network import OpampNetwork
 
 __all__ = ["REGISTERS_BASE", "HostPort"]
 
@@ -14,17 +15,17 @@ PORT_BITS = 64
 
 
 class HostPort(wiring.Component):
-    """A `Network` with nothing but plain ports of at most 64 bits: one bus in, traces and spikes out.
+    """A network with nothing but plain ports of at most 64 bits: one bus in, traces and spikes out.
 
     Addresses below `REGISTERS_BASE` go to the network's configuration bus. From there on are the registers, one
-    16-bit word each: the fields of a `Presentation`, lowest word first, and ``go``. A write to ``go``, of any data,
+    16-bit word each: the fields of a presentation, lowest word first, and ``go``. A write to ``go``, of any data,
     shows the presentation that the registers hold; they keep their contents, so that a host writes only what changes.
 
     Latency: a write is taken in the clock in which `enable` and `ready` are both high. Throughput: one per clock.
 
     Parameters
     ----------
-    network : Network
+    network : Network or OpampNetwork
         Network.
     paced : bool
         Has the port `tick`; without it the network runs at full speed.
@@ -43,19 +44,20 @@ class HostPort(wiring.Component):
     enable : In(1)
         Write.
     tick : In(1)
-        Only if `paced`: see `Network`.
+        Only if `paced`: as in the network.
     ready : Out(1)
         A write can be taken: the network is idle.
     idle : Out(1)
         Powered up, and nothing is being shown.
     clk_level : Out(1)
-        The paper's CLK.
+        The paper's CLK; with op-amp neurons, the inputs are driven.
     half, spikes_strobe : Out(1)
-        Strobes of `Network`.
+        Strobes of the network.
     trace1_valid, trace1_word, trace2_valid, ... : Out(1), Out(64)
         Traces of the layers.
     spikes1, spikes2, ... : Out(neurons)
-        Spikes `g1` of the layers; a layer of more than 64 neurons has ``spikes1_0``, ``spikes1_1``, ..., 64 each.
+        Output pulses of the layers, `g1` of hybrid and `on` of op-amp neurons; a layer of more than 64 neurons has
+        ``spikes1_0``, ``spikes1_1``, ..., 64 each.
     """
 
     address: Signal
@@ -68,9 +70,9 @@ class HostPort(wiring.Component):
     half: Signal
     spikes_strobe: Signal
 
-    def __init__(self, network: Network, *, paced: bool = False) -> None:
-        if not isinstance(network, Network):
-            raise TypeError(f"network must be a Network, not {network!r}")
+    def __init__(self, network: Network | OpampNetwork, *, paced: bool = False) -> None:
+        if not isinstance(network, Network | OpampNetwork):
+            raise TypeError(f"network must be a Network or an OpampNetwork, not {network!r}")
         self.network = network
         self.paced = paced
         self.registers: dict[str, range] = {}
@@ -149,7 +151,8 @@ class HostPort(wiring.Component):
                 getattr(self, f"trace{number}_valid").eq(trace.valid),
                 getattr(self, f"trace{number}_word").eq(trace.word),
             ]
+        output = "g1" if isinstance(network, Network) else "on"
         for name, (number, neurons) in self._spikes.items():
-            g1 = getattr(network, f"layer{number}").g1
-            m.d.comb += getattr(self, name).eq(g1[neurons.start : neurons.stop])
+            pulses = getattr(getattr(network, f"layer{number}"), output)
+            m.d.comb += getattr(self, name).eq(pulses[neurons.start : neurons.stop])
         return m

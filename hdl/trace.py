@@ -1,4 +1,7 @@
-"""The trace: every state word of a layer that changes, one 64-bit word an entry (docs/arithmetic.md, section 11)."""
+"""The trace: every state word of a layer that changes, one 64-bit word an entry.
+
+What the entries hold is in docs/arithmetic.md, section 11, and docs/opamp-arithmetic.md, section 9.
+"""
 
 import enum
 
@@ -21,6 +24,11 @@ class TraceKind(enum.IntEnum):
     CONDUCTANCE = 4
     RECIPROCAL = 5
     HALF = 6
+    CURRENT = 8
+    CIRCUIT = 9
+    STATE = 10
+    MEMRISTOR = 11
+    PHASE = 12
 
 
 class TraceSignature(wiring.Signature):

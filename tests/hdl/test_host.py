@@ -11,7 +11,10 @@ from amaranth.sim import Simulator
 from memtwin.hdl.host import REGISTERS_BASE, HostPort
 from memtwin.hdl.layer import LayerConfig
 from memtwin.hdl.network import Network
+from memtwin.hdl.opamp_layer import OpampLayerConfig
+from memtwin.hdl.opamp_network import OpampNetwork
 from memtwin.hdl.verilog import convert
+from tests.hdl import opamp_reference
 from tests.hdl.bench import parse
 from tests.hdl.card import REFRACTORY, layer_image
 
@@ -37,7 +40,7 @@ async def show(ctx, host, **fields):
             await write(ctx, host, address, value >> 16 * place & 0xFFFF)
 
 
-def run(host, script):
+def run(host, script, parse=parse):
     """Run `script`, and return what the trace of layer 1 says."""
     words = []
 
@@ -150,9 +153,61 @@ def test_every_port_fits_a_machine_word(neurons):
     assert "spikes1" in convert(host, "host")
 
 
+OPAMP = OpampLayerConfig(rows=20, neurons=2, first="dynamic", second="switch", learns=True)
+
+
+def test_op_amp_neurons_load_coefficients_and_show_presentations():
+    host = HostPort(OpampNetwork([OPAMP]))
+    image = opamp_reference.image_of(OPAMP)
+    reference = opamp_reference.Reference([OPAMP], image)
+    shown = [
+        {"pixels": 0xC0003, "gates": 3, "learn": 1, "on": 25, "off": 3, "init": 1},
+        {"pixels": 0x00100, "gates": 2, "learn": 0, "on": 12, "off": 0, "init": 0},
+    ]
+
+    async def script(ctx):
+        for address, data in host.network.memory_map.writes(image):
+            await write(ctx, host, address, data)
+        for fields in shown:
+            await show(ctx, host, **fields)
+
+    words = run(host, script, opamp_reference.parse)
+    for fields in shown:
+        reference.present(**fields)
+    assert words == reference.traces[0]
+    assert any(pulses for (pulses,) in reference.pulses)
+
+
+def test_registers_of_op_amp_neurons():
+    host = HostPort(OpampNetwork([OPAMP]))
+    assert list(host.registers) == ["pixels", "gates", "learn", "on", "off", "init", "go"]
+    assert [len(words) for words in host.registers.values()] == [2, 1, 1, 1, 1, 1, 1]
+    convert(host, "host")
+
+
+def test_output_pulses_of_op_amp_neurons_are_on_the_ports():
+    host = HostPort(OpampNetwork([OPAMP], opamp_reference.image_of(OPAMP)), paced=True)
+    reference = opamp_reference.Reference([OPAMP], opamp_reference.image_of(OPAMP))
+    seen, levels = [], []
+
+    async def script(ctx):
+        await ctx.tick().until(host.idle)
+        await show(ctx, host, pixels=0xC0003, gates=3, learn=1, on=25, off=3)
+        while not ctx.get(host.idle):
+            levels.append(ctx.get(host.clk_level))
+            if ctx.get(host.spikes_strobe):
+                seen.append((ctx.get(host.spikes1),))
+            await ctx.tick()
+
+    run(host, script, opamp_reference.parse)
+    reference.present(pixels=0xC0003, gates=3, learn=1, on=25, off=3)
+    assert seen == reference.pulses
+    assert 0 < sum(levels) < len(levels)
+
+
 def test_only_a_network_can_be_behind_it():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnusedElaboratable)
-        with pytest.raises(TypeError, match="network must be a Network, not 7"):
+        with pytest.raises(TypeError, match="network must be a Network or an OpampNetwork, not 7"):
             HostPort(7)
         gc.collect()
