@@ -73,7 +73,7 @@ def build(
     InputError
         If the design or the board is unknown, or a tool is missing.
     ToolError
-        If a tool fails, or no placement meets the timing.
+        If a tool fails, the design does not fit, or no placement meets the timing.
     """
     target = find_board(board)
     if design not in TWINS:
@@ -126,7 +126,7 @@ def build_top(
     InputError
         If a tool is missing, or `out_dir` cannot be written.
     ToolError
-        If a tool fails, or no placement meets the timing.
+        If a tool fails, the design does not fit, or no placement meets the timing.
     """
     plan = board.platform().build(
         top,
@@ -163,7 +163,12 @@ def build_top(
         run_tool([yosys, *synthesis[1:]], folder)
         for seed in seeds:
             say(f"place and route, seed {seed}")
-            run_tool([nextpnr, *(str(seed) if part == _SEED else part for part in place[1:])], folder)
+            try:
+                run_tool([nextpnr, *(str(seed) if part == _SEED else part for part in place[1:])], folder)
+            except ToolError:
+                if lacking := _lacking(folder / "top.tim"):
+                    raise ToolError(f"design {design} does not fit {board.name}: it needs {lacking}") from None
+                raise
             timing = json.loads((folder / "report.json").read_text(encoding="utf-8"))
             fmax_hz = _fmax(timing)
             if fmax_hz >= board.clock_hz:
@@ -199,6 +204,13 @@ def build_top(
             shutil.copyfile(folder / made, partial)
             partial.replace(out / (stem + ending))
     return result
+
+
+def _lacking(log: Path) -> str:
+    """List the cells of which place and route found too few, from what it wrote; empty if there are enough."""
+    text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
+    counts = re.findall(r"^Info:\s+(\w+):\s+(\d+)/\s*(\d+)\s+\d+%$", text, re.MULTILINE)
+    return ", ".join(f"{used} of {most} {cell}" for cell, used, most in counts if int(used) > int(most))
 
 
 def _kept(report: Path, digest: str) -> dict | None:

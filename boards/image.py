@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from memtwin.hdl.layer import LayerConfig
+from memtwin.hdl.opamp_layer import OpampLayerConfig
 
-__all__ = ["BoardImage", "LessonPlan", "Phase"]
+__all__ = ["BoardImage", "LessonPlan", "Phase", "Play"]
 
 
 def _counts(least: int, **values: object) -> None:
@@ -81,31 +82,56 @@ class LessonPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Play:
+    """One presentation of a stimulus to op-amp neurons (docs/opamp-arithmetic.md, section 7).
+
+    Parameters
+    ----------
+    pixels, gates, learn : int
+        Active inputs of layer 1, connected neurons of the last layer, layers that learn; as bits.
+    on, off : int
+        Substeps with and, after them, without input.
+    """
+
+    pixels: int
+    gates: int
+    learn: int
+    on: int
+    off: int
+
+    def __post_init__(self) -> None:
+        _counts(0, on=self.on, off=self.off)
+
+
+@dataclass(frozen=True, kw_only=True)
 class BoardImage:
     """Everything that a design takes from cards and experiments; it is computed elsewhere and only stored here.
 
     Parameters
     ----------
-    layers : sequence of LayerConfig
+    layers : sequence of LayerConfig or of OpampLayerConfig
         Structure of the network, or of the one neuron or array of the other designs.
     image : mapping of str to sequence of int
         Coefficients by name, such as ``"layer1.leak"``.
     substep_hz : int
-        Substeps per second of the circuit's time: ``2 * clock * substeps``.
+        Substeps per second of the circuit's time.
     pulses : int
         Inputs that pulse, as bits (``hybrid-neuron``).
     learn : bool
         The synapses learn (``hybrid-neuron``).
     lesson : LessonPlan, optional
         What is taught and shown (``digits``).
+    stimulus : sequence of Play
+        What is shown again and again (op-amp neurons).
     """
 
-    layers: Sequence[LayerConfig]
+    layers: Sequence[LayerConfig] | Sequence[OpampLayerConfig]
     image: Mapping[str, Sequence[int]]
     substep_hz: int
     pulses: int = 1
     learn: bool = False
     lesson: LessonPlan | None = None
+    stimulus: Sequence[Play] = ()
 
     def __post_init__(self) -> None:
         if not self.layers:

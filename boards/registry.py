@@ -90,7 +90,7 @@ class Board:
     connector : (str, int)
         Header of the scope signals.
     scope : sequence of str
-        Pins of the header, in the order of `memtwin.boards.twins.Twin.signals`.
+        Pins of the header, in the order of `memtwin.boards.base.Twin.signals`.
     attributes : mapping of str to str
         Electrical attributes of the scope pins.
     loader : sequence of str

@@ -4,9 +4,9 @@ from amaranth.build import Attrs, Pins, Platform, Resource
 from amaranth.hdl import ClockDomain, Elaboratable, Module
 from amaranth.lib import io
 
+from memtwin.boards.base import Twin
 from memtwin.boards.clock import ClockGenerator
 from memtwin.boards.registry import Board
-from memtwin.boards.twins import Twin
 
 __all__ = ["BoardTop"]
 

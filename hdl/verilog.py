@@ -9,6 +9,8 @@ __all__ = ["convert"]
 
 # What Yosys writes so that combinational processes run at time zero: a variable that they wait for.
 _STARTER = re.compile(r"\\\$auto\$verilog_backend\.cc:\d+:dump_module\$\d+ ")
+# What Yosys calls wires of its own: a file of its source and a line.
+_AUTO = re.compile(r"\\\$auto\$[\w.]+:\d+:(\w+\$\d+) ")
 
 
 def convert(component: wiring.Component, name: str) -> str:
@@ -22,4 +24,5 @@ def convert(component: wiring.Component, name: str) -> str:
     """
     text = verilog.convert(component, name=name, emit_src=False, strip_internal_attrs=True)
     text = _STARTER.sub("start_of_time", text)
+    text = _AUTO.sub(r"\\$\1 ", text)
     return text.replace("  reg start_of_time = 0;\n", "  reg start_of_time;\n  initial start_of_time = 0;\n")

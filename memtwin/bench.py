@@ -16,7 +16,10 @@ from rich.table import Table
 from memtwin import api, designs
 from memtwin.boards.build import build
 from memtwin.boards.registry import BOARDS
+from memtwin.boards.tools import ToolError
 from memtwin.sim import backends
+from memtwin.sim.network import NetworkSpec
+from memtwin.sim.opamp.stimulus import Stimulus
 
 __all__ = ["main"]
 
@@ -35,7 +38,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="no place and route")
     parser.add_argument("-o", dest="out", type=Path, default=Path("out/bench"), help="directory for bitstreams")
     arguments = parser.parse_args()
-    found: dict[str, Any] = {"gateware": gateware(), "model": model()}
+    found: dict[str, Any] = {"gateware": gateware(), "opamp": opamp(), "model": model()}
     if not arguments.quick:
         found["boards"] = boards(arguments.out)
     if arguments.json:
@@ -53,6 +56,7 @@ def gateware() -> dict[str, Any]:
     for job in chosen.plan(settings).values():
         recording = backends.run(job, "rtl")
         assert recording.clocks is not None
+        assert isinstance(job.spec, NetworkSpec)
         clocks += int(recording.clocks.sum())
         simulated += float(recording.time_s.sum())
         periods += round(float(recording.time_s.sum()) / (2 * job.spec.half_period))
@@ -80,6 +84,34 @@ def gateware() -> dict[str, Any]:
     return found
 
 
+def opamp() -> dict[str, Any]:
+    """Clocks of the designs made of op-amp neurons, each on the stimulus that it plays on a board."""
+    found, rows = {}, []
+    for name, design in designs.DESIGNS.items():
+        job = design.job
+        if not isinstance(job.program, Stimulus):
+            continue
+        recording = backends.run(job, "rtl")
+        assert recording.clocks is not None
+        clocks = int(recording.clocks[0])
+        substeps = int((job.program.on + job.program.off).sum())
+        per_substep = clocks / substeps
+        per_neuron = per_substep / sum(layer.neurons for layer in job.spec.layers)
+        acceleration = {board.name: float(recording.time_s[0]) / (clocks / board.clock_hz) for board in BOARDS.values()}
+        found[name] = {
+            "clocks": clocks,
+            "substeps": substeps,
+            "clocks_per_substep": per_substep,
+            "clocks_per_substep_and_neuron": per_neuron,
+            "acceleration": acceleration,
+        }
+        speeds = ", ".join(f"{value:.1f} on {board}" for board, value in acceleration.items())
+        what = f"{per_substep:.1f} clocks per substep, {per_neuron:.1f} per neuron; acceleration {speeds}"
+        rows.append((name, what))
+    _table("op-amp neurons, gateware", rows)
+    return found
+
+
 def synaptic_operations(job: backends.Run, periods: np.ndarray, spikes: np.ndarray) -> int:
     """Count what the crossbars add up: one operation for each active input of each neuron in each period."""
     first, *later = job.spec.layers
@@ -104,7 +136,12 @@ def boards(out: Path) -> dict[str, Any]:
     found, rows = {}, []
     for name in designs.DESIGNS:
         for board in BOARDS:
-            report = build(name, board, out, designs.board_image)
+            try:
+                report = build(name, board, out, designs.board_image)
+            except ToolError as error:  # it does not fit, or misses the clock
+                found[f"{name} {board}"] = {"error": str(error)}
+                rows.append((f"{name} on {board}", str(error)))
+                continue
             found[f"{name} {board}"] = {key: report[key] for key in ("fmax_hz", "clock_hz", "utilisation")}
             used = ", ".join(f"{cell} {n}/{of}" for cell, (n, of) in report["utilisation"].items() if n and of > 1)
             speed = f"Fmax {report['fmax_hz'] / 1e6:.1f} MHz, runs at {report['clock_hz'] / 1e6:.0f} MHz"

@@ -3,37 +3,43 @@
 They are what `memtwin verilog` writes, `memtwin verify` checks and `memtwin build` puts on a board.
 """
 
-import dataclasses
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from amaranth.lib import wiring
 from amaranth.utils import ceil_log2
 from numpy.typing import NDArray
 
-from memtwin.boards.image import BoardImage, LessonPlan, Phase
+from memtwin.boards.image import BoardImage, LessonPlan, Phase, Play
 from memtwin.hdl.config import MatrixWindow, MemoryMap
 from memtwin.hdl.host import HostPort
 from memtwin.hdl.layer import LayerConfig
 from memtwin.hdl.lia import LateralInhibition
 from memtwin.hdl.network import Network
 from memtwin.hdl.neuron import HybridNeuron
+from memtwin.hdl.opamp_layer import OpampLayerConfig
+from memtwin.hdl.opamp_network import OpampNetwork
 from memtwin.hdl.ts_neuron import TsNeuron
 from memtwin.hdl.verilog import convert
 from memtwin.sim import gateware
 from memtwin.sim.backends import Run
+from memtwin.sim.cards import Card
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments import EXPERIMENTS
-from memtwin.sim.network import NetworkSpec, draw_sample
+from memtwin.sim.network import NetworkSpec
+from memtwin.sim.opamp.circuit import OpampSpec
+from memtwin.sim.opamp.stimulus import Stimulus
 from memtwin.sim.program import Program
-from memtwin.sim.quantize import LayerCoefficients, quantize
+from memtwin.sim.quantize import LayerCoefficients
 
 __all__ = ["DESIGNS", "Changes", "Design", "board_image", "find_design", "verilog"]
 
 Image = Mapping[str, Sequence[int]]
+Layers = Sequence[LayerConfig] | Sequence[OpampLayerConfig]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +73,8 @@ class Design:
         Run of an experiment that it is a twin of: `name` and label.
     use : str
         What a user of the Verilog must know first.
+    bench : str
+        Module of `memtwin.benches` that verifies it.
     parts : callable
         Component and its memory map, from the structure of the layers and the image of their coefficients.
     changes : Changes
@@ -78,7 +86,8 @@ class Design:
     experiment: str
     run: str
     use: str
-    parts: Callable[[list[LayerConfig], Image], tuple[wiring.Component, MemoryMap]]
+    bench: str
+    parts: Callable[[Any, Image], tuple[wiring.Component, MemoryMap]]
     changes: Changes = Changes()
 
     @property
@@ -88,26 +97,33 @@ class Design:
 
     @cached_property
     def job(self) -> Run:
-        """The run that it is a twin of."""
+        """The run that it is a twin of, trial 0 alone."""
         experiment = EXPERIMENTS[self.experiment]
-        return experiment.plan(experiment.settings(trials=1, **vars(self.changes)))[self.run]
+        job = experiment.plan(experiment.settings(trials=1, **vars(self.changes)))[self.run]
+        spec = job.spec
+        if isinstance(spec, NetworkSpec):
+            layers = (replace(layer, v_in=float(np.ravel(layer.v_in)[0])) for layer in spec.layers)
+            spec = replace(spec, layers=tuple(layers))
+        first = {name: values[:1] for name, values in vars(job.program).items()}
+        return replace(job, spec=spec, program=replace(job.program, **first))
 
-    @cached_property
-    def spec(self) -> NetworkSpec:
-        """What it is a twin of: the network of trial 0."""
-        spec = self.job.spec
-        layers = (dataclasses.replace(layer, v_in=float(np.ravel(layer.v_in)[0])) for layer in spec.layers)
-        return dataclasses.replace(spec, layers=tuple(layers))
+    @property
+    def spec(self) -> NetworkSpec | OpampSpec:
+        """The network that it is a twin of."""
+        return self.job.spec
 
     @cached_property
     def coefficients(self) -> list[LayerCoefficients]:
-        """Integers of each layer, for the devices of trial 0."""
-        return quantize(self.spec, draw_sample(self.spec, trials=1, seed=self.job.seed))
+        """Integers of each layer."""
+        return self.job.coefficients()
 
     @property
-    def layers(self) -> list[LayerConfig]:
+    def layers(self) -> Layers:
         """Structure of the layers."""
-        return [LayerConfig(**layer.structure) for layer in self.coefficients]
+        structures = [layer.structure for layer in self.coefficients]
+        if isinstance(self.spec, OpampSpec):
+            return [OpampLayerConfig(**structure) for structure in structures]
+        return [LayerConfig(**structure) for structure in structures]
 
     @property
     def image(self) -> dict[str, list[int]]:
@@ -142,9 +158,26 @@ def _network(layers: list[LayerConfig], image: Image) -> tuple[wiring.Component,
     return HostPort(network), network.memory_map
 
 
+def _opamp_network(layers: list[OpampLayerConfig], image: Image) -> tuple[wiring.Component, MemoryMap]:
+    network = OpampNetwork(layers, image)
+    return HostPort(network), network.memory_map
+
+
 _NEURON_USE = """\
 After reset wait for idle, then hold run high: clk_level is the paper's CLK. With tick tied high it runs as fast as it
 can; with tick as a strobe of one clock every {substep} it keeps to the circuit's own time."""
+
+_HOST_USE = """\
+A write is taken in a clock with enable and ready high: coefficients and presentations, at the addresses below. A
+write to go shows the presentation; idle is high when it is over."""
+
+
+def _opamp(name: str, title: str, run: str) -> Design:
+    """Twin of a run of the experiment of the same name."""
+    return Design(
+        name=name, title=title, experiment=name, run=run, use=_HOST_USE, bench="tb_opamp", parts=_opamp_network
+    )
+
 
 DESIGNS = {
     design.name: design
@@ -155,6 +188,7 @@ DESIGNS = {
             experiment="ts-pulses",
             run="trains",
             use=_NEURON_USE,
+            bench="tb_ts_neuron",
             parts=_ts_neuron,
         ),
         Design(
@@ -163,6 +197,7 @@ DESIGNS = {
             experiment="hybrid-neuron",
             run="fire",
             use=_NEURON_USE,
+            bench="tb_hybrid_neuron",
             parts=_hybrid_neuron,
         ),
         Design(
@@ -173,6 +208,7 @@ DESIGNS = {
             use="""\
 After reset strobe evaluate with refresh. From then on evaluate may be held high: l_g follows v_l, and is valid when
 busy is low.""",
+            bench="tb_lia",
             parts=_lia,
         ),
         Design(
@@ -180,11 +216,15 @@ busy is low.""",
             title="two-layer network that learns ten digits",
             experiment="digits",
             run="adaptive",
-            use="""\
-A write is taken in a clock with enable and ready high: coefficients and presentations, at the addresses below. A
-write to go shows the presentation; idle is high when it is over.""",
+            use=_HOST_USE,
+            bench="tb_digits",
             parts=_network,
         ),
+        _opamp("opamp-5a", "novelty neuron with a dynamic memristor in the feedback", "D"),
+        _opamp("opamp-6a", "learning neuron with a dynamic memristor in series with the switch", "D"),
+        _opamp("opamp-7a", "neuron with a dynamic memristor in parallel with the switch", "D"),
+        _opamp("opamp-7b", "neuron with two dynamic memristors", "D"),
+        _opamp("apparatus", "two-layer network of novelty and learning neurons", "stream"),
     )
 }
 
@@ -228,9 +268,7 @@ def _header(design: Design, component: wiring.Component, memory_map: MemoryMap) 
         shown = ", ".join(f"{name} {value}" for name, value in layer.structure.items())
         lines += ["", f"Layer {number}: {shown}"]
     lines += ["", "Coefficients after reset are those of"]
-    names = {name.partition(".")[2] for name in memory_map.windows}
-    cards = [spec.device, spec.synapse, spec.neuron] if "leak" in names else []
-    for card in [*cards, *([spec.lia] if "inhibition" in names else [])]:
+    for card in _cards(spec, memory_map):
         values = ", ".join(f"{name} {field}" for name, field in card.fields.items())
         lines += textwrap.wrap(f"card {card.name}: {values}", 117, initial_indent="  ", subsequent_indent="    ")
     lines += ["", "Words of 16 bits on the configuration bus, by address:"]
@@ -248,6 +286,19 @@ def _header(design: Design, component: wiring.Component, memory_map: MemoryMap) 
     return lines
 
 
+def _cards(spec: NetworkSpec | OpampSpec, memory_map: MemoryMap) -> list[Card]:
+    """Cards that the coefficients of a design come from, each once."""
+    names = {name.partition(".")[2] for name in memory_map.windows}
+    if isinstance(spec, NetworkSpec):
+        cards = [spec.device, spec.synapse, spec.neuron] if "leak" in names else []
+        return [*cards, *([spec.lia] if "inhibition" in names else [])]
+    found = [card for layer in spec.layers for card in (layer.neuron, layer.switch, *layer.memristors.values())]
+    # Without learning and spread the synapses are those of the experiment.
+    if spec.d2d or "step_up" in names:
+        found.append(spec.synapse)
+    return [card for position, card in enumerate(found) if card not in found[:position]]
+
+
 def board_image(name: str, changes: Changes | None = None) -> BoardImage:
     """What a design takes to a board: structure, coefficients, the circuit's own time, and what is shown.
 
@@ -258,13 +309,22 @@ def board_image(name: str, changes: Changes | None = None) -> BoardImage:
     """
     design = find_design(name, changes)
     program = design.job.program
-    return BoardImage(
-        layers=design.layers,
-        image=design.image,
-        substep_hz=round(1 / design.spec.substep),
-        pulses=_bits(program.pixels[0, 0]),
-        lesson=_lesson(program) if program.learn[0].any() else None,
-    )
+    image = BoardImage(layers=design.layers, image=design.image, substep_hz=round(1 / design.spec.substep))
+    if isinstance(program, Stimulus):
+        return replace(image, stimulus=_plays(program))
+    lesson = _lesson(program) if program.learn[0].any() else None
+    return replace(image, pulses=_bits(program.pixels[0, 0]), lesson=lesson)
+
+
+def _plays(stimulus: Stimulus) -> list[Play]:
+    """List the presentations of a stimulus."""
+    return [
+        Play(
+            **{name: _bits(getattr(stimulus, name)[0, at]) for name in ("pixels", "gates", "learn")},
+            **{name: int(getattr(stimulus, name)[0, at]) for name in ("on", "off")},
+        )
+        for at in range(stimulus.presentations)
+    ]
 
 
 def _lesson(program: Program) -> LessonPlan:
@@ -301,5 +361,5 @@ def _lesson(program: Program) -> LessonPlan:
 
 
 def _bits(pixels: NDArray[np.uint8]) -> int:
-    """Pixels as bits; bit `r` is row `r`."""
+    """Flags as bits; bit `r` is row `r`."""
     return sum(int(pixel) << row for row, pixel in enumerate(pixels))

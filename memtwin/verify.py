@@ -243,7 +243,7 @@ def verify(
     seed : int
         Seed of the stimulus.
     changes : Changes, optional
-        What differs from the design as shipped; the bench reads it from the environment.
+        What differs from the design as shipped; the bench reads it, and the name, from the environment.
 
     Returns
     -------
@@ -263,10 +263,14 @@ def verify(
     report = run_bench(
         designs.verilog(design, changes),
         top=chosen.top,
-        bench=f"memtwin.benches.tb_{chosen.top}",
+        bench=f"memtwin.benches.{chosen.bench}",
         simulator=simulator,
         out=out,
         name=f"{design}-{simulator}",
-        env={"MEMTWIN_SEED": str(seed), "MEMTWIN_CHANGES": json.dumps(changes and vars(changes))},
+        env={
+            "MEMTWIN_DESIGN": design,
+            "MEMTWIN_SEED": str(seed),
+            "MEMTWIN_CHANGES": json.dumps(changes and vars(changes)),
+        },
     )
     return {"design": design, "simulator": simulator, "seed": seed, **report}

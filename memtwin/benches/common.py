@@ -6,7 +6,7 @@ Inputs change and outputs are sampled at the falling edge of the fabric clock, h
 import dataclasses
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import cocotb
@@ -16,10 +16,9 @@ from cocotb.triggers import FallingEdge
 from numpy.typing import NDArray
 
 from memtwin.designs import Changes, Design, find_design
-from memtwin.sim import model, trace
+from memtwin.sim import backends, trace
 from memtwin.sim.backends import Run
 from memtwin.sim.network import NetworkSpec, draw_sample
-from memtwin.sim.program import Program
 from memtwin.sim.quantize import quantize
 
 __all__ = [
@@ -27,7 +26,6 @@ __all__ = [
     "TraceMonitor",
     "assert_equal",
     "design",
-    "image",
     "random",
     "reset",
     "varied",
@@ -42,8 +40,9 @@ def random() -> np.random.Generator:
     return np.random.default_rng(int(os.environ.get("MEMTWIN_SEED", "0")))
 
 
-def design(name: str) -> Design:
+def design() -> Design:
     """Return the design under test, with the changes of ``memtwin verify --card``, ``--set`` and ``--spread``."""
+    name = os.environ["MEMTWIN_DESIGN"]
     found = json.loads(os.environ.get("MEMTWIN_CHANGES", "null"))
     if found is None:
         return find_design(name)
@@ -126,19 +125,19 @@ def varied(spec: NetworkSpec, rng: np.random.Generator, seed: int) -> NetworkSpe
             return out
 
 
-def image(spec: NetworkSpec, seed: int) -> dict[str, list[int]]:
-    """Coefficients of trial 0."""
-    return image(quantize(spec, draw_sample(spec, trials=1, seed=seed)), 0)
-
-
-def words_of_model(spec: NetworkSpec, program: Program, seed: int) -> list[NDArray[np.uint64]]:
-    """Trace of every layer, by the integer model."""
-    recording = model.run(Run(spec=spec, program=program, seed=seed, record=True))
+def words_of_model(job: Run) -> list[NDArray[np.uint64]]:
+    """Trace of every layer in trial 0, by the integer model."""
+    recording = backends.run(dataclasses.replace(job, record=True), "model")
     return [layer.words[0] for layer in recording.layers]
 
 
-def assert_equal(got: Sequence[int], expected: NDArray[np.uint64], where: str) -> None:
-    """Check that a design and the model said the same, word by word."""
+def assert_equal(
+    got: Sequence[int],
+    expected: NDArray[np.uint64],
+    where: str,
+    fields: Callable[[int], Mapping[str, int | str]] = trace.fields,
+) -> None:
+    """Check that a design and the model said the same, word by word; `fields` takes a word apart for the message."""
     for position, (mine, other) in enumerate(zip(got, expected.tolist(), strict=False)):
-        assert mine == other, f"{where}, word {position}: design {trace.fields(mine)}, model {trace.fields(other)}"
+        assert mine == other, f"{where}, word {position}: design {fields(mine)}, model {fields(other)}"
     assert len(got) == expected.size, f"{where}: {len(got)} words, {expected.size} in the model"

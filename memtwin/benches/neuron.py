@@ -12,14 +12,16 @@ from memtwin.benches.common import (
     ConfigDriver,
     TraceMonitor,
     assert_equal,
-    image,
     reset,
     varied,
     words_of_model,
 )
 from memtwin.designs import Design
-from memtwin.sim.network import NetworkSpec
+from memtwin.sim import gateware
+from memtwin.sim.backends import Run
+from memtwin.sim.network import NetworkSpec, draw_sample
 from memtwin.sim.program import Program
+from memtwin.sim.quantize import quantize
 
 __all__ = ["NeuronDriver", "NeuronTester"]
 
@@ -100,7 +102,8 @@ class NeuronTester:
 
     async def load(self, spec: NetworkSpec, seed: int) -> None:
         """Load other coefficients, and power up."""
-        await self.config.write(self.memory_map.writes(image(spec, seed)))
+        coefficients = quantize(spec, draw_sample(spec, trials=1, seed=seed))
+        await self.config.write(self.memory_map.writes(gateware.image(coefficients, 0)))
         self.monitor.take()
         self.dut.init.value = 1
         await FallingEdge(self.dut.clk)
@@ -111,7 +114,7 @@ class NeuronTester:
         """Run clock periods and compare every word since power-up; returns the number of fires."""
         await self.driver.periods(pulses, learn)
         program = Program.build(pulses[None], gates=np.ones(1), learn=learn[None, :, None], periods=1)
-        (expected,) = words_of_model(spec, program, seed)
+        (expected,) = words_of_model(Run(spec=spec, program=program, seed=seed))
         assert_equal(self.monitor.take(), expected, self.design.name)
         l1 = expected[(expected & np.uint64(15)) == 2] >> np.uint64(42) & np.uint64(1)
         return int(np.count_nonzero(np.diff(l1.astype(int)) == 1))

@@ -17,7 +17,7 @@ def tester(dut: Any) -> NeuronTester:
     def show(pulses: int, learn: int) -> None:
         dut.pulses.value, dut.learn.value = pulses, learn
 
-    return NeuronTester(dut, design("hybrid-neuron"), random(), show)
+    return NeuronTester(dut, design(), random(), show)
 
 
 @cocotb.test()

@@ -48,7 +48,7 @@ class LiaTester:
     """Compares the gates with those of the integer model."""
 
     def __init__(self, dut: Any) -> None:
-        self.dut, self.design = dut, design("lia")
+        self.dut, self.design = dut, design()
         self.rng = random()
         self.driver, self.config = LiaDriver(dut), ConfigDriver(dut)
         self.memory_map = self.design.build()[1]

@@ -15,7 +15,7 @@ def tester(dut: Any) -> NeuronTester:
     def show(pulses: int, learn: int) -> None:
         dut.pulse.value = pulses
 
-    return NeuronTester(dut, design("ts-neuron"), random(), show)
+    return NeuronTester(dut, design(), random(), show)
 
 
 @cocotb.test()

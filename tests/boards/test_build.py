@@ -138,6 +138,28 @@ def test_next_seed_may_meet_the_timing(monkeypatch, tmp_path):
     assert "too slow: 29.50 MHz of 30.00 MHz" in said
 
 
+FULL = """
+open("top.tim", "w").write(
+    "Info: Device utilisation:\\n"
+    "Info: \\t         ICESTORM_LC:    6382/   5280   120%\\n"
+    "Info: \\t        ICESTORM_RAM:      30/     30   100%\\n"
+    "ERROR: Failed to expand region\\n"
+)
+sys.exit(1)
+"""
+
+
+def test_a_design_that_does_not_fit_says_so(monkeypatch, tmp_path):
+    for variable in ("YOSYS", "ICEPACK"):
+        stand_in(monkeypatch, tmp_path, variable, "")
+    stand_in(monkeypatch, tmp_path, "NEXTPNR_ICE40", FULL)
+    out = tmp_path / "out"
+    with pytest.raises(ToolError) as caught:
+        make("icebreaker", out)
+    assert str(caught.value) == "design blink does not fit icebreaker: it needs 6382 of 5280 ICESTORM_LC"
+    assert list(out.iterdir()) == []
+
+
 def test_failed_tool_leaves_nothing_and_shows_its_lines(monkeypatch, tmp_path):
     stand_in(
         monkeypatch,

@@ -1,7 +1,7 @@
 import pytest
 
+from memtwin.boards.base import SCOPE_PINS, WINNER_BITS
 from memtwin.boards.registry import BOARDS, Ecp5Pll, Ice40Pll, board
-from memtwin.boards.twins import SCOPE_PINS, WINNER_BITS
 from memtwin.sim.errors import InputError
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from memtwin import designs
 from memtwin import verify as module
+from memtwin.hdl.verilog import convert
 from memtwin.sim.errors import InputError
 from memtwin.verify import run_bench, synthesise, verify
 
@@ -56,6 +57,23 @@ def test_a_wrong_coefficient_fails(icarus, tmp_path, monkeypatch):
     assert "design {'kind': 'drive'" in (tmp_path / "ts-neuron-icarus.log").read_text()
 
 
+def test_a_wrong_coefficient_of_an_opamp_neuron_fails(icarus, tmp_path, monkeypatch):
+    design = designs.find_design("opamp-7a")
+    image = design.image
+    image["layer1.fall"][0] += 1
+    wrong = convert(design.parts(design.layers, image)[0], design.top)
+    monkeypatch.setattr(designs, "verilog", lambda name, changes: wrong)
+    report = verify("opamp-7a", "icarus", tmp_path)
+    assert (report["passed"], report["failed"]) == (1, 1)
+    assert re.search(r"layer 1, word \d+: design {'kind': 'state'", (tmp_path / "opamp-7a-icarus.log").read_text())
+
+
+def test_changes_of_an_opamp_neuron_reach_the_bench(icarus, tmp_path):
+    changes = designs.Changes(assignments=("second=series", "v1=20mV"))
+    report = verify("opamp-7b", "icarus", tmp_path, changes=changes)
+    assert (report["passed"], report["failed"]) == (2, 0), (tmp_path / "opamp-7b-icarus.log").read_text()
+
+
 def test_a_hanging_design_fails(icarus, tmp_path, monkeypatch):
     stuck = re.sub(r"assign busy = .*;", "assign busy = 1'h1;", designs.verilog("lia"))
     monkeypatch.setattr(designs, "verilog", lambda name, changes: stuck)
@@ -74,7 +92,7 @@ def test_netlist_is_made_of_cells():
 @pytest.mark.parametrize(
     ("design", "simulator", "message"),
     [
-        ("lion", "icarus", "design lion: unknown; expected one of ts-neuron, hybrid-neuron, lia, digits"),
+        ("lion", "icarus", f"design lion: unknown; expected one of {', '.join(designs.DESIGNS)}"),
         ("lia", "modelsim", "option --sim: expected one of icarus, verilator, netlist, not 'modelsim'"),
     ],
 )

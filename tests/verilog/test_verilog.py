@@ -1,6 +1,7 @@
 """The emitted Verilog in the hands of a user: clean, reproducible, and a neuron that behaves in a design of his own."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,17 @@ from memtwin.hdl.neuron import HybridNeuron
 from memtwin.hdl.verilog import convert
 
 BENCH = Path(__file__).parent / "tb_hybrid_neuron.v"
+CARDS = {
+    "ts-neuron": ["ag-sio2", "ta-hfo2", "hybrid-neuron"],
+    "hybrid-neuron": ["ag-sio2", "ta-hfo2", "hybrid-neuron"],
+    "lia": ["lia"],
+    "digits": ["ag-sio2", "ta-hfo2", "hybrid-neuron", "lia"],
+    "opamp-5a": ["opamp", "ts-500k", "rm-novelty"],
+    "opamp-6a": ["opamp", "ts-500k", "rm-learning"],
+    "opamp-7a": ["opamp", "ts-500k", "rm-integrating"],
+    "opamp-7b": ["opamp", "ts-500k", "rm-novelty", "rm-integrating"],
+    "apparatus": ["opamp", "ts-500k", "rm-novelty", "rm-integrating", "nv-synapse"],
+}
 
 
 @pytest.fixture(scope="module")
@@ -69,9 +81,7 @@ def test_head_says_what_it_is(verilog, design):
     assert all(line.startswith("//") for line in head.strip().splitlines())
     assert head.startswith(f"// memtwin, design {design}: ")
     assert f"neurons {find_design(design).layers[0].neurons}" in head
-    cards = {"lia": ["lia"], "digits": ["ag-sio2", "ta-hfo2", "hybrid-neuron", "lia"]}
-    for card in cards.get(design, ["ag-sio2", "ta-hfo2", "hybrid-neuron"]):
-        assert f"card {card}: " in head
+    assert re.findall(r"^//   card ([\w-]+): ", head, re.MULTILINE) == CARDS[design]
     assert all(len(line) <= 120 for line in head.splitlines())
     component, memory_map = find_design(design).build()
     assert convert(component, find_design(design).top) in text

@@ -1,0 +1,97 @@
+"""Driver and tester that the benches of networks behind a `HostPort` share."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from cocotb.triggers import FallingEdge
+from numpy.typing import NDArray
+
+from memtwin.benches.common import TraceMonitor, assert_equal, design, random, reset, words_of_model
+from memtwin.hdl.host import HostPort
+from memtwin.sim import gateware
+from memtwin.sim.backends import Run
+from memtwin.sim.gateware import Writes
+
+__all__ = ["HostDriver", "HostTester"]
+
+HANG = 200_000  # clocks; far more than a presentation takes
+
+
+class HostDriver:
+    """Writes through the host port, when it is ready."""
+
+    def __init__(self, dut: Any) -> None:
+        self.dut = dut
+
+    async def wait(self) -> None:
+        """Wait until the network is idle."""
+        for _ in range(HANG):
+            if self.dut.idle.value == 1:
+                return
+            await FallingEdge(self.dut.clk)
+        raise AssertionError("the design hangs")
+
+    async def write(self, address: int, data: int) -> None:
+        """Write one word."""
+        dut = self.dut
+        assert dut.ready.value == 1
+        dut.address.value, dut.data.value, dut.enable.value = address, data, 1
+        await FallingEdge(dut.clk)
+        dut.enable.value = 0
+
+
+class HostTester:
+    """Compares every trace word of every layer with the integer model.
+
+    Parameters
+    ----------
+    dut : handle of the top
+        Design behind a `HostPort`.
+    writes : callable
+        Writes that show what a job shows, see `memtwin.sim.gateware.register_writes`.
+    fields : callable
+        Takes a trace word apart.
+    """
+
+    def __init__(
+        self,
+        dut: Any,
+        writes: Callable[[HostPort, Run], Writes],
+        fields: Callable[[int], Mapping[str, int | str]],
+    ) -> None:
+        self.dut, self.design, self.rng = dut, design(), random()
+        self.writes, self.fields = writes, fields
+        host, self.memory_map = self.design.build()
+        assert isinstance(host, HostPort)
+        self.host = host
+        self.driver = HostDriver(dut)
+
+    async def start(self) -> None:
+        """Reset the design, and wait for the end of the power-up that follows."""
+        await reset(self.dut, {"address": 0, "data": 0, "enable": 0})
+        self.monitors = [
+            TraceMonitor(self.dut, f"trace{number}_valid", f"trace{number}_word")
+            for number in range(1, len(self.design.layers) + 1)
+        ]
+        await FallingEdge(self.dut.clk)
+        await self.driver.wait()
+
+    async def load(self, job: Run) -> None:
+        """Load other coefficients."""
+        for address, data in self.memory_map.writes(gateware.image(job.coefficients(), 0)):
+            await self.driver.write(address, data)
+
+    async def check(self, job: Run) -> list[NDArray[np.uint64]]:
+        """Show what `job` shows and compare; returns the words of each layer."""
+        for monitor in self.monitors:
+            monitor.take()
+        addresses, data = self.writes(self.host, job)
+        for presentation in data.tolist():
+            for address, word in zip(addresses.tolist(), presentation, strict=True):
+                await self.driver.write(address, word)
+            await self.driver.wait()
+        expected = words_of_model(job)
+        for number, (monitor, words) in enumerate(zip(self.monitors, expected, strict=True), 1):
+            assert_equal(monitor.take(), words, f"layer {number}", self.fields)
+        return expected

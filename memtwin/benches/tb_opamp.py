@@ -1,0 +1,116 @@
+"""Bench of the designs made of op-amp neurons, inside the simulator; the environment names the design."""
+
+from dataclasses import replace
+from typing import Any
+
+import cocotb
+import numpy as np
+from numpy.typing import NDArray
+
+from memtwin.benches.common import words_of_model
+from memtwin.benches.host import HostTester
+from memtwin.sim.backends import Run
+from memtwin.sim.cards import Card
+from memtwin.sim.errors import InputError
+from memtwin.sim.opamp import trace
+from memtwin.sim.opamp.circuit import LayerSpec, OpampSpec
+from memtwin.sim.opamp.rtl import presentation_writes
+from memtwin.sim.opamp.stimulus import Stimulus
+
+MOST, AFTER = 1000, 100  # substeps of the stimulus as shipped: at most, and after the first pulse
+PRESENTATIONS = 8
+DRAWS = 100
+
+
+class OpampTester(HostTester):
+    """Tester with random devices and presentations."""
+
+    def __init__(self, dut: Any) -> None:
+        super().__init__(dut, lambda host, job: presentation_writes(host, job.program, 0), trace.fields)
+
+    def counts(self, words: list[NDArray[np.uint64]]) -> list[tuple[int, int]]:
+        """How often neurons of each layer set, and how many synapses changed or might have."""
+        found = []
+        for one, layer in zip(words, self.design.coefficients, strict=True):
+            sorted_words = trace.read(one, layer.structure)
+            sets = np.count_nonzero(np.diff(sorted_words.circuit["on"], axis=0, prepend=0) == 1)
+            found.append((sets, sorted_words.synapses["row"].size))
+        return found
+
+    def varied(self) -> Run:
+        """Draw devices that the same gateware serves, and presentations in which every layer answers and learns."""
+        for _ in range(DRAWS):
+            try:
+                job = Run(spec=self._spec(), program=self._stimulus(), seed=int(self.rng.integers(2**31)))
+                structures = [layer.structure for layer in job.coefficients()]
+            except InputError:  # a value does not fit its word
+                continue
+            if structures != [layer.structure for layer in self.design.coefficients]:
+                continue
+            counts = self.counts(words_of_model(job))
+            learns = [structure["learns"] for structure in structures]
+            if all(sets and (learnt or not can) for (sets, learnt), can in zip(counts, learns, strict=True)):
+                return job
+        raise AssertionError(f"none of {DRAWS} draws of devices and presentations makes every layer answer")
+
+    def _spec(self) -> OpampSpec:
+        spec = self.design.spec
+        assert isinstance(spec, OpampSpec)
+        synapse = self._vary(spec.synapse, 1.5)
+        return replace(spec, layers=tuple(map(self._layer, spec.layers)), synapse=synapse, d2d=True)
+
+    def _layer(self, layer: LayerSpec) -> LayerSpec:
+        cards = {"neuron": layer.neuron, "switch": layer.switch, **layer.memristors}
+        shape = (layer.neurons, layer.rows)
+        return replace(
+            layer,
+            **{place: self._vary(card, 1.3) for place, card in cards.items()},
+            g_initial=layer.g_initial * self.rng.uniform(1, 3, shape),
+        )
+
+    def _vary(self, card: Card, factor: float) -> Card:
+        """Replace every value of a card by one up to `factor` larger or smaller."""
+        values = {name: field.value * factor ** self.rng.uniform(-1, 1) for name, field in card.fields.items()}
+        return card.replace(**values)
+
+    def _stimulus(self) -> Stimulus:
+        rng, layers = self.rng, self.design.layers
+        shape = (1, PRESENTATIONS)
+        return Stimulus.build(
+            rng.random((*shape, layers[0].rows)) < 0.5,
+            on=rng.integers(0, 80, shape),
+            off=rng.integers(0, 20, shape),
+            gates=rng.random((*shape, layers[-1].neurons)) < 0.8,
+            learn=rng.random((*shape, len(layers))) < 0.8,
+        )
+
+
+def start_of(job: Run, substeps: int) -> Run:
+    """Cut the stimulus of a job to its first substeps."""
+    stimulus = job.program
+    begin = np.cumsum(stimulus.on + stimulus.off, axis=1) - stimulus.on - stimulus.off
+    on = (substeps - begin).clip(0, stimulus.on)
+    off = (substeps - begin - stimulus.on).clip(0, stimulus.off)
+    return replace(job, program=replace(stimulus, on=on, off=off))
+
+
+@cocotb.test()
+async def as_shipped(dut: Any) -> None:
+    """The experiment up to the first pulse at the output, with the coefficients that the design is shipped with."""
+    test = OpampTester(dut)
+    await test.start()
+    job = start_of(test.design.job, MOST)
+    on = trace.read(words_of_model(job)[-1], test.design.coefficients[-1].structure).circuit["on"]
+    first = np.flatnonzero(on.any(axis=1))[:1]
+    await test.check(start_of(job, int(first[0]) + AFTER) if first.size else job)
+
+
+@cocotb.test()
+async def random_stimulus(dut: Any) -> None:
+    """Random devices, presentations, gates and learning."""
+    test = OpampTester(dut)
+    await test.start()
+    job = test.varied()
+    await test.load(job)
+    words = await test.check(job)
+    assert all(sets for sets, _ in test.counts(words))
