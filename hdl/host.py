@@ -4,8 +4,10 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from memtwin.hdl.lif_network import LifNetwork
 from memtwin.hdl.network import Network
 from memtwin.hdl.opamp_network import OpampNetwork
+from memtwin.hdl.stdp_network import StdpNetwork
 
 __all__ = ["REGISTERS_BASE", "HostPort"]
 
@@ -25,7 +27,7 @@ class HostPort(wiring.Component):
 
     Parameters
     ----------
-    network : Network or OpampNetwork
+    network : Network, OpampNetwork, LifNetwork or StdpNetwork
         Network.
     paced : bool
         Has the port `tick`; without it the network runs at full speed.
@@ -50,13 +52,14 @@ class HostPort(wiring.Component):
     idle : Out(1)
         Powered up, and nothing is being shown.
     clk_level : Out(1)
-        The paper's CLK; with op-amp neurons, the inputs are driven.
+        The paper's CLK; with op-amp neurons, the inputs are driven; with LIF neurons, an image is shown; with STDP,
+        spikes.
     half, spikes_strobe : Out(1)
         Strobes of the network.
     trace1_valid, trace1_word, trace2_valid, ... : Out(1), Out(64)
         Traces of the layers.
     spikes1, spikes2, ... : Out(neurons)
-        Output pulses of the layers, `g1` of hybrid and `on` of op-amp neurons; a layer of more than 64 neurons has
+        Output pulses of the layers, `g1` of hybrid, `on` of all other neurons; a layer of more than 64 neurons has
         ``spikes1_0``, ``spikes1_1``, ..., 64 each.
     """
 
@@ -70,9 +73,11 @@ class HostPort(wiring.Component):
     half: Signal
     spikes_strobe: Signal
 
-    def __init__(self, network: Network | OpampNetwork, *, paced: bool = False) -> None:
-        if not isinstance(network, Network | OpampNetwork):
-            raise TypeError(f"network must be a Network or an OpampNetwork, not {network!r}")
+    def __init__(self, network: Network | OpampNetwork | LifNetwork | StdpNetwork, *, paced: bool = False) -> None:
+        if not isinstance(network, Network | OpampNetwork | LifNetwork | StdpNetwork):
+            raise TypeError(
+                f"network must be a Network, an OpampNetwork, a LifNetwork or a StdpNetwork, not {network!r}"
+            )
         self.network = network
         self.paced = paced
         self.registers: dict[str, range] = {}

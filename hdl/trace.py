@@ -1,6 +1,7 @@
 """The trace: every state word of a layer that changes, one 64-bit word an entry.
 
-What the entries hold is in docs/arithmetic.md, section 11, and docs/opamp-arithmetic.md, section 9.
+What the entries hold is in docs/arithmetic.md, section 11, docs/opamp-arithmetic.md, section 9, and
+docs/lif-arithmetic.md, section 5.
 """
 
 import enum
@@ -29,6 +30,9 @@ class TraceKind(enum.IntEnum):
     STATE = 10
     MEMRISTOR = 11
     PHASE = 12
+    MEMBRANE = 13
+    ANSWER = 14
+    EVENTS = 15
 
 
 class TraceSignature(wiring.Signature):

@@ -9,17 +9,22 @@ from typing import Any
 import numpy as np
 
 from memtwin.boards.registry import board as find_board
+from memtwin.mnist import Mnist
 from memtwin.sim import backends, spice_hybrid
 from memtwin.sim.compare import compare as compare_recordings
 from memtwin.sim.errors import InputError
-from memtwin.sim.experiments import EXPERIMENTS
+from memtwin.sim.experiments import EXPERIMENTS as CIRCUITS
 from memtwin.sim.experiments.base import Experiment, Settings
+from memtwin.sim.network import NetworkSpec
 from memtwin.sim.opamp import spice as opamp_spice
 from memtwin.sim.opamp.circuit import OpampSpec
 from memtwin.sim.recording import Recording
 from memtwin.sim.waves import write_waves
 
-__all__ = ["Outcome", "compare", "experiment", "netlist", "run"]
+__all__ = ["EXPERIMENTS", "Outcome", "compare", "experiment", "netlist", "run"]
+
+EXPERIMENTS: dict[str, Experiment] = {**CIRCUITS, Mnist.name: Mnist()}
+"""Every experiment by name; those that need files of networks and of images are here, the others in `memtwin.sim`."""
 
 Report = Callable[[str, float], None]  # name of the run, part done
 
@@ -190,6 +195,8 @@ def netlist(
         raise InputError(f"option --run: {name} has {', '.join(jobs)}, not {run!r}")
     if isinstance(job.spec, OpampSpec):
         return opamp_spice.netlist(job)
+    if not isinstance(job.spec, NetworkSpec):
+        raise InputError(f"experiment {name}: has no analog circuit to write as a netlist")
     return spice_hybrid.netlist(job)
 
 

@@ -4,25 +4,21 @@ With ``--json`` exactly one JSON document goes to standard output and everything
 0 done, 1 a comparison or check failed, 2 bad input, with one line that says what was expected and what to do.
 """
 
-import json
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from memtwin import api, designs
 from memtwin.boards import registry
 from memtwin.boards.build import build as build_board
 from memtwin.boards.flash import flash as flash_board
 from memtwin.boards.tools import ToolError
+from memtwin.cli_networks import register as register_networks
+from memtwin.console import notice, print_json, print_table, progress
 from memtwin.sim.cards import card_names, load_card
 from memtwin.sim.errors import InputError
-from memtwin.sim.experiments import EXPERIMENTS
 from memtwin.sim.units import format_si
 from memtwin.verify import verify as verify_design
 
@@ -38,9 +34,9 @@ app = typer.Typer(
 )
 export_app = typer.Typer(help="Write what other programs read.", no_args_is_help=True)
 app.add_typer(export_app, name="export")
+register_networks(app, export_app)
 # Click's UsageError, wherever this release of typer keeps it.
 _UsageError: type[Any] = typer.BadParameter.__bases__[0]
-_err = Console(stderr=True, highlight=False)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 Name = Annotated[str, typer.Argument(metavar="EXPERIMENT")]
@@ -51,6 +47,9 @@ Cards = Annotated[list[str] | None, typer.Option("--card", help="Card name or fi
 Sets = Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE: an option or a card field, as SI string.")]
 Order = Annotated[str | None, typer.Option("--order", help="digits: shuffled or blocked.")]
 Patterns = Annotated[str | None, typer.Option("--patterns", help="digits: file of patterns, # black, . white.")]
+Net = Annotated[str | None, typer.Option("--net", help="mnist: NIR file, or a network that is shipped.")]
+Data = Annotated[Path | None, typer.Option("--data", help="mnist: directory of its files; or MEMTWIN_DATA.")]
+Count = Annotated[int | None, typer.Option("--images", help="mnist: images of the test set.")]
 Board = Annotated[str, typer.Option("--board", help="Board; see memtwin boards.")]
 Design = Annotated[str, typer.Argument(metavar="DESIGN")]
 
@@ -69,9 +68,9 @@ def devices(card: Annotated[str | None, typer.Argument()] = None, as_json: Json 
         for name, field in chosen.fields.items()
     ]
     if as_json:
-        _print_json(fields)
+        print_json(fields)
         return
-    _err.print(f"{chosen.title}\n{chosen.citation}")
+    notice(f"{chosen.title}\n{chosen.citation}")
     _show([{**row, "value": str(chosen.fields[row["name"]])} for row in fields], False, ("name", "value", "source"))
 
 
@@ -88,10 +87,10 @@ def experiments(as_json: Json = False) -> None:
                 for option, rule in chosen.all_options.items()
             },
         }
-        for name, chosen in EXPERIMENTS.items()
+        for name, chosen in api.EXPERIMENTS.items()
     ]
     if as_json:
-        _print_json(rows)
+        print_json(rows)
         return
     _show(
         [{**row, "options": ", ".join(row["options"])} for row in rows], False, ("name", "title", "source", "options")
@@ -109,12 +108,15 @@ def run(
     assignment: Sets = None,
     order: Order = None,
     patterns: Patterns = None,
+    net: Net = None,
+    data: Data = None,
+    images: Count = None,
     board: Board = "icebreaker",
     out: Annotated[Path | None, typer.Option("-o", help="Directory for figures (PNG) and waves (VCD, gtkw).")] = None,
     as_json: Json = False,
 ) -> None:
     """Run an experiment on one backend."""
-    with _progress() as report:
+    with progress() as report:
         outcome = api.run(
             name,
             backend=backend,
@@ -122,15 +124,15 @@ def run(
             trials=trials,
             spread=spread,
             cards=card or (),
-            assignments=_assignments(assignment, order, patterns),
+            assignments=_assignments(assignment, order=order, patterns=patterns, net=net, data=data, images=images),
             out=out,
             clock_board=board,
             report=report,
         )
     for path in outcome.files:
-        _err.print(f"wrote {path}")
+        notice(f"wrote {path}")
     if as_json:
-        _print_json(outcome.json())
+        print_json(outcome.json())
         return
     _summary(outcome.results)
     if outcome.acceleration is not None and outcome.clock_hz is not None:
@@ -151,13 +153,16 @@ def compare(
     assignment: Sets = None,
     order: Order = None,
     patterns: Patterns = None,
+    net: Net = None,
+    data: Data = None,
+    images: Count = None,
     as_json: Json = False,
 ) -> None:
     """Run an experiment on two backends and compare every state word, or events and traces in continuous time."""
     pair = backends.split(",")
     if len(pair) != 2:
         raise InputError(f"option --backends: expected two names such as model,rtl, not {backends!r}")
-    with _progress() as report:
+    with progress() as report:
         findings = api.compare(
             name,
             pair[0],
@@ -166,11 +171,11 @@ def compare(
             trials=trials,
             spread=spread,
             cards=card or (),
-            assignments=_assignments(assignment, order, patterns),
+            assignments=_assignments(assignment, order=order, patterns=patterns, net=net, data=data, images=images),
             report=report,
         )
     if as_json:
-        _print_json(findings)
+        print_json(findings)
     else:
         _summary(findings)
     if not findings.get("equal", findings.get("within", False)):
@@ -206,7 +211,7 @@ def report(
                     }
                 )
     if as_json:
-        _print_json(rows)
+        print_json(rows)
         return
     shown = []
     for row in rows:
@@ -263,7 +268,7 @@ def build(
     changes = _changes(card, assignment, spread=spread)
     report = build_board(design, board, out, lambda name: designs.board_image(name, changes))
     if as_json:
-        _print_json(report)
+        print_json(report)
         return
     _summary(report)
 
@@ -276,7 +281,7 @@ def flash(
 ) -> None:
     """Build a design if needed, and program a board with it."""
     flash_board(build_board(design, board, out, designs.board_image, reuse=True)["bitstream"], board)
-    _err.print(f"{board} runs {design}")
+    notice(f"{board} runs {design}")
 
 
 @app.command("verify")
@@ -293,10 +298,10 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Run the cocotb bench of a design on its Verilog, or on its netlist; leaves VCD and gtkw."""
-    changes = _changes(card, _assignments(assignment, order, patterns), spread=spread)
+    changes = _changes(card, _assignments(assignment, order=order, patterns=patterns), spread=spread)
     report = verify_design(design, simulator, out, seed=seed, changes=changes)
     if as_json:
-        _print_json(report)
+        print_json(report)
     else:
         _summary(report)
     if report["failed"] or not report["passed"]:
@@ -342,51 +347,23 @@ def _write_text(text: str, out: Path | None) -> None:
         partial.replace(out)
     except OSError as error:
         raise InputError(f"option -o: cannot write {out} ({error.strerror})") from None
-    _err.print(f"wrote {out}")
+    notice(f"wrote {out}")
 
 
 def _changes(cards: list[str] | None, assignments: list[str] | None, *, spread: bool) -> designs.Changes:
     return designs.Changes(cards=tuple(cards or ()), assignments=tuple(assignments or ()), spread=spread)
 
 
-def _assignments(assignments: list[str] | None, order: str | None, patterns: str | None) -> list[str]:
-    """``--order X`` and ``--patterns F`` are short for ``--set order=X`` and ``--set patterns=F``."""
-    short = {"order": order, "patterns": patterns}
+def _assignments(assignments: list[str] | None, **short: Any) -> list[str]:
+    """``--order X`` is short for ``--set order=X``, and so on."""
     return [*(assignments or ()), *(f"{name}={value}" for name, value in short.items() if value is not None)]
-
-
-@contextmanager
-def _progress() -> Any:
-    """Progress bars on a terminal, nothing in a pipe."""
-    if not _err.is_terminal:
-        yield None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=_err, transient=True) as bars:
-        tasks: dict[str, Any] = {}
-
-        def report(label: str, done: float) -> None:
-            if label not in tasks:
-                tasks[label] = bars.add_task(label, total=1.0)
-            bars.update(tasks[label], completed=done)
-
-        yield report
-
-
-def _print_json(document: Any) -> None:
-    print(json.dumps(document, indent=2, allow_nan=False))
 
 
 def _show(rows: list[dict[str, Any]], as_json: bool, columns: tuple[str, ...]) -> None:
     if as_json:
-        _print_json(rows)
-        return
-    table = Table(box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(str(row[column]) for column in columns))
-    Console(highlight=False).print(table)
+        print_json(rows)
+    else:
+        print_table(rows, columns)
 
 
 def _summary(results: dict[str, Any], prefix: str = "") -> None:

@@ -1,18 +1,23 @@
 """One call runs a program on any backend (design, section 1)."""
 
 import importlib
+import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Generic, TypeVar
 
 from memtwin.sim.errors import InputError
+from memtwin.sim.lif.images import Images
+from memtwin.sim.lif.network import LifSpec
 from memtwin.sim.network import NetworkSpec
 from memtwin.sim.opamp.circuit import OpampSpec
 from memtwin.sim.opamp.stimulus import Stimulus
 from memtwin.sim.program import Program
 from memtwin.sim.quantize import LayerCoefficients
 from memtwin.sim.recording import Recording
+from memtwin.sim.stdp.circuit import StdpSpec
+from memtwin.sim.stdp.trains import SpikeTrains
 
 __all__ = ["BACKENDS", "Progress", "Run", "run", "run_all"]
 
@@ -21,16 +26,17 @@ BACKENDS = ("physics", "model", "rtl", "ngspice")
 Progress = Callable[[float], None]  # called with the part done, 0 to 1
 
 
-Spec = TypeVar("Spec", bound=NetworkSpec | OpampSpec)
-Shown = TypeVar("Shown", bound=Program | Stimulus)
+Spec = TypeVar("Spec", bound=NetworkSpec | OpampSpec | LifSpec | StdpSpec)
+Shown = TypeVar("Shown", bound=Program | Stimulus | Images | SpikeTrains)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run(Generic[Spec, Shown]):
     """Everything that a backend needs: a network, the devices of each trial, and what is shown to them.
 
-    A `Program` goes with a `NetworkSpec`, a `Stimulus` with an `OpampSpec`. `seed` is the seed of trial 0. With
-    `record`, waveforms and words are kept, not only counts.
+    A `Program` goes with a `NetworkSpec`, a `Stimulus` with an `OpampSpec`, `Images` with a `LifSpec`, and
+    `SpikeTrains` with a `StdpSpec`. `seed` is the seed of trial 0. With `record`, waveforms and words are kept, not
+    only counts.
     """
 
     spec: Spec
@@ -69,7 +75,10 @@ def _module(job: Run, backend: str) -> ModuleType:
     """Import the backend for the kind of network; only now, so that the physics needs no gateware."""
     if backend not in BACKENDS:
         raise InputError(f"backend {backend}: unknown; expected {', '.join(BACKENDS)}")
-    return importlib.import_module(f"{job.spec.package}.{backend}")
+    name = f"{job.spec.package}.{backend}"
+    if importlib.util.find_spec(name) is None:
+        raise InputError(f"backend {backend}: not for networks of this kind; physics, model and rtl are")
+    return importlib.import_module(name)
 
 
 def run_all(

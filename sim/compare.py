@@ -1,8 +1,9 @@
 """Comparison of two recordings of one run.
 
 Two backends that keep words (`model`, `rtl`, ...) must be equal, word by word. A backend in continuous time (`physics`,
-`ngspice`) has no words; against it the errors are stated instead. Those of op-amp neurons are in `sim/opamp/errors.py`;
-those of hybrid neurons are:
+`ngspice`) has no words; against it the errors are stated instead. Those of op-amp neurons are in `sim/opamp/errors.py`,
+those of LIF networks in `sim/lif/errors.py`, those of STDP synapses in `sim/stdp/errors.py`; those of hybrid neurons
+are:
 
 `event_time_s`
     Largest difference in time between an event and its counterpart: the k-th event of its kind of the same neuron.
@@ -39,10 +40,13 @@ from numpy.typing import NDArray
 
 from memtwin.sim import trace
 from memtwin.sim.backends import Run
+from memtwin.sim.lif import errors as lif_errors
+from memtwin.sim.lif import trace as lif_trace
 from memtwin.sim.opamp import errors as opamp_errors
 from memtwin.sim.opamp import trace as opamp_trace
-from memtwin.sim.opamp.circuit import OpampSpec
 from memtwin.sim.recording import Event, Recording, Waveform
+from memtwin.sim.stdp import errors as stdp_errors
+from memtwin.sim.stdp import trace as stdp_trace
 
 __all__ = ["COUPLED_SUBSTEPS", "RMS_LIMIT", "SPICE_RMS_LIMIT", "compare"]
 
@@ -69,7 +73,7 @@ def compare(job: Run, a: Recording, b: Recording) -> dict[str, Any]:
         If a comparison with continuous time lacks events, because the run was not recorded.
     """
     if _CONTINUOUS & {a.backend, b.backend}:
-        return opamp_errors.errors(job, a, b) if isinstance(job.spec, OpampSpec) else _errors(job, a, b)
+        return _FAMILIES[job.spec.package].errors(job, a, b)
     return _equality(job, a, b)
 
 
@@ -78,7 +82,7 @@ def compare(job: Run, a: Recording, b: Recording) -> dict[str, Any]:
 
 def _equality(job: Run, a: Recording, b: Recording) -> dict[str, Any]:
     """Compare word by word, then the counts; without words, the counts only."""
-    family = _OPAMP if isinstance(job.spec, OpampSpec) else _HYBRID
+    family = _FAMILIES[job.spec.package]
     words = ticks = 0
     first = None
     for trial in range(job.program.trials):
@@ -129,7 +133,7 @@ def _when_hybrid(job: Run, words: NDArray[np.int64]) -> dict[str, Any]:
 def _when_opamp(job: Run, words: NDArray[np.int64]) -> dict[str, Any]:
     """Phase and substep of the last of `words`, counted from power-up."""
     kind = words & 15
-    passes = int(np.count_nonzero(words & 0xFFFFF == _OPAMP.passes))
+    passes = int(np.count_nonzero(words & 0xFFFFF == _OPAMP_STEP))
     # A phase or a current belongs to the pass that follows it.
     substep = passes if opamp_trace.KINDS.get(int(kind[-1])) in ("phase", "current") else max(passes - 1, 0)
     return {
@@ -139,17 +143,16 @@ def _when_opamp(job: Run, words: NDArray[np.int64]) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True)
-class _Family:
-    """What the words of one kind of network mean: `passes` is kind and index of the word with which a pass begins."""
-
-    kinds: dict[int, str]
-    passes: int
-    when: Callable[[Run, NDArray[np.int64]], dict[str, Any]]
+def _when_stdp(job: Run, words: NDArray[np.int64]) -> dict[str, Any]:
+    """Step of the last of `words`, counted from power-up."""
+    step = int(np.count_nonzero(words & 0xFFFFF == _STDP_STEP)) - 1
+    return {"step": step, "time_s": step * job.spec.step}
 
 
-_HYBRID = _Family(trace.KINDS, 2, _when_hybrid)
-_OPAMP = _Family(opamp_trace.KINDS, 9, _when_opamp)
+def _when_lif(job: Run, words: NDArray[np.int64]) -> dict[str, Any]:
+    """Step of the last of `words`, counted from power-up."""
+    step = max(int(np.count_nonzero(words & 0xFFFFF == _LIF_STEP)) - 1, 0)
+    return {"step": step, "time_s": step * job.spec.dt}
 
 
 def _counts(a: Recording, b: Recording) -> tuple[int, dict[str, Any] | None]:
@@ -315,3 +318,25 @@ def _aligned(
     for name in TRACES:
         ours, theirs = waves[0].signals[name], waves[1].signals[name]
         yield name, (ours - (1 - weight) * theirs[before] - weight * theirs[after])[inside]
+
+
+# Kind and index of the word with which a pass over a layer begins.
+_HYBRID_PASS, _OPAMP_STEP, _STDP_STEP, _LIF_STEP = 2, 9, 1, 13
+
+
+@dataclass(frozen=True)
+class _Family:
+    """How networks of one kind are compared: names of its words by kind, `passes`, when a word was, and errors."""
+
+    kinds: dict[int, str]
+    passes: int
+    when: Callable[[Run, NDArray[np.int64]], dict[str, Any]]
+    errors: Callable[[Run, Recording, Recording], dict[str, Any]]
+
+
+_FAMILIES = {
+    "memtwin.sim": _Family(trace.KINDS, _HYBRID_PASS, _when_hybrid, _errors),
+    "memtwin.sim.opamp": _Family(opamp_trace.KINDS, _OPAMP_STEP, _when_opamp, opamp_errors.errors),
+    "memtwin.sim.stdp": _Family(stdp_trace.KINDS, _STDP_STEP, _when_stdp, stdp_errors.errors),
+    "memtwin.sim.lif": _Family(lif_trace.KINDS, _LIF_STEP, _when_lif, lif_errors.errors),
+}

@@ -14,6 +14,7 @@ from memtwin.sim.quantize import LayerCoefficients
 
 __all__ = ["Writes", "image", "register_writes", "run_trials", "words_of"]
 
+# Addresses and words that are written for one presentation; the last write starts it.
 Writes = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
@@ -31,17 +32,11 @@ def words_of(bits: NDArray[np.uint8]) -> NDArray[np.int64]:
     return np.packbits(padded, axis=1, bitorder="little").view("<u2").astype(np.int64)
 
 
-def register_writes(registers: Mapping[str, range], values: Mapping[str, NDArray]) -> Writes:
-    """Bus writes that show presentations, from the words of every register, (presentations, words) by name.
-
-    Returns
-    -------
-    addresses : int64 array (writes,)
-    data : int64 array (presentations, writes)
-        The last write of each presentation starts it.
-    """
+def register_writes(registers: Mapping[str, range], values: Mapping[str, NDArray]) -> list[Writes]:
+    """Bus writes that show each presentation, from the words of every register, (presentations, words) by name."""
     addresses = np.concatenate([list(words) for words in registers.values()])
-    return addresses, np.concatenate([values[name] for name in registers], axis=1).astype(np.int64)
+    table = np.concatenate([values[name] for name in registers], axis=1).astype(np.int64)
+    return [(addresses, words) for words in table]
 
 
 def run_trials(
@@ -49,7 +44,7 @@ def run_trials(
     host: HostPort,
     text: str,
     coefficients: Sequence[LayerCoefficients],
-    show: Callable[[int], Writes],
+    show: Callable[[int], Sequence[Writes]],
     *,
     kinds: Sequence[int],
     progress: Progress | None = None,
@@ -67,7 +62,7 @@ def run_trials(
     coefficients : sequence of LayerCoefficients
         Integers of each layer.
     show : callable
-        The writes of a trial's presentations, as from `register_writes`.
+        The writes of each of a trial's presentations, such as `register_writes` gives.
     kinds : sequence of int
         Kinds of trace words to keep.
     progress : callable, optional
@@ -99,11 +94,9 @@ def run_trials(
         return list(pool.map(one, range(job.program.trials)))
 
 
-def _operations(host: HostPort, words: Mapping[str, Sequence[int]], show: Writes) -> NDArray[np.uint64]:
+def _operations(host: HostPort, words: Mapping[str, Sequence[int]], show: Sequence[Writes]) -> NDArray[np.uint64]:
     """Load the coefficients, then show every presentation; a mark follows each of these steps."""
     end = np.array([verilator.WAIT_IDLE, verilator.MARK])
     load = np.array(host.network.memory_map.writes(words))
-    addresses, data = show
-    shown = verilator.write(np.broadcast_to(addresses, data.shape), data)
-    shown = np.concatenate([shown, np.broadcast_to(end, (len(data), 2))], axis=1)
-    return np.concatenate([verilator.write(load[:, 0], load[:, 1]), end, shown.reshape(-1)])
+    steps = [(load[:, 0], load[:, 1]), *show]
+    return np.concatenate([part for writes in steps for part in (verilator.write(*writes), end)])

@@ -17,7 +17,7 @@ from memtwin.hdl.verilog import convert
 from memtwin.sim import trace, verilator
 from memtwin.sim.backends import Progress, Run
 from memtwin.sim.errors import InputError
-from memtwin.sim.gateware import register_writes, run_trials, words_of
+from memtwin.sim.gateware import Writes, register_writes, run_trials, words_of
 from memtwin.sim.program import Program
 from memtwin.sim.quantize import LayerCoefficients
 from memtwin.sim.recording import LayerRecording, Recording
@@ -89,15 +89,8 @@ def _gateware(layers: tuple[LayerConfig, ...]) -> tuple[HostPort, str]:
     return host, convert(host, "top")
 
 
-def presentation_writes(
-    registers: Mapping[str, range], program: Program, trial: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Bus writes to the `registers` of a `HostPort` that show one trial; the last of each presentation starts it.
-
-    Returns
-    -------
-    addresses : int64 array (writes,)
-    data : int64 array (presentations, writes)
+def presentation_writes(registers: Mapping[str, range], program: Program, trial: int) -> list[Writes]:
+    """Bus writes to the `registers` of a `HostPort` that show each presentation of one trial.
 
     Raises
     ------

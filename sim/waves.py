@@ -14,7 +14,9 @@ __all__ = ["write_waves"]
 # Hybrid neurons in the order of the paper's Fig. 3b; op-amp neurons from the input to the output.
 _HYBRID = ("v1", "x", "on", "node2", "l1", "l2", "g1", "v_l", "t1", "t3", "gate")
 _OPAMP = ("i_in", "v_out1", "v_out2", "r_first", "r_second", "r_switch", "on")
-_ANALOG = {"v1", "x", *_OPAMP} - {"on"}
+_LIF = ("v", "spike")
+_STDP = ("u", "on")
+_ANALOG = {"v1", "x", "v", "u", *_OPAMP} - {"on"}
 
 
 def write_waves(recording: Recording, path: Path, trial: int = 0) -> list[Path]:
@@ -43,11 +45,14 @@ def write_waves(recording: Recording, path: Path, trial: int = 0) -> list[Path]:
 
 
 def _names(waveform: Waveform) -> list[str]:
+    for names in (_LIF, _STDP):
+        if names[0] in waveform.signals:
+            return list(names)
     return [name for name in (_OPAMP if _of_opamp(waveform) else _HYBRID) if name in waveform.signals]
 
 
 def _neurons(waveform: Waveform) -> int:
-    return waveform.signals["on"].shape[1]
+    return waveform.signals[_names(waveform)[0]].shape[1]
 
 
 def _of_opamp(waveform: Waveform) -> bool:

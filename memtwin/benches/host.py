@@ -1,6 +1,6 @@
 """Driver and tester that the benches of networks behind a `HostPort` share."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,7 +49,7 @@ class HostTester:
     dut : handle of the top
         Design behind a `HostPort`.
     writes : callable
-        Writes that show what a job shows, see `memtwin.sim.gateware.register_writes`.
+        Writes of each presentation of a job, see `memtwin.sim.gateware.register_writes`.
     fields : callable
         Takes a trace word apart.
     """
@@ -57,7 +57,7 @@ class HostTester:
     def __init__(
         self,
         dut: Any,
-        writes: Callable[[HostPort, Run], Writes],
+        writes: Callable[[HostPort, Run], Sequence[Writes]],
         fields: Callable[[int], Mapping[str, int | str]],
     ) -> None:
         self.dut, self.design, self.rng = dut, design(), random()
@@ -86,9 +86,8 @@ class HostTester:
         """Show what `job` shows and compare; returns the words of each layer."""
         for monitor in self.monitors:
             monitor.take()
-        addresses, data = self.writes(self.host, job)
-        for presentation in data.tolist():
-            for address, word in zip(addresses.tolist(), presentation, strict=True):
+        for addresses, words in self.writes(self.host, job):
+            for address, word in zip(addresses.tolist(), words.tolist(), strict=True):
                 await self.driver.write(address, word)
             await self.driver.wait()
         expected = words_of_model(job)

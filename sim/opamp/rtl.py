@@ -78,8 +78,8 @@ def gateware(layers: tuple[OpampLayerConfig, ...]) -> tuple[HostPort, str]:
     return host, convert(host, "top")
 
 
-def presentation_writes(host: HostPort, stimulus: Stimulus, trial: int) -> Writes:
-    """Bus writes that show one trial; see `register_writes`."""
+def presentation_writes(host: HostPort, stimulus: Stimulus, trial: int) -> list[Writes]:
+    """Bus writes that show each presentation of one trial."""
     first = np.arange(stimulus.presentations)[:, None] == 0
     values = {name: words_of(getattr(stimulus, name)[trial]) for name in ("pixels", "gates", "learn")} | {
         "on": stimulus.on[trial][:, None],

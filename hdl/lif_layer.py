@@ -1,0 +1,220 @@
+"""One layer of LIF neurons: event crossbar, neurons, their state."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+from amaranth.hdl import Cat, Module, Mux, ShapeLike, Signal, Value
+from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from memtwin.hdl.config import ConfigBus, MemoryMap, Registers
+from memtwin.hdl.lif_crossbar import LifCrossbar
+from memtwin.hdl.lif_fixed import CURRENT, HOLD, MEMBRANE, row_shape, ssat
+from memtwin.hdl.lif_neuron import LifNeuron
+from memtwin.hdl.trace import TraceKind, TraceSignature, trace_word
+
+__all__ = ["LifLayer", "LifLayerConfig"]
+
+MOST = 1024  # rows of a layer, and neurons, which are rows of the next one
+
+# Coefficients of each neuron, of 16 bits in memory: clocks after `LifNeuron.valid` in which they are taken.
+PER_NEURON = {
+    "leak": LifNeuron.state_delay,
+    "gain": 0,
+    "bias": LifNeuron.bias_delay,
+    "threshold": LifNeuron.threshold_delay,
+}
+
+
+def _integer(name: str, value: object, low: int, high: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be an integer, not {value!r}")
+    if not low <= value <= high:
+        raise ValueError(f"{name} must be in {low}..{high}, not {value!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LifLayerConfig:
+    """What is fixed when the gateware of a layer is generated (docs/lif-arithmetic.md, section 6).
+
+    Attributes
+    ----------
+    rows : int
+        Inputs, 1 to 1024.
+    neurons : int
+        Neurons, one per column of the crossbar, 1 to 1024.
+    lanes : int
+        Columns of the crossbar that an event reaches in one clock, 1 to `neurons`; no influence on results.
+    weight_bits : int
+        Width of a signed weight, 2 to 16.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a field has the wrong type or is out of range.
+    """
+
+    rows: int
+    neurons: int
+    lanes: int = 1
+    weight_bits: int = 6
+
+    def __post_init__(self) -> None:
+        _integer("rows", self.rows, 1, MOST)
+        _integer("neurons", self.neurons, 1, MOST)
+        _integer("lanes", self.lanes, 1, self.neurons)
+        _integer("weight_bits", self.weight_bits, 2, 16)
+
+
+class LifLayer(wiring.Component):
+    """One layer, step by step: events into sums of weights, then every neuron once, in order.
+
+    Throughput: an event takes ``ceil(neurons / lanes)`` clocks. From `start` to `done` a step takes ``neurons +
+    LifNeuron.latency + 2`` clocks, with several slices of lanes 2 more; 1 more if an event was taken in the clock of
+    `start`, and so on (see `LifCrossbar`).
+
+    Parameters
+    ----------
+    config : LifLayerConfig
+        Structure.
+    memory_map : MemoryMap
+        Map in which the layer claims its coefficients.
+    prefix : str
+        Prefix of the coefficients' names, such as ``"layer1."``.
+
+    Attributes
+    ----------
+    slices : int
+        Clocks of an event.
+
+    Members
+    -------
+    config : In(ConfigBus())
+        Writes of coefficients, while no step is going on.
+    events : In(stream.Signature(unsigned(max(1, ceil_log2(rows)))))
+        Rows with an event, in any order.
+    start : In(1)
+        Strobe: the events of this step are in the stream, or were.
+    first : In(1)
+        The first step of an image: the neurons start from rest. Held from `start` to `done`.
+    done : Out(1)
+        Strobe: the last neuron leaves; the next step may begin.
+    valid : Out(1)
+        A neuron leaves; its spike, membrane after the step, and before a reset, are on the ports below.
+    spike, v, u : Out(1), Out(signed(20)), Out(signed(20))
+        See `valid`.
+    spikes : Out(stream.Signature(unsigned(max(1, ceil_log2(neurons))), always_ready=True))
+        Neurons that spike, in ascending order: the rows of the next layer.
+    on : Out(neurons)
+        Spikes of the last step, from the clock after `done` to the first neuron of the next step.
+    trace : Out(TraceSignature())
+        Section 5, one clock behind.
+
+    Source: docs/lif-arithmetic.md, sections 2 and 5.
+    """
+
+    config: wiring.PureInterface
+    events: wiring.PureInterface
+    start: Signal
+    first: Signal
+    done: Signal
+    valid: Signal
+    spike: Signal
+    v: Signal
+    u: Signal
+    spikes: wiring.PureInterface
+    on: Signal
+    trace: wiring.PureInterface
+
+    def __init__(self, config: LifLayerConfig, memory_map: MemoryMap, prefix: str) -> None:
+        if not isinstance(config, LifLayerConfig):
+            raise TypeError(f"config must be a LifLayerConfig, not {config!r}")
+        self.structure = config
+        rows, neurons = config.rows, config.neurons
+        self._crossbar = LifCrossbar(rows, neurons, config.lanes, config.weight_bits, memory_map, prefix + "weight")
+        self.slices = self._crossbar.slices
+        self._windows = {name: memory_map.claim(prefix + name, neurons) for name in PER_NEURON}
+        self._registers = Registers(memory_map, prefix, ("gain_shift", "v_reset", "refractory", "options"))
+        super().__init__(
+            {
+                "config": In(ConfigBus()),
+                "events": In(stream.Signature(row_shape(rows))),
+                "start": In(1),
+                "first": In(1),
+                "done": Out(1),
+                "valid": Out(1),
+                "spike": Out(1),
+                "v": Out(MEMBRANE),
+                "u": Out(MEMBRANE),
+                "spikes": Out(stream.Signature(row_shape(neurons), always_ready=True)),
+                "on": Out(neurons),
+                "trace": Out(TraceSignature()),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Build the layer."""
+        m = Module()
+        neurons = self.structure.neurons
+        m.submodules.registers = registers = self._registers
+        m.submodules.crossbar = crossbar = self._crossbar
+        m.submodules.neuron = neuron = LifNeuron()
+        for part in (registers, crossbar):
+            wiring.connect(m, wiring.flipped(self.config), part.config)
+        wiring.connect(m, wiring.flipped(self.events), crossbar.i)
+        m.d.comb += crossbar.start.eq(self.start)
+
+        # Number of the neuron whose sum leaves the crossbar, and of those that left it before.
+        numbers = [Signal(ceil_log2(neurons), name=f"number_{clock}") for clock in range(LifNeuron.latency + 2)]
+        m.d.sync += [after.eq(before) for before, after in pairwise(numbers)]
+        with m.If(crossbar.o_valid):
+            m.d.sync += numbers[0].eq(Mux(numbers[0] == neurons - 1, 0, numbers[0] + 1))
+        m.d.sync += [neuron.valid.eq(crossbar.o_valid), neuron.acc.eq(ssat(crossbar.o_sum, CURRENT.width))]
+
+        def cells_of(name: str, shape: ShapeLike, init: list[int], delay: int) -> tuple[object, Value]:
+            # No word that is read in the clock of its write is used; without the first attribute Yosys adds logic for
+            # that case. Without the second, it makes a handful of neurons of hundreds of registers.
+            attrs = {"no_rw_check": 1, "ram_style": "block"}
+            m.submodules[name] = cells = memory.Memory(shape=shape, depth=neurons, init=init, attrs=attrs)
+            read = cells.read_port()
+            # The sum is in a register before it reaches the neuron, for as long as a memory takes.
+            m.d.comb += read.addr.eq(numbers[delay])
+            return cells.write_port(), read.data
+
+        for name, delay in PER_NEURON.items():
+            window = self._windows[name]
+            write, coefficient = cells_of(name, 16, window.init, delay)
+            m.d.comb += [
+                write.addr.eq(window.offset(self.config)),
+                write.data.eq(self.config.data),
+                write.en.eq(window.hit(self.config)),
+                getattr(neuron, name).eq(coefficient),
+            ]
+        layout = data.StructLayout({"v": MEMBRANE, "hold": HOLD})
+        write, state = cells_of("state", layout, [], LifNeuron.state_delay)
+        number = numbers[-1]
+        m.d.comb += [
+            neuron.v.eq(Mux(self.first, 0, state.v)),
+            neuron.hold.eq(Mux(self.first, 0, state.hold)),
+            write.addr.eq(number),
+            write.data.v.eq(neuron.o_v),
+            write.data.hold.eq(neuron.o_hold),
+            write.en.eq(neuron.o_valid),
+            neuron.gain_shift.eq(registers.gain_shift),
+            neuron.v_reset.eq(registers.v_reset),
+            neuron.refractory.eq(registers.refractory),
+            neuron.subtract.eq(registers.options[0]),
+            self.valid.eq(neuron.o_valid),
+            self.spike.eq(neuron.o_spike),
+            self.v.eq(neuron.o_v),
+            self.u.eq(neuron.o_u),
+            self.spikes.valid.eq(neuron.o_valid & neuron.o_spike),
+            self.spikes.payload.eq(number),
+            self.done.eq(neuron.o_valid & (number == neurons - 1)),
+        ]
+        word = trace_word(TraceKind.MEMBRANE, number, neuron.o_v, neuron.o_spike, neuron.o_hold)
+        m.d.sync += [self.trace.valid.eq(neuron.o_valid), self.trace.word.eq(word)]
+        with m.If(neuron.o_valid):
+            m.d.sync += self.on.eq(Cat(self.on, neuron.o_spike)[1:])
+        return m

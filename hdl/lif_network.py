@@ -1,0 +1,215 @@
+"""A network of layers of LIF neurons behind an encoder, with a decoder at its end."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+from amaranth.hdl import Cat, Const, Module, Signal
+from amaranth.lib import fifo, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from memtwin.hdl.config import ConfigBus, MemoryMap
+from memtwin.hdl.lif_decoder import LifDecoder
+from memtwin.hdl.lif_encoder import LifEncoder
+from memtwin.hdl.lif_layer import LifLayer, LifLayerConfig
+from memtwin.hdl.lif_presenter import LifPresentation, LifPresenter
+from memtwin.hdl.trace import TraceKind, TraceSignature, trace_word
+
+__all__ = ["LifNetwork", "LifProbeSignature"]
+
+
+class LifProbeSignature(wiring.Signature):
+    """What a scope would be clipped to in one layer, one bit per neuron.
+
+    Members
+    -------
+    on : Out(neurons)
+        Spikes of the last step; see `LifLayer`.
+    """
+
+    def __init__(self, neurons: int) -> None:
+        super().__init__({"on": Out(neurons)})
+
+
+class LifNetwork(wiring.Component):
+    """Layers of LIF neurons, each driven by the spikes of the one before, and the first by an image.
+
+    Throughput: with `e` events of the encoder a step of one layer whose lanes are its neurons takes ``e + neurons +
+    20`` clocks at full speed, or more where pairs of entries without an event keep the encoder (see `LifEncoder`); an
+    image takes 4 more than its steps. With several slices an event takes as many clocks, and a step 2 more. A later
+    layer adds its neurons and 13 clocks, 15 with several slices; it takes its events while the layer before works.
+
+    Parameters
+    ----------
+    layers : sequence of LifLayerConfig
+        Layer 1 first. The rows of a later layer are the neurons of the one before.
+    capacity : int
+        Entries of an image that the encoder can hold, an even number, 2 to 1024.
+    image : mapping of str to sequence of int, optional
+        Coefficients after reset; names start with ``"layer1."``, ``"layer2."``, ..., ``"encoder."``, or are
+        ``"decoder"``.
+
+    Attributes
+    ----------
+    memory_map : MemoryMap
+        Addresses of the coefficients.
+    presentation : LifPresentation
+        Layout of a presentation.
+
+    Members
+    -------
+    config : In(ConfigBus())
+        Writes of coefficients and of the image, while `idle`.
+    presentations : In(stream.Signature(LifPresentation()))
+        For how long to show the image; each is taken when it is over.
+    tick : In(1)
+        The time of one step has passed (see `Pace`); high for full speed.
+    clk_level : Out(1)
+        An image is being shown.
+    idle : Out(1)
+        Powered up, and no presentation is there.
+    done : Out(1)
+        Strobe: a presentation is over.
+    half : Out(1)
+        Strobe: the first step of a presentation begins.
+    spikes_strobe : Out(1)
+        Once in each step, when `on` of every layer is valid.
+    answer : Out(range(neurons of the last layer))
+        Neuron that the decoder chose; from `done` to the next step.
+    answer_spikes : Out(16)
+        Its spikes.
+    layer1, layer2, ... : Out(LifProbeSignature(neurons))
+        Probes.
+    trace1, trace2, ... : Out(TraceSignature())
+        Traces.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the layers do not fit together, `capacity` is out of range, `image` holds names or lengths that the design
+        does not, or the coefficients are more than the configuration bus can address.
+
+    Source: docs/lif-arithmetic.md.
+    """
+
+    config: wiring.PureInterface
+    presentations: wiring.PureInterface
+    tick: Signal
+    clk_level: Signal
+    idle: Signal
+    done: Signal
+    half: Signal
+    spikes_strobe: Signal
+    answer: Signal
+    answer_spikes: Signal
+
+    def __init__(
+        self, layers: Sequence[LifLayerConfig], capacity: int, image: Mapping[str, Sequence[int]] | None = None
+    ) -> None:
+        layers = list(layers)
+        if not layers:
+            raise ValueError("layers must have at least one layer")
+        for number, layer in enumerate(layers, 1):
+            if not isinstance(layer, LifLayerConfig):
+                raise TypeError(f"layer {number} must be a LifLayerConfig, not {layer!r}")
+        for number, (before, after) in enumerate(pairwise(layers), 2):
+            if after.rows != before.neurons:
+                raise ValueError(f"rows of layer {number} must be {before.neurons}, not {after.rows!r}")
+        self.layers = layers
+        self.memory_map = MemoryMap(image)
+        self._encoder = LifEncoder(layers[0].rows, capacity, self.memory_map, "encoder.")
+        self._layers = [LifLayer(layer, self.memory_map, f"layer{number}.") for number, layer in enumerate(layers, 1)]
+        self._decoder = LifDecoder(layers[-1].neurons, self.memory_map)
+        self.memory_map.writes(image or {})  # refuses names that the design does not have
+        self._presenter = LifPresenter(len(layers))
+        self.presentation: LifPresentation = self._presenter.layout
+        super().__init__(
+            {
+                "config": In(ConfigBus()),
+                "presentations": In(stream.Signature(self.presentation)),
+                "tick": In(1),
+                "clk_level": Out(1),
+                "idle": Out(1),
+                "done": Out(1),
+                "half": Out(1),
+                "spikes_strobe": Out(1),
+                "answer": Out(range(layers[-1].neurons)),
+                "answer_spikes": Out(16),
+                **{f"layer{number}": Out(LifProbeSignature(layer.neurons)) for number, layer in enumerate(layers, 1)},
+                **{f"trace{number}": Out(TraceSignature()) for number in range(1, len(layers) + 1)},
+            }
+        )
+        last = max(window.base + (1 << window.bits) for window in self.memory_map.windows.values())
+        if last > 1 << len(self.config.address):
+            raise ValueError(f"coefficients must fit {1 << len(self.config.address)} addresses, not need {last}")
+
+    def elaborate(self, platform: object) -> Module:
+        """Join encoder, layers and decoder."""
+        m = Module()
+        m.submodules.presenter = presenter = self._presenter
+        m.submodules.encoder = encoder = self._encoder
+        m.submodules.decoder = decoder = self._decoder
+        wiring.connect(m, wiring.flipped(self.presentations), presenter.i)
+        for part in (encoder, decoder, *self._layers):
+            wiring.connect(m, wiring.flipped(self.config), part.config)
+        last = self._layers[-1]
+        m.d.comb += [
+            presenter.tick.eq(self.tick),
+            presenter.busy.eq(encoder.busy | decoder.busy),
+            presenter.layer_done.eq(Cat(layer.done for layer in self._layers)),
+            presenter.stop.eq(decoder.stop),
+            encoder.seed.eq(presenter.seed),
+            encoder.start.eq(presenter.step),
+            encoder.moment.eq(presenter.moment),
+            decoder.start.eq(presenter.step),
+            decoder.first.eq(presenter.first),
+            *(getattr(decoder, name).eq(getattr(last, name)) for name in ("valid", "spike", "v", "u")),
+            self.clk_level.eq(presenter.shown),
+            self.idle.eq(presenter.idle),
+            self.done.eq(presenter.done),
+            self.half.eq(presenter.step & presenter.first),
+            self.spikes_strobe.eq(presenter.step_done),
+            self.answer.eq(decoder.answer),
+            self.answer_spikes.eq(decoder.spikes),
+        ]
+
+        events = encoder.o
+        for index, layer in enumerate(self._layers):
+            m.submodules[f"layer{index + 1}"] = layer
+            trace = getattr(self, f"trace{index + 1}")
+            m.d.comb += [
+                layer.start.eq(presenter.start[index]),
+                layer.first.eq(presenter.first),
+                layer.events.valid.eq(events.valid),
+                layer.events.payload.eq(events.payload),
+                getattr(self, f"layer{index + 1}").on.eq(layer.on),
+                trace.valid.eq(layer.trace.valid),
+                trace.word.eq(layer.trace.word),
+            ]
+            if index == 0:
+                m.d.comb += events.ready.eq(layer.events.ready)
+            events = layer.spikes
+            following = self._layers[index + 1] if index + 1 < len(self._layers) else None
+            if following is not None and following.slices > 1:
+                # The next layer takes longer over an event than this one over a neuron.
+                m.submodules[f"spikes{index + 1}"] = queue = fifo.SyncFIFOBuffered(
+                    width=len(events.payload), depth=layer.structure.neurons
+                )
+                m.d.comb += [
+                    queue.w_data.eq(events.payload),
+                    queue.w_en.eq(events.valid),
+                    queue.r_en.eq(following.events.ready),
+                ]
+                events = queue.r_stream
+
+        # No layer writes its trace when a step or an answer is ready.
+        for trace, strobe, word in (
+            (self.trace1, presenter.start[0], trace_word(TraceKind.EVENTS, 0, encoder.count)),
+            (
+                getattr(self, f"trace{len(self._layers)}"),
+                presenter.answered,
+                trace_word(TraceKind.ANSWER, 0, Cat(decoder.answer, Const(0, 16))[:16], decoder.spikes),
+            ),
+        ):
+            with m.If(strobe):
+                m.d.comb += [trace.valid.eq(1), trace.word.eq(word)]
+        return m

@@ -1,0 +1,184 @@
+"""Commands on networks: ``memtwin train``, ``memtwin import``, and ``memtwin export nir|mem|hex|npz``."""
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from memtwin.console import notice, print_json, print_table, progress
+from memtwin.networks import StoredNetwork, card_text
+from memtwin.sim.cards import load_card
+from memtwin.sim.errors import InputError
+from memtwin.sim.lif.network import RESETS
+from memtwin.sim.units import format_si, parse_si
+
+__all__ = ["register"]
+
+_PERCENT = 100.0
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+Net = Annotated[str, typer.Argument(metavar="NET", help="NIR file, or the name of a network that is shipped.")]
+Dt = Annotated[str | None, typer.Option("--dt", help="Step, as 1ms; without it that of the file, or 100us.")]
+Bits = Annotated[int | None, typer.Option("--bits", help="Bits of a weight, 2 to 16.")]
+Reset = Annotated[str | None, typer.Option("--reset", help="value or subtract, for all neurons.")]
+Euler = Annotated[bool, typer.Option("--euler", help="Neurons forget dt / tau in a step, as in snnTorch and Norse.")]
+Cards = Annotated[list[str] | None, typer.Option("--card", help="Card of a device that is stored with the network.")]
+Out = Annotated[Path, typer.Option("-o", help="File.")]
+
+train_app = typer.Typer(help="Train a network for the engine.", no_args_is_help=True)
+
+
+def register(app: typer.Typer, export_app: typer.Typer) -> None:
+    """Add the commands to those of ``memtwin`` and ``memtwin export``."""
+    app.add_typer(train_app, name="train")
+    app.command("import")(import_network)
+    for form, what in _FORMS.items():
+        export_app.command(form, help=what)(_exporter(form))
+
+
+@train_app.command("mnist")
+def train_mnist(
+    net: Annotated[str, typer.Option("--net", help="784x10, 784x128x10, or another number in the middle.")] = "784x10",
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Directory of MNIST's four files; or MEMTWIN_DATA.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("-o", help="NIR file; mnist-NET.nir without it.")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of all that chance decides.")] = 1,
+    epochs: Annotated[int | None, typer.Option("--epochs", help="Passes through the pictures.")] = None,
+    assignment: Annotated[
+        list[str] | None, typer.Option("--set", help="NAME=VALUE: a setting of the training.")
+    ] = None,
+    card: Cards = None,
+    as_json: Json = False,
+) -> None:
+    """Train a network on MNIST and save it as a NIR file; its accuracy is that of the integer model on the test set."""
+    # Only now: the others need neither.
+    from memtwin.data import load_mnist
+    from memtwin.nir_io import write_nir
+    from memtwin.train import accuracy, settings_of, train
+
+    changes = _changes(assignment) | {"seed": seed} | ({} if epochs is None else {"epochs": epochs})
+    settings = settings_of(net, **changes)
+    cards = [load_card(name) for name in card or ()]
+    path = out or Path(f"mnist-{net}.nir")
+    digits, others = load_mnist("train", data), load_mnist("test", data)
+    with progress() as report:
+        network = train(
+            digits, settings, cards=cards, progress=report and (lambda done, loss: report(f"loss {loss:.3f}", done))
+        )
+        right, right_float = (
+            accuracy(network, others, backend=backend, progress=report and (lambda done: report("test", done)))
+            for backend in ("model", "physics")
+        )
+    # The same network and events, in integers and in floating point.
+    notes = {**network.notes, "accuracy": right, "accuracy_float": right_float}
+    network = dataclasses.replace(network, notes=notes, source=str(path))
+    write_nir(network, path)
+    notice(f"wrote {path}")
+    if as_json:
+        print_json({**network.json(), "accuracy": right, "accuracy_float": right_float, "images": len(others)})
+        return
+    print(f"accuracy  {_PERCENT * right:.2f} % of {len(others)} test pictures")
+
+
+def import_network(
+    net: Net,
+    dt: Dt = None,
+    bits: Bits = None,
+    reset: Reset = None,
+    euler: Euler = False,
+    as_json: Json = False,
+) -> None:
+    """Read a network, and show its layers and what quantisation changes."""
+    network = _load(net, dt, bits, reset, euler)
+    found = network.json()
+    if as_json:
+        print_json(found)
+        return
+    print(f"{found['file']}  step {format_si(network.spec.dt, 's')}, weights of {network.spec.weight_bits} bits")
+    print_table(found["layers"], ("node", "kind", "rows", "neurons", "synapses", "reset"))
+    rows = []
+    for layer in found["layers"]:
+        for line in layer["report"]:
+            shown = {name: _quantity(line[name], line["unit"]) for name in ("asked", "got")}
+            error = "" if line["error"] is None else f"{_PERCENT * line['error']:+.4f} %"
+            rows.append({**line, **shown, "error": error, "node": layer["node"]})
+    print()
+    print_table(rows, ("node", "name", "asked", "got", "error", "saturated"))
+
+
+_FORMS = {
+    "nir": "Write a network as a NIR file, quantised by nothing.",
+    "mem": "Write the weights of a network for $readmemh.",
+    "hex": "Write the weights of a network as Intel HEX.",
+    "npz": "Write all words of a network as arrays of NumPy.",
+}
+
+
+def _exporter(form: str) -> Any:
+    """Build the command that writes one format."""
+
+    def export(
+        net: Net,
+        out: Out,
+        dt: Dt = None,
+        bits: Bits = None,
+        reset: Reset = None,
+        euler: Euler = False,
+        card: Cards = None,
+    ) -> None:
+        from memtwin.nir_io import write_nir
+        from memtwin.weights import write_weights
+
+        network = _load(net, dt, bits, reset, euler)
+        cards = {own.name: card_text(own) for own in map(load_card, card or ())}
+        network = dataclasses.replace(network, cards={**network.cards, **cards})
+        if form == "nir":
+            write_nir(network, out)
+        else:
+            write_weights(network, out, form)
+        notice(f"wrote {out}")
+
+    return export
+
+
+def _load(net: str, dt: str | None, bits: int | None, reset: str | None, euler: bool) -> StoredNetwork:
+    from memtwin.nir_io import DEFAULT_DT, load_network
+
+    if reset is not None and reset not in RESETS:
+        raise InputError(f"option --reset: expected {' or '.join(RESETS)}, not {reset!r}")
+    if bits is not None and not 2 <= bits <= 16:
+        raise InputError(f"option --bits: expected 2 to 16, not {bits}")
+    step = None if dt is None else parse_si(dt, "s", "option --dt")
+    if step is not None and step <= 0:
+        raise InputError(f"option --dt: expected more than 0, not {dt}")
+    network = load_network(net, dt=step, weight_bits=bits, reset=reset, euler=euler)
+    if not network.dt_stated and step is None:
+        notice(f"{network.source}: does not say its step; taken to be {format_si(DEFAULT_DT, 's')} (--dt)")
+    return network
+
+
+def _quantity(value: float | None, unit: str) -> str:
+    return "infinite" if value is None else format_si(value, unit, 6)
+
+
+def _changes(assignments: list[str] | None) -> dict[str, Any]:
+    """Read ``NAME=VALUE`` of settings of a training."""
+    from memtwin.train_settings import Settings
+
+    kinds: dict[str, Any] = {entry.name: type(entry.default) for entry in dataclasses.fields(Settings)}
+    out: dict[str, Any] = {}
+    for assignment in assignments or ():
+        name, equals, text = assignment.partition("=")
+        if not equals or name not in kinds:
+            raise InputError(f"option --set: expected NAME=VALUE with one of {', '.join(kinds)}, not {assignment!r}")
+        try:
+            out[name] = kinds[name](text)
+        except ValueError:
+            kind = "a whole number" if kinds[name] is int else "a number"
+            raise InputError(f"option --set {name}: expected {kind}, not {text!r}") from None
+        if isinstance(out[name], float) and not math.isfinite(out[name]):
+            raise InputError(f"option --set {name}: expected a finite number, not {text!r}")
+    return out

@@ -1,0 +1,52 @@
+"""What commands write: one JSON document or a table on standard output, notices and progress on standard error."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+__all__ = ["notice", "print_json", "print_table", "progress"]
+
+_err = Console(stderr=True, highlight=False)
+
+
+def notice(text: str) -> None:
+    """Write a line to standard error."""
+    _err.print(text, soft_wrap=True, markup=False)
+
+
+def print_json(document: Any) -> None:
+    """Write the one JSON document of a command."""
+    print(json.dumps(document, indent=2, allow_nan=False))
+
+
+def print_table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
+    """Write some columns of rows as a table."""
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(str(row[column]) for column in columns))
+    Console(highlight=False).print(table)
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str, float], None] | None]:
+    """Progress bars on a terminal, by label; nothing in a pipe."""
+    if not _err.is_terminal:
+        yield None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=_err, transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def report(label: str, done: float) -> None:
+            if label not in tasks:
+                tasks[label] = bars.add_task(label, total=1.0)
+            bars.update(tasks[label], completed=done)
+
+        yield report

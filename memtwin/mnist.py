@@ -1,0 +1,107 @@
+"""Handwritten digits on the LIF engine (yu-tio2: MNIST, 784 x 10)."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from memtwin.data import load_mnist
+from memtwin.nir_io import load_network
+from memtwin.sim.backends import Run
+from memtwin.sim.errors import InputError
+from memtwin.sim.experiments.base import Experiment, Option, Settings
+from memtwin.sim.figures import axis, panels
+from memtwin.sim.lif.recording import LifRecording
+
+__all__ = ["Mnist"]
+
+NETWORK = "mnist-784x10"  # the network that is shipped
+
+
+class Mnist(Experiment):
+    """Images of MNIST's test set, shown to a trained network; its answer is the neuron that the decoder chooses.
+
+    One trial shows all images, one after the other, with the encoder's generator running on; other trials have other
+    seeds of the encoder.
+    """
+
+    name = "mnist"
+    title = "Handwritten digits on LIF neurons"
+    source = "yu-tio2, network of 784 x 10"
+    cards: ClassVar[Mapping[str, str]] = {}
+    common: ClassVar[Mapping[str, Option]] = {}
+    options = {  # noqa: RUF012
+        "net": Option(NETWORK, "", "NIR file, or name of a network that is shipped"),
+        "data": Option("", "", "directory of MNIST's files; else MEMTWIN_DATA, else they are downloaded"),
+        "images": Option(1000, "", "images of the test set, from its first on"),
+        "steps": Option(0, "", "steps for which an image is shown; 0 for those of the network"),
+    }
+
+    def plan(self, settings: Settings) -> dict[str, Run]:
+        """Plan one run with all images."""
+        options = settings.options
+        network = load_network(options["net"])
+        if network.encoding is None:
+            raise InputError(f"{network.source}: does not say how images are shown; train it with memtwin train")
+        digits = load_mnist("test", Path(options["data"]) if options["data"] else None)
+        if not 1 <= options["images"] <= len(digits):
+            raise InputError(f"option images: expected 1 to {len(digits)}, not {options['images']}")
+        digits = digits.take(slice(options["images"]))
+        rows = network.spec.layers[0].rows
+        if rows != digits.images.shape[1]:
+            raise InputError(f"{network.source}: expected {digits.images.shape[1]} inputs, not {rows}")
+        images = network.encoding.show(
+            digits.images, digits.labels, trials=settings.trials or 1, steps=options["steps"] or None
+        )
+        # On the fabric a row of synapses is added up in one clock.
+        layers = tuple(dataclasses.replace(layer, lanes=layer.neurons) for layer in network.spec.layers)
+        spec = dataclasses.replace(network.spec, layers=layers)
+        return {"test": Run(spec=spec, program=images, seed=settings.seed)}
+
+    def analyse(self, settings: Settings, runs: Mapping[str, Run], recordings: Mapping[str, Any]) -> dict[str, Any]:
+        """Count right answers, and on the gateware clocks and synaptic operations."""
+        run, recording = runs["test"], recordings["test"]
+        assert isinstance(recording, LifRecording)
+        network = load_network(settings.options["net"])
+        right = recording.answers == run.program.labels
+        results: dict[str, Any] = {
+            "accuracy": float(right.mean()),
+            "accuracy_float": network.notes.get("accuracy_float"),
+            "images": run.program.presentations,
+            "encoder_seed": settings.seed,
+            "steps": int(run.program.steps.max()),
+            "encoding": run.program.mode,
+            "bits": run.spec.weight_bits,
+            "trials": run.program.trials,
+        }
+        if recording.clocks is not None:
+            operations, clocks = _synaptic_operations(run, recording), int(recording.clocks.sum())
+            results["clocks_per_image"] = clocks / right.size
+            results["sops_per_image"] = operations / right.size
+            results["sops_per_clock"] = operations / clocks
+        return results
+
+    def figures(
+        self, settings: Settings, runs: Mapping[str, Run], recordings: Mapping[str, Any], results: Mapping[str, Any]
+    ) -> dict[str, Figure]:
+        """Draw how often each digit got each answer."""
+        answers, labels = recordings["test"].answers, runs["test"].program.labels
+        table = np.zeros((10, 10), dtype=int)
+        np.add.at(table, (labels.ravel(), answers.ravel()), 1)
+        figure, (ax,) = panels("Answers", height=5.0)
+        ax.imshow(table, cmap="Blues")
+        ax.grid(False)
+        for label, answer in np.argwhere(table):
+            ax.text(answer, label, str(table[label, answer]), ha="center", va="center", fontsize=7)
+        axis(ax, "answer", "digit")
+        return {"answers": figure}
+
+
+def _synaptic_operations(run: Run, recording: LifRecording) -> int:
+    """Count what the crossbars add up: every event of a row, once for each neuron behind it."""
+    assert recording.events is not None
+    inputs = [recording.events, *(layer.spikes for layer in recording.layers[:-1])]
+    return sum(int(np.sum(rows)) * layer.neurons for rows, layer in zip(inputs, run.spec.layers, strict=True))

@@ -1,0 +1,160 @@
+"""A network with everything that a file says of it: how images are shown to it, which devices it is meant for."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from memtwin.sim.cards import Card
+from memtwin.sim.errors import InputError
+from memtwin.sim.lif.images import DECODERS, MODES, Images
+from memtwin.sim.lif.network import LifSpec
+from memtwin.sim.lif.quantize import quantize
+from memtwin.sim.quantize import LayerCoefficients, QuantisedParameter
+
+__all__ = ["Encoding", "StoredNetwork", "card_text"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Encoding:
+    """How images are shown to a network, and its answer read (docs/lif-arithmetic.md, sections 3 and 4).
+
+    Attributes
+    ----------
+    mode, decoder : str
+        See `memtwin.sim.lif.images.Images`.
+    steps : int
+        For which an image is shown.
+    values : uint8 array (256,)
+        The `value` of the entry of a pixel of 0 to 255; with the value 0 the pixel has none.
+
+    Raises
+    ------
+    InputError
+        If one of them is not possible.
+    """
+
+    mode: str
+    decoder: str
+    steps: int
+    values: NDArray[np.uint8]
+
+    def __post_init__(self) -> None:
+        for name, choices in (("mode", MODES), ("decoder", DECODERS)):
+            if getattr(self, name) not in choices:
+                raise InputError(f"encoding, {name}: expected one of {', '.join(choices)}, not {getattr(self, name)!r}")
+        if not 1 <= self.steps <= 2**16 - 1:
+            raise InputError(f"encoding, steps: expected 1 to 65535, not {self.steps}")
+        if np.shape(self.values) != (256,) or self.values.dtype != np.uint8:
+            raise InputError("encoding, values: expected 256 bytes, one for each value of a pixel")
+
+    def show(
+        self, images: NDArray[np.uint8], labels: ArrayLike | None = None, *, trials: int = 1, steps: int | None = None
+    ) -> Images:
+        """Build what is shown from uint8 pixels (images, ...); `steps` other than those of the encoding if given."""
+        values = self.values[images]
+        return Images.from_values(
+            values, steps=steps or self.steps, mode=self.mode, decoder=self.decoder, labels=labels, trials=trials
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StoredNetwork:
+    """A network as it is written to and read from a file.
+
+    Attributes
+    ----------
+    spec : LifSpec
+        Layers, step, bits.
+    names : tuple of str
+        Name of the neurons of each layer; those of the nodes in a NIR graph.
+    encoding : Encoding, optional
+        How images are shown; networks of other programs do not say it.
+    cards : dict of str to str
+        Card files of the devices, by name (`card_text`).
+    notes : dict
+        Numbers and texts about where the network comes from: seed, accuracy, ...
+    source : str
+        What messages call it: the path of its file.
+    dt_stated : bool
+        Whether the file says the step.
+    """
+
+    spec: LifSpec
+    names: tuple[str, ...]
+    encoding: Encoding | None = None
+    cards: Mapping[str, str] = field(default_factory=dict)
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    source: str = "network"
+    dt_stated: bool = True
+
+    def coefficients(self) -> list[LayerCoefficients]:
+        """Quantise the layers (`memtwin.sim.lif.quantize.quantize`).
+
+        Raises
+        ------
+        InputError
+            If a value cannot be represented; the message names the file, the node and the field.
+        """
+        out = []
+        for name, layer in zip(self.names, self.spec.layers, strict=True):
+            alone = LifSpec(layers=(layer,), dt=self.spec.dt, weight_bits=self.spec.weight_bits)
+            try:
+                out += quantize(alone, alone.sample(trials=1, seed=0))
+            except InputError as error:
+                raise InputError(f"{self.source}, node {name}, {str(error).removeprefix('layer 1, ')}") from None
+        return out
+
+    def json(self) -> dict[str, Any]:
+        """Say what the network is, and what quantisation changed in every layer."""
+        layers = []
+        for name, layer, coefficients in zip(self.names, self.spec.layers, self.coefficients(), strict=True):
+            leaky = np.isfinite(layer.per_neuron("tau"))
+            layers.append(
+                {
+                    "node": name,
+                    "kind": "LIF" if leaky.all() else "IF" if not leaky.any() else "LIF and IF",
+                    "rows": layer.rows,
+                    "neurons": layer.neurons,
+                    "synapses": layer.rows * layer.neurons,
+                    "reset": layer.reset,
+                    "report": [_line(entry) for entry in coefficients.report],
+                }
+            )
+        shown = self.encoding
+        return {
+            "file": self.source,
+            "dt": self.spec.dt,
+            "weight_bits": self.spec.weight_bits,
+            "layers": layers,
+            "encoding": shown and {"mode": shown.mode, "decoder": shown.decoder, "steps": shown.steps},
+            "cards": sorted(self.cards),
+            "notes": dict(self.notes),
+        }
+
+
+def _line(entry: QuantisedParameter) -> dict[str, Any]:
+    """One parameter of a quantisation report; None where a number is infinite, which JSON does not have."""
+    # The error of a parameter that is infinite as asked.
+    with np.errstate(invalid="ignore"):
+        numbers = {"asked": entry.asked, "got": entry.got, "error": float(entry.error)}
+    finite = {name: number if np.isfinite(number) else None for name, number in numbers.items()}
+    return {"name": entry.name, "unit": entry.unit, **finite, "saturated": entry.saturated}
+
+
+def card_text(card: Card) -> str:
+    """Write a card in the format of card files, with its values in SI units."""
+    heads = {name: getattr(card, name) for name in ("name", "kind", "title", "citation")}
+    parts = ["\n".join(f"{name} = {_quoted(text)}" for name, text in heads.items())]
+    for name, own in card.fields.items():
+        value = _quoted(f"{own.value!r}{own.unit}")
+        parts.append(f"[{name}]\nvalue = {value}\nsource = {_quoted(own.source)}")
+    return "\n\n".join(parts) + "\n"
+
+
+def _quoted(text: str) -> str:
+    """Write a string of TOML, whose escapes are those of JSON."""
+    return json.dumps(text, ensure_ascii=False)

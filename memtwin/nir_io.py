@@ -1,0 +1,520 @@
+"""Networks from and to NIR files, the exchange format of spiking networks (https://neuroir.org).
+
+A network is a chain: synapses (Linear, Affine, Scale, one after the other), neurons (LIF, IF, LI), synapses, neurons,
+and so on; Flatten changes nothing, since images are shown row by row; nested graphs are taken apart. What NIR has no
+word for goes into `metadata`, and other programs read plain LIF neurons. Entry ``memtwin`` is a JSON text: of the
+graph with `dt`, `weight_bits`, `capacity`, `encoding` and `notes`, of neurons with `reset` and `refractory`. Entry
+``card_NAME`` of neurons is the card file of a device.
+"""
+
+import dataclasses
+import importlib.resources
+import itertools
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import nir
+import numpy as np
+from nir.serialization import hdf2dict
+from numpy.typing import NDArray
+
+from memtwin.networks import Encoding, StoredNetwork
+from memtwin.sim.errors import InputError
+from memtwin.sim.lif.network import RESETS, LifLayerSpec, LifSpec
+
+__all__ = ["DEFAULT_DT", "graph_of", "load_network", "network_names", "read_nir", "write_nir"]
+
+DEFAULT_DT = 1e-4  # s; NIR does not say the step, and this is what snnTorch takes it to be
+
+_KEY = "memtwin"  # of our entry in the metadata of a graph or a node
+_CARD = "card_"  # begins the names of cards there
+_NEURONS = ("LIF", "IF", "LI")
+_SYNAPSES = ("Affine", "Linear", "Scale")
+_WIRES = ("Input", "Output", "Flatten")
+_SUPPORTED = (*_WIRES, *_SYNAPSES, *_NEURONS, "NIRGraph")
+_MOST = 1024  # signals between two nodes; more than a layer can have
+_SILENT = 1.01  # threshold of neurons that only integrate, over the largest membrane that their inputs can make
+
+Floats = NDArray[np.float64]
+Edges = list[tuple[str, str]]
+
+
+def read_nir(
+    source: Path | nir.NIRGraph,
+    *,
+    dt: float | None = None,
+    weight_bits: int | None = None,
+    reset: str | None = None,
+    euler: bool = False,
+) -> StoredNetwork:
+    """Read a network from a NIR file, or from a graph in memory.
+
+    Parameters
+    ----------
+    source : Path or nir.NIRGraph
+        A chain of layers.
+    dt : float, optional
+        Step, s; without it that of the file, or `DEFAULT_DT`.
+    weight_bits : int, optional
+        Bits of a weight; without it those of the file, or those of `LifSpec`.
+    reset : str, optional
+        ``"value"`` (NIR's) or ``"subtract"`` for all neurons; without it what the file says of each, or ``"value"``.
+        NIR files of networks that were trained with a reset by subtraction do not say so.
+    euler : bool
+        Take the neurons to forget ``dt / tau`` of their membrane in a step, as programs do that integrate by Euler's
+        method, snnTorch and Norse among them, instead of the exact ``1 - exp(-dt / tau)``.
+
+    Returns
+    -------
+    StoredNetwork
+        An LI, which can only be last, becomes a LIF whose threshold no input reaches: the answer is then the neuron
+        with the largest membrane.
+
+    Raises
+    ------
+    InputError
+        If the file or a node is damaged or not supported; the message names the file and the node.
+    """
+    where = str(source) if not isinstance(source, nir.NIRGraph) else "NIR graph"
+    tree = source.to_dict() if isinstance(source, nir.NIRGraph) else _load(Path(source))
+    if not isinstance(tree, dict) or _text(tree.get("type")) != "NIRGraph":
+        raise InputError(f"{where}: expected a NIR graph at the top, not {_text(tree.get('type')) or 'nothing'}")
+    own = _own(tree, where)
+    notes = own.get("notes", {})
+    dt = dt if dt is not None else _number(own, "dt", where, DEFAULT_DT)
+    stages = _stages(_chain(tree, where))
+    layers = []
+    for number, stage in enumerate(stages, 1):
+        if stage.neurons.kind == "LI" and number < len(stages):
+            raise InputError(f"{stage.neurons}: LI sends no spikes, so it can only be the last layer; use LIF or IF")
+        layers.append(_layer(stage, dt, reset, euler))
+    if weight_bits is None:
+        weight_bits = int(_number(own, "weight_bits", where, LifSpec.weight_bits))
+    try:
+        spec = LifSpec(
+            layers=tuple(layers), dt=dt, weight_bits=weight_bits, capacity=int(_number(own, "capacity", where, 0))
+        )
+        encoding = _encoding(own, where)
+    except InputError as error:
+        raise InputError(f"{where}: {str(error).removeprefix(f'{where}: ')}") from None
+    return StoredNetwork(
+        spec=spec,
+        names=tuple(stage.neurons.name for stage in stages),
+        encoding=encoding,
+        cards={name: text for stage in stages for name, text in _cards(stage.neurons)},
+        notes=notes if isinstance(notes, dict) else {},
+        source=where,
+        dt_stated="dt" in own,
+    )
+
+
+def load_network(name: str | Path, **options: Any) -> StoredNetwork:
+    """Read a network that is shipped by its name, or any from its file; `options` are those of `read_nir`.
+
+    Raises
+    ------
+    InputError
+        As `read_nir`, and if there is no such network.
+    """
+    if str(name) in network_names():
+        with importlib.resources.as_file(_shipped() / f"{name}.nir") as path:
+            return dataclasses.replace(read_nir(path, **options), source=str(name))
+    path = Path(name)
+    if not path.is_file():
+        raise InputError(f"network {name}: expected a NIR file, or one of {', '.join(network_names())}")
+    return read_nir(path, **options)
+
+
+def network_names() -> list[str]:
+    """Names of the networks that are shipped."""
+    return sorted(entry.name.removesuffix(".nir") for entry in _shipped().iterdir() if entry.name.endswith(".nir"))
+
+
+def _shipped() -> Traversable:
+    return importlib.resources.files("memtwin.sim") / "data"
+
+
+def write_nir(network: StoredNetwork, path: Path) -> None:
+    """Write a network to a NIR file, whole or not at all.
+
+    Raises
+    ------
+    InputError
+        If it cannot be said in NIR, or the file cannot be written.
+    """
+    graph = graph_of(network)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        nir.write(partial, graph)
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
+
+
+def graph_of(network: StoredNetwork) -> nir.NIRGraph:
+    """Say a network in NIR: Input, then Linear or Affine and LIF or IF for each layer, Output.
+
+    Raises
+    ------
+    InputError
+        If a layer has neurons with and without leak.
+    """
+    spec = network.spec
+    nodes: dict[str, nir.NIRNode] = {"input": nir.Input(np.array([spec.layers[0].rows]))}
+    for name, layer in zip(network.names, spec.layers, strict=True):
+        nodes[f"{name}_synapses"] = _synapses(layer)
+        nodes[name] = _neurons(layer, network, name)
+    nodes["output"] = nir.Output(np.array([spec.layers[-1].neurons]))
+    own: dict[str, Any] = {"dt": spec.dt, "weight_bits": spec.weight_bits, "capacity": spec.capacity}
+    if (shown := network.encoding) is not None:
+        own["encoding"] = {"mode": shown.mode, "decoder": shown.decoder, "steps": shown.steps}
+        own["encoding"]["values"] = shown.values.tolist()
+    if network.notes:
+        own["notes"] = dict(network.notes)
+    order = list(nodes)
+    return nir.NIRGraph(nodes, list(itertools.pairwise(order)), metadata={_KEY: json.dumps(own)})
+
+
+def _synapses(layer: LifLayerSpec) -> nir.NIRNode:
+    bias = layer.per_neuron("bias")
+    if bias.any():
+        return nir.Affine(_short(layer.weight), _short(bias))
+    return nir.Linear(_short(layer.weight))
+
+
+def _neurons(layer: LifLayerSpec, network: StoredNetwork, name: str) -> nir.NIRNode:
+    values = {field: _short(layer.per_neuron(field)) for field in ("tau", "r", "v_leak", "v_threshold", "v_reset")}
+    metadata = {_KEY: json.dumps({"reset": layer.reset, "refractory": layer.refractory})}
+    metadata |= {_CARD + card: text for card, text in network.cards.items()}
+    leaky = np.isfinite(values["tau"])
+    if leaky.all():
+        return nir.LIF(**values, metadata=metadata)
+    if leaky.any():
+        raise InputError(f"{network.source}, node {name}: NIR has no layer of neurons with and without leak")
+    del values["tau"]
+    # IF counts from 0.
+    rest = values.pop("v_leak")
+    values |= {field: values[field] - rest for field in ("v_threshold", "v_reset")}
+    return nir.IF(**values, metadata=metadata)
+
+
+def _short(values: Floats) -> NDArray[np.floating]:
+    """Return an array in single precision if that loses nothing, as for whole numbers."""
+    with np.errstate(over="ignore"):
+        single = values.astype(np.float32)
+    return single if np.array_equal(single, values) else np.array(values)
+
+
+def _load(path: Path) -> dict[str, Any]:
+    """Read a file into nested dictionaries."""
+    try:
+        with path.open("rb") as file:
+            file.read(1)
+        with h5py.File(path, "r") as file:
+            if not isinstance(file.get("node"), h5py.Group):
+                raise InputError(f"{path}: expected a NIR file, with a group 'node' at the top")
+            return hdf2dict(file["node"])
+    except InputError:
+        raise
+    except OSError as error:
+        reason = error.strerror or "not an HDF5 file, or damaged"
+        raise InputError(f"{path}: cannot be read as a NIR file ({reason})") from None
+    except (KeyError, RuntimeError, TypeError, UnicodeDecodeError, ValueError, MemoryError) as error:
+        raise InputError(f"{path}: damaged NIR file ({' '.join(str(error).split()) or type(error).__name__})") from None
+
+
+@dataclass(frozen=True, eq=False)
+class _Node:
+    """One node of a graph; `str` is how messages begin."""
+
+    where: str
+    name: str
+    kind: str
+    fields: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        return f"{self.where}, node {self.name}"
+
+    def array(self, name: str) -> Floats:
+        """Return a field as finite numbers."""
+        if self.fields.get(name) is None:
+            raise InputError(f"{self}: expected a field {name}, as every {self.kind} has one")
+        try:
+            values = np.asarray(self.fields[name], dtype=np.float64)
+        except (TypeError, ValueError):
+            raise InputError(f"{self}, {name}: expected numbers") from None
+        if not np.isfinite(values).all():
+            raise InputError(f"{self}, {name}: expected finite numbers, not {values[~np.isfinite(values)].flat[0]}")
+        return values
+
+    def matrix(self) -> Floats:
+        """Return the weights, (neurons, rows)."""
+        weight = self.array("weight")
+        if weight.ndim != 2 or 0 in weight.shape:
+            raise InputError(f"{self}, weight: expected a matrix of (outputs, inputs), not the shape {weight.shape}")
+        return weight
+
+    def each(self, name: str, count: int) -> Floats:
+        """Return a field with one value for each of `count` neurons; one for all is repeated."""
+        values = self.array(name)
+        if values.size not in (1, count):
+            raise InputError(f"{self}, {name}: expected 1 or {count} values, not {values.size}")
+        return np.broadcast_to(values.reshape(-1), (count,)).copy()
+
+    @property
+    def size(self) -> int | None:
+        """How many signals pass an Input or Output, None if it does not say."""
+        shape = self.fields.get("shape")
+        return None if shape is None else int(math.prod(self.array("shape").astype(int).reshape(-1).tolist()))
+
+
+@dataclass(eq=False)
+class _Stage:
+    """Synapses, as one matrix and one bias, and the neurons behind them."""
+
+    neurons: _Node
+    weight: Floats
+    bias: Floats
+
+
+def _chain(tree: Mapping[str, Any], where: str) -> list[_Node]:
+    """Put the nodes of a graph, and of those in it, in the order of the signal."""
+    nodes: dict[str, _Node] = {}
+    edges: set[tuple[str, str]] = set()
+    _collect(tree, where, "", nodes, edges)
+    if not nodes:
+        raise InputError(f"{where}: expected nodes; the graph is empty")
+    before: dict[str, list[str]] = {name: [] for name in nodes}
+    after: dict[str, list[str]] = {name: [] for name in nodes}
+    for source, target in sorted(edges):
+        after[source].append(target)
+        before[target].append(source)
+    for name, node in nodes.items():
+        for others, verb in ((after[name], "sends to"), (before[name], "gets from")):
+            if len(others) > 1:
+                raise InputError(
+                    f"{node}: {verb} {' and '.join(others)}; expected one chain, without branches or recurrence"
+                )
+    starts = [name for name in nodes if not before[name]]
+    if not starts:
+        raise InputError(f"{where}, node {next(iter(nodes))}: part of a loop; expected a chain without recurrence")
+    if len(starts) > 1:
+        raise InputError(f"{nodes[starts[1]]}: nothing is sent to it; expected one chain, which begins at {starts[0]}")
+    chain = [nodes[starts[0]]]
+    while after[chain[-1].name]:
+        chain.append(nodes[after[chain[-1].name][0]])
+    if len(chain) < len(nodes):
+        left = next(name for name in nodes if nodes[name] not in chain)
+        raise InputError(f"{nodes[left]}: part of a loop; expected a chain without recurrence")
+    return chain
+
+
+def _collect(
+    tree: Mapping[str, Any], where: str, prefix: str, nodes: dict[str, _Node], edges: set[tuple[str, str]]
+) -> tuple[str, str]:
+    """Collect nodes and edges of a graph; returns the names of those where the signal enters and leaves it."""
+    here = f"{where}, node {prefix.removesuffix('.')}" if prefix else where
+    members = tree.get("nodes")
+    if not isinstance(members, dict) or not members:
+        raise InputError(f"{here}: expected a graph with nodes")
+    ends: dict[str, tuple[str, str]] = {}  # where the signal enters and leaves each member
+    for name, fields in members.items():
+        node = _Node(where, prefix + str(name), _text(fields.get("type")) if isinstance(fields, dict) else "", fields)
+        if not node.kind:
+            raise InputError(f"{node}: expected a node with a type")
+        if node.kind not in _SUPPORTED:
+            raise InputError(f"{node}: {node.kind} is not supported; expected one of {', '.join(_SUPPORTED)}")
+        if node.kind == "NIRGraph":
+            ends[name] = _collect(fields, where, f"{node.name}.", nodes, edges)
+        else:
+            nodes[node.name] = node
+            ends[name] = (node.name, node.name)
+    links = _edges(tree, here)
+    for source, target in links:
+        for name in (source, target):
+            if name not in ends:
+                raise InputError(f"{here}: edge from {source} to {target}, but there is no node {name}")
+        edges.add((ends[source][1], ends[target][0]))
+    return _end(members, links, ends, here, 1), _end(members, links, ends, here, 0)
+
+
+def _end(members: Mapping[str, Any], links: Edges, ends: Mapping[str, tuple[str, str]], here: str, side: int) -> str:
+    """Find where the signal enters (`side` 1: no edge leads there) or leaves (0) a graph."""
+    kind = "Input" if side else "Output"
+    taken = {edge[side] for edge in links}
+    found = [name for name in members if _text(members[name].get("type")) == kind] or [
+        name for name in members if name not in taken
+    ]
+    if len(found) != 1:
+        listed = f" ({', '.join(found)})" if found else ""
+        raise InputError(f"{here}: expected one {kind}, not {len(found)}{listed}; layers must form one chain")
+    return ends[found[0]][1 - side]
+
+
+def _edges(tree: Mapping[str, Any], here: str) -> Edges:
+    """Read the edges of a graph."""
+    edges = tree.get("edges")
+    if edges is None:
+        raise InputError(f"{here}: expected a list of edges")
+    try:
+        return [(_text(source), _text(target)) for source, target in edges]
+    except (TypeError, ValueError):
+        raise InputError(f"{here}: expected edges that are pairs of node names") from None
+
+
+def _stages(chain: list[_Node]) -> list[_Stage]:
+    """Group a chain into layers, and check that the sizes of what follows each other are equal."""
+    out: list[_Stage] = []
+    size: int | None = None  # signals that reach a node
+    weight: Floats | None = None  # of the synapses since the last neurons
+    bias: Floats | None = None
+    for node in chain:
+        if node.kind in _SYNAPSES:
+            weight, bias = _behind(node, weight, bias, size)
+            size = len(weight)
+        elif node.kind in _NEURONS:
+            size = size or node.array("r").size
+            out.append(
+                _Stage(
+                    node, _identity(node, size) if weight is None else weight, np.zeros(size) if bias is None else bias
+                )
+            )
+            weight = bias = None
+        elif node.kind in ("Input", "Output"):
+            if node.size is not None and size is not None and node.size != size:
+                raise InputError(f"{node}, shape: expected {size} signals, not {node.size}")
+            size = size or node.size
+    if not out:
+        raise InputError(f"{chain[-1]}: expected neurons (LIF, IF or LI) before the end of the network")
+    if weight is not None:
+        last = next(node for node in reversed(chain) if node.kind in _SYNAPSES)
+        raise InputError(f"{last}: expected neurons (LIF, IF or LI) behind the last {last.kind}")
+    return out
+
+
+def _behind(node: _Node, weight: Floats | None, bias: Floats | None, size: int | None) -> tuple[Floats, Floats | None]:
+    """Put synapses behind others: the matrix and the bias of both together."""
+    if node.kind == "Scale":
+        scale = node.array("scale")
+        size = size or scale.size
+        own = _identity(node, size) * node.each("scale", size)
+    else:
+        own = node.matrix()
+        if size is not None and own.shape[1] != size:
+            raise InputError(f"{node}, weight: expected {size} columns, one for each input, not {own.shape[1]}")
+    out = own if weight is None else own @ weight
+    if bias is not None:
+        bias = own @ bias
+    if node.kind == "Affine":
+        bias = node.each("bias", len(own)) + (0 if bias is None else bias)
+    return out, bias
+
+
+def _identity(node: _Node, size: int) -> Floats:
+    if size > _MOST:
+        raise InputError(f"{node}: expected at most {_MOST} signals, not {size}")
+    return np.eye(size)
+
+
+def _layer(stage: _Stage, dt: float, reset: str | None, euler: bool) -> LifLayerSpec:
+    """Build the layer of synapses and neurons."""
+    node = stage.neurons
+    own = _own(node.fields, str(node))
+    count = len(stage.weight)
+    names = {"LIF": ("tau", "r", "v_leak", "v_threshold"), "IF": ("r", "v_threshold"), "LI": ("tau", "r", "v_leak")}
+    values: dict[str, Any] = {name: node.each(name, count) for name in names[node.kind]}
+    if node.kind == "IF":
+        values["tau"] = math.inf
+    elif euler:
+        if not (values["tau"] > dt).all():
+            raise InputError(
+                f"{node}, tau: expected more than dt, {dt:g}s, with Euler's method, not {values['tau'].min():g}s"
+            )
+        values["tau"] = -dt / np.log1p(-dt / values["tau"])
+    if node.kind == "LI":
+        reach = np.abs(values["r"]) * (np.abs(stage.weight).sum(axis=1) + np.abs(stage.bias))
+        values["v_threshold"] = values["v_leak"] + (_SILENT * reach.max() or 1.0)
+        values["v_reset"] = values["v_leak"]
+    elif node.fields.get("v_reset") is not None:
+        values["v_reset"] = node.each("v_reset", count)
+    stated = _text(own.get("reset", RESETS[0]))
+    try:
+        return LifLayerSpec(
+            weight=stage.weight,
+            bias=stage.bias,
+            refractory=_number(own, "refractory", str(node), 0.0),
+            reset=reset if reset is not None else stated,
+            **values,
+        )
+    except InputError as error:
+        raise InputError(f"{node}, {error}") from None
+
+
+def _encoding(own: Mapping[str, Any], where: str) -> Encoding | None:
+    """Read how images are shown."""
+    entry = own.get("encoding")
+    if not isinstance(entry, dict):
+        return None
+    return Encoding(
+        mode=_text(entry.get("mode")),
+        decoder=_text(entry.get("decoder")),
+        steps=int(_number(entry, "steps", where, 0)),
+        values=_bytes(entry.get("values"), where),
+    )
+
+
+def _own(fields: Mapping[str, Any], where: str) -> Mapping[str, Any]:
+    """Our entry in the metadata of a graph or a node, empty if there is none."""
+    metadata = fields.get("metadata")
+    if not isinstance(metadata, dict) or _KEY not in metadata:
+        return {}
+    try:
+        own = json.loads(_text(metadata[_KEY]))
+    except ValueError:
+        own = None
+    if not isinstance(own, dict):
+        raise InputError(f"{where}, metadata {_KEY}: expected a JSON object")
+    return own
+
+
+def _cards(node: _Node) -> Iterator[tuple[str, str]]:
+    """Yield name and text of the cards in the metadata of a node."""
+    metadata = node.fields.get("metadata")
+    for name, text in metadata.items() if isinstance(metadata, dict) else ():
+        if name.startswith(_CARD):
+            yield name.removeprefix(_CARD), _text(text)
+
+
+def _number(own: Mapping[str, Any], name: str, where: str, default: float) -> float:
+    """Read a number of our metadata."""
+    try:
+        number = float(own.get(name, default))
+    except (TypeError, ValueError):
+        raise InputError(f"{where}, metadata {_KEY}/{name}: expected a number") from None
+    if not math.isfinite(number):
+        raise InputError(f"{where}, metadata {_KEY}/{name}: expected a finite number, not {number}")
+    return number
+
+
+def _text(value: Any) -> str:
+    """Return a text of a file, which may come as bytes."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return value if isinstance(value, str) else ""
+
+
+def _bytes(values: Any, where: str) -> NDArray[np.uint8]:
+    """Return a list of our metadata as bytes."""
+    try:
+        return np.array(bytearray(values), dtype=np.uint8)
+    except (TypeError, ValueError):
+        raise InputError(f"{where}, metadata {_KEY}/values: expected whole numbers from 0 to 255") from None

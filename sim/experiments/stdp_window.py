@@ -1,0 +1,118 @@
+"""The learning window of one STDP synapse, pair by pair (yu-tio2, Fig. 3c and eq. 1)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from memtwin.sim.backends import Run
+from memtwin.sim.errors import InputError
+from memtwin.sim.experiments.base import Experiment, Option, Settings
+from memtwin.sim.figures import COLOURS, axis, panels
+from memtwin.sim.recording import Recording
+from memtwin.sim.stdp.circuit import StdpSpec
+from memtwin.sim.stdp.recording import StdpRecording
+from memtwin.sim.stdp.trains import SpikeTrains
+
+__all__ = ["STDP_CARDS", "STEP", "StdpWindow"]
+
+STDP_CARDS: Mapping[str, str] = {"memristor": "ag-tio2"}
+STEP = Option(1e-3, "s", "time between two possible spikes")
+
+_AGES = (1e-3, 2e-3, 5e-3, 10e-3, 20e-3, 40e-3, 60e-3, 80e-3, 100e-3, 120e-3, 150e-3)  # s
+_KICK = 0.01  # V; an input alone must not make the neuron spike
+
+
+class StdpWindow(Experiment):
+    """One input spike and one forced output spike, at every distance, on a synapse of its own.
+
+    The conductance is read before and after. `dt` is positive where the input comes first.
+    """
+
+    name = "stdp-window"
+    title = "The STDP window of the Ag/TiO2/Pt synapse"
+    source = "yu-tio2, Fig. 3 (c) and eq. (1)"
+    cards = STDP_CARDS
+    common = {"step": STEP}  # noqa: RUF012
+
+    def plan(self, settings: Settings) -> dict[str, Run]:
+        """Plan a silent epoch, after which the conductance is read, and the pair; one trial is one distance."""
+        step, device = settings.options["step"], settings.cards["memristor"]
+        distances = _distances(step)
+        repeats = settings.trials or 1
+        length = int(np.abs(distances).max()) + 1
+        inputs, forced = (np.zeros((distances.size, 2, length, 1), dtype=np.uint8) for _ in range(2))
+        pairs = np.arange(distances.size)
+        inputs[pairs, 1, np.maximum(-distances, 0)] = 1
+        forced[pairs, 1, np.maximum(distances, 0)] = 1
+        trains = SpikeTrains(
+            inputs=np.tile(inputs, (repeats, 1, 1, 1)),
+            forced=np.tile(forced, (repeats, 1, 1, 1)),
+            learn=np.ones((distances.size * repeats, 2), dtype=np.uint8),
+        )
+        spec = StdpSpec(
+            device=device,
+            g_initial=np.array([[device["g_initial"]]]),
+            kick=_KICK,
+            step=step,
+            c2c=settings.spread,
+        )
+        return {"pairs": Run(spec=spec, program=trains, seed=settings.seed)}
+
+    def analyse(
+        self, settings: Settings, runs: Mapping[str, Run], recordings: Mapping[str, Recording]
+    ) -> dict[str, Any]:
+        """Compare every relative change with ``W exp(-|dt| / tau)``; of several trials their mean."""
+        recording = recordings["pairs"]
+        assert isinstance(recording, StdpRecording)
+        step, device = settings.options["step"], settings.cards["memristor"]
+        dt = _distances(step) * step
+        before, after = recording.history[:, :, 0, 0].T
+        change = (after / before - 1).reshape(-1, dt.size).mean(axis=0)
+        error = change / _law(device, dt) - 1
+        keys = [f"{value:g}" for value in dt]
+        return {
+            "window": dict(zip(keys, error.tolist(), strict=True)),
+            "max_error": float(np.abs(error).max()),
+            "change_percent": dict(zip(keys, (100 * change).tolist(), strict=True)),
+            "trials": settings.trials or 1,
+        }
+
+    def figures(
+        self,
+        settings: Settings,
+        runs: Mapping[str, Run],
+        recordings: Mapping[str, Recording],
+        results: Mapping[str, Any],
+    ) -> dict[str, Figure]:
+        """Draw the changes over the law, and the relative errors."""
+        device = settings.cards["memristor"]
+        figure, (window, error) = panels("yu-tio2, Fig. 3c: STDP window", 2, height=4.5, ratios=(3, 1))
+        dt = np.array([float(key) for key in results["window"]])
+        for side in (-1, 1):
+            fine = side * np.linspace(0.5e-3, np.abs(dt).max(), 300)
+            label = "W exp(-|dt| / tau)" if side > 0 else None
+            window.plot(1e3 * fine, 100 * _law(device, fine), color=COLOURS[0], linewidth=1.2, label=label)
+        window.plot(1e3 * dt, list(results["change_percent"].values()), "o", color=COLOURS[1], ms=4, label="measured")
+        window.legend(fontsize=7, frameon=False)
+        axis(window, "", "change of G (%)")
+        error.plot(1e3 * dt, 100 * np.array(list(results["window"].values())), "o", color=COLOURS[1], ms=3)
+        axis(error, "dt (ms), positive: input first", "error (%)")
+        return {"fig3c-window": figure}
+
+
+def _distances(step: float) -> np.ndarray:
+    """Distances in steps, rising, without 0."""
+    ages = np.rint(np.array(_AGES) / step).astype(np.int64)
+    ages = np.unique(ages[ages > 0])
+    if ages.size < 2:
+        raise InputError(f"option step: expected at most {_AGES[-2]:g} s, not {step:g} s")
+    return np.concatenate([-ages[::-1], ages])
+
+
+def _law(device: Any, dt: np.ndarray) -> np.ndarray:
+    """Relative change of the conductance by a pair of spikes `dt` (s) apart: eq. (1) with its signs put right."""
+    potentiation = device["w_plus"] / 100 * np.exp(-np.abs(dt) / device["tau1"])
+    depression = device["w_minus"] / 100 * np.exp(-np.abs(dt) / device["tau2"])
+    return np.where(dt > 0, potentiation, -depression)

@@ -1,0 +1,127 @@
+"""The encoder: events of layer 1 from the entries of images (docs/lif-arithmetic.md, section 3).
+
+All backends show the same events, so that they can be compared. Many images are encoded side by side, also those of one
+trial, which share a generator: how often it steps in an image is known before, unless an image may end early.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memtwin.sim.errors import InputError
+from memtwin.sim.lif import xorshift
+from memtwin.sim.lif.images import Images
+from memtwin.sim.lif.network import LayerSample, LifSpec
+
+__all__ = ["Encoder", "Wave"]
+
+_TOGETHER = 2048  # images in a wave; more need memory and gain nothing
+
+
+class Wave:
+    """Images that are shown side by side, J of them.
+
+    Attributes
+    ----------
+    trial, presentation : int64 array (J,)
+        Which images.
+    steps : int64 array (J,)
+        For how many steps each is shown.
+    events : float32 array (J, rows + 1)
+        1 where there is an event in the step taken last. The last column is where entries go that are not there.
+    state : uint32 array (J,)
+        Generators.
+    """
+
+    def __init__(
+        self,
+        images: Images,
+        trial: NDArray[np.int64],
+        presentation: NDArray[np.int64],
+        rows: int,
+        state: xorshift.States,
+    ) -> None:
+        self.trial, self.presentation, self.state = trial, presentation, state
+        self.steps = images.steps[trial, presentation]
+        self._latency = images.mode == "latency"
+        value = images.value[trial, presentation]
+        entries = np.count_nonzero(value, axis=1)
+        width = int(entries.max(initial=0))
+        value, row = value[:, :width], images.row[trial, presentation, :width]
+        # An odd last entry has an empty partner.
+        self._value = np.pad(value, ((0, 0), (0, width % 2)))
+        row = np.pad(np.where(value > 0, row, rows).astype(np.int64), ((0, 0), (0, width % 2)), constant_values=rows)
+        self._place = row + np.arange(trial.size)[:, None] * (rows + 1)
+        self._pairs = (entries + 1) // 2
+        self.events = np.zeros((trial.size, rows + 1), dtype=np.float32)
+
+    @property
+    def draws(self) -> NDArray[np.int64]:
+        """How often the generator of each image steps, if it is shown to its end."""
+        return np.zeros_like(self.steps) if self._latency else self.steps * self._pairs
+
+    def step(self, number: int, live: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Set `events` to those of step `number`; returns how many there are, (J,).
+
+        The generators of images that are not `live` (J,) stay; their events have no meaning.
+        """
+        if self._latency:
+            spikes = self._value == number + 1
+        else:
+            numbers = xorshift.stream(self.state, self._value.shape[1] // 2)
+            spikes = np.empty(self._value.shape, dtype=bool)
+            spikes[:, ::2] = (numbers & 255) < self._value[:, ::2]
+            spikes[:, 1::2] = (numbers >> 16 & 255) < self._value[:, 1::2]
+            moves = np.flatnonzero(live & (self._pairs > 0))
+            self.state[moves] = numbers[moves, self._pairs[moves] - 1]
+        # Every entry writes its row, so that nothing is left of the step before.
+        self.events.reshape(-1)[self._place] = spikes
+        return np.count_nonzero(spikes, axis=1)
+
+
+class Encoder:
+    """Takes the generator of every trial from image to image.
+
+    Raises
+    ------
+    InputError
+        If an image has more entries than the encoder holds, or a row that layer 1 does not have.
+    """
+
+    def __init__(self, spec: LifSpec, images: Images, sample: LayerSample) -> None:
+        self.rows = spec.layers[0].rows
+        self.images = images
+        self._state = sample.seed.copy()
+        most, highest = int(images.entries.max()), int(images.row.max(initial=0))
+        if most > spec.capacity:
+            raise InputError(
+                f"images: expected at most {spec.capacity} entries (capacity of the encoder), not {most}; "
+                "raise the capacity, or leave out faint pixels"
+            )
+        if highest >= self.rows:
+            raise InputError(f"images: expected rows below {self.rows} (rows of layer 1), not {highest}")
+
+    def waves(self) -> Iterator[Wave]:
+        """Yield all images, in waves; a wave must be run to its end before the next is asked for."""
+        trials, presentations = self.images.steps.shape
+        if self.images.mode == "rate" and self.images.decoder == "first spike":
+            # Where the generator is depends on when the image before was over.
+            for presentation in range(presentations):
+                for start in range(0, trials, _TOGETHER):
+                    trial = np.arange(start, min(start + _TOGETHER, trials))
+                    yield from self._wave(trial, np.full_like(trial, presentation))
+        else:
+            for start in range(0, trials * presentations, _TOGETHER):
+                image = np.arange(start, min(start + _TOGETHER, trials * presentations))
+                yield from self._wave(image // presentations, image % presentations)
+
+    def _wave(self, trial: NDArray[np.int64], presentation: NDArray[np.int64]) -> Iterator[Wave]:
+        wave = Wave(self.images, trial, presentation, self.rows, self._state[trial])
+        # Images of one trial follow each other: each starts where the one before will have ended.
+        before = np.cumsum(wave.draws) - wave.draws
+        first = np.searchsorted(trial, trial)  # place of the first image of the same trial
+        wave.state = xorshift.jump(wave.state, before - before[first])
+        yield wave
+        last = np.append(np.diff(trial) > 0, True)
+        self._state[trial[last]] = wave.state[last]

@@ -1,0 +1,185 @@
+"""What is simulated: layers of leaky integrate-and-fire neurons with signed weights (yu-tio2, eq. 2 and Fig. 5)."""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from memtwin.sim.errors import InputError
+
+__all__ = ["RESETS", "LayerSample", "LifLayerSpec", "LifSpec"]
+
+RESETS = ("value", "subtract")
+
+_MOST_ROWS = 1024  # a row number has 10 bits
+_MOST_HOLD = 255
+_PER_NEURON = ("tau", "r", "v_leak", "v_threshold", "v_reset", "bias")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LifLayerSpec:
+    """One layer: synapses and the neurons behind them, in the terms of NIR.
+
+    Between spikes ``tau dv/dt = v_leak - v + r I``, with `I` the sum of `bias` and the weights of the inputs that
+    spike. In a step `dt` in which `I` is constant this is exactly ``v' = v_leak + (v - v_leak) a + r (1 - a) I`` with
+    ``a = exp(-dt / tau)``. With an infinite `tau` it is NIR's IF, ``dv/dt = r I``, so ``v' = v + r I dt``.
+    A neuron spikes in a step that ends with ``v > v_threshold``. Every image starts at `v_leak`.
+
+    Parameters
+    ----------
+    weight : float array (neurons, rows)
+        Input current of a spike.
+    tau : float or array (neurons,)
+        Membrane time constant, s; may be infinite.
+    r, v_leak, v_threshold, v_reset, bias : float or array (neurons,)
+        Resistance, rest, threshold, value after a spike, and constant input current.
+    refractory : float
+        Time after a spike in which the membrane holds, s; a whole number of steps, at most 255.
+    reset : str
+        ``"value"`` sets the membrane to `v_reset`; ``"subtract"`` lowers it by ``v_threshold - v_leak``.
+    lanes : int
+        Columns that the gateware adds up per clock; no influence on results.
+
+    Raises
+    ------
+    InputError
+        If a shape or a value is not possible.
+    """
+
+    weight: NDArray[np.float64]
+    tau: NDArray[np.float64] | float
+    r: NDArray[np.float64] | float = 1.0
+    v_leak: NDArray[np.float64] | float = 0.0
+    v_threshold: NDArray[np.float64] | float = 1.0
+    v_reset: NDArray[np.float64] | float = 0.0
+    bias: NDArray[np.float64] | float = 0.0
+    refractory: float = 0.0
+    reset: str = "value"
+    lanes: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("weight", *_PER_NEURON):
+            object.__setattr__(self, name, _numbers(name, getattr(self, name)))
+        shape = self.weight.shape
+        if len(shape) != 2 or 0 in shape:
+            raise InputError(f"weight: expected a matrix of (neurons, rows), not the shape {shape}")
+        if max(shape) > _MOST_ROWS:
+            raise InputError(f"weight: expected at most {_MOST_ROWS} rows and neurons, not the shape {shape}")
+        if not np.isfinite(self.weight).all():
+            raise InputError("weight: expected finite numbers")
+        for name in _PER_NEURON:
+            values = getattr(self, name)
+            if values.shape not in ((), (self.neurons,)):
+                raise InputError(
+                    f"{name}: expected one value, or {self.neurons} (neurons), not the shape {values.shape}"
+                )
+            if np.isnan(values).any() or (name != "tau" and np.isinf(values).any()):
+                raise InputError(f"{name}: expected finite numbers")
+            if name in ("tau", "r") and not (values > 0).all():
+                raise InputError(f"{name}: expected more than 0, not {values.min():g}")
+        if not (self.per_neuron("v_threshold") > self.per_neuron("v_leak")).all():
+            raise InputError("v_threshold: expected more than v_leak; a neuron at rest must not spike")
+        if self.reset not in RESETS:
+            raise InputError(f"reset: expected one of {', '.join(RESETS)}, not {self.reset!r}")
+        if not 0 <= self.refractory < math.inf:
+            raise InputError(f"refractory: expected zero or more, not {self.refractory:g}s")
+        if not 1 <= self.lanes <= self.neurons:
+            raise InputError(f"lanes: expected 1 to {self.neurons} (neurons), not {self.lanes}")
+
+    @property
+    def neurons(self) -> int:
+        """Number of neurons."""
+        return self.weight.shape[0]
+
+    @property
+    def rows(self) -> int:
+        """Number of inputs."""
+        return self.weight.shape[1]
+
+    def per_neuron(self, name: str) -> NDArray[np.float64]:
+        """Return a parameter as an array (neurons,)."""
+        return np.broadcast_to(getattr(self, name), (self.neurons,))
+
+
+def _numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
+    """Return `values` as an array."""
+    try:
+        return np.array(values, dtype=float)
+    except (TypeError, ValueError):
+        raise InputError(f"{name}: expected numbers, in an array of one shape") from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerSample:
+    """What chance decides in every trial: `seed` (trials,), where the generator of the layer's encoder starts.
+
+    Only layer 1 has an encoder. LIF neurons and their weights are the same in every trial.
+    """
+
+    seed: NDArray[np.uint32]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LifSpec:
+    """Layers in the order of the signal.
+
+    Parameters
+    ----------
+    layers : tuple of LifLayerSpec
+        Layer 1 first; the rows of a later layer are the neurons of the one before.
+    dt : float
+        One step, s.
+    weight_bits : int
+        Bits of a signed weight, 2 to 16.
+    capacity : int, optional
+        Entries of the encoder, an even number: the most pixels of an image that are not zero. By default all rows of
+        layer 1.
+
+    Raises
+    ------
+    InputError
+        If the layers do not fit together, or a value is out of range.
+    """
+
+    package: ClassVar[str] = "memtwin.sim.lif"  # of the backends that run it
+
+    layers: tuple[LifLayerSpec, ...]
+    dt: float
+    weight_bits: int = 6
+    capacity: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.layers:
+            raise InputError("layers: expected at least one")
+        for before, after in zip(self.layers, self.layers[1:], strict=False):
+            if after.rows != before.neurons:
+                raise InputError(
+                    f"a layer of {before.neurons} neurons must be followed by one of as many rows, not {after.rows}"
+                )
+        if not 0 < self.dt < math.inf:
+            raise InputError(f"dt: expected more than 0, not {self.dt:g}s")
+        if not 2 <= self.weight_bits <= 16:
+            raise InputError(f"weight_bits: expected 2 to 16, not {self.weight_bits}")
+        for number, layer in enumerate(self.layers, 1):
+            if round(layer.refractory / self.dt) > _MOST_HOLD:
+                raise InputError(
+                    f"layer {number}, refractory: expected at most {_MOST_HOLD} steps ({_MOST_HOLD * self.dt:g}s), "
+                    f"not {layer.refractory:g}s; use a longer dt"
+                )
+        if self.capacity == 0:
+            object.__setattr__(self, "capacity", self.layers[0].rows + self.layers[0].rows % 2)
+        if self.capacity < 2 or self.capacity % 2 or self.capacity > _MOST_ROWS:
+            raise InputError(f"capacity: expected an even number from 2 to {_MOST_ROWS}, not {self.capacity}")
+
+    def sample(self, *, trials: int, seed: int) -> list[LayerSample]:
+        """Draw the seeds of every trial; trial `t` of seed `s` is trial 0 of seed `s + t`."""
+        out = []
+        for number in range(len(self.layers)):
+            draws = [
+                np.random.default_rng([seed + trial, number]).integers(1, 2**32, dtype=np.uint64)
+                for trial in range(trials)
+            ]
+            out.append(LayerSample(seed=np.array(draws, dtype=np.uint32)))
+        return out

@@ -1,0 +1,130 @@
+"""Physics of LIF networks: float64 and the weights as they are, with the events that the encoder shows all backends.
+
+In a step the input current is constant, and the membrane follows the exact exponential of yu-tio2, eq. (2).
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from memtwin.sim.backends import Progress, Run
+from memtwin.sim.lif import trace
+from memtwin.sim.lif.course import History, follow
+from memtwin.sim.lif.encoder import Encoder
+from memtwin.sim.lif.network import LifLayerSpec
+from memtwin.sim.lif.recording import LifRecording
+from memtwin.sim.recording import Event, LayerRecording, Waveform
+
+__all__ = ["Layer", "charge", "interval", "run"]
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+def run(job: Run, progress: Progress | None = None) -> LifRecording:
+    """Run `job` in float64.
+
+    Returns
+    -------
+    LifRecording
+        Without `words` and `clocks`. Where an image can end with the first spike in mode ``"rate"``, it may end in
+        another step than in the integers; from then on the generator shows other events.
+
+    Raises
+    ------
+    InputError
+        If an image does not fit the encoder.
+    """
+    spec, images = job.spec, job.program
+    neurons = [Layer(layer, spec.dt) for layer in spec.layers]
+    course = follow(Encoder(spec, images, job.sample()[0]), neurons, record=job.record, progress=progress)
+    layers = []
+    for number, layer in enumerate(spec.layers):
+        spikes = course.spikes[number]
+        weight = np.broadcast_to(np.asarray(layer.weight, dtype=float), (images.trials, layer.neurons, layer.rows))
+        out = LayerRecording(fires=spikes, spikes=spikes.copy(), conductance=weight)
+        for history in course.history:
+            wave, events = _waveform(history, number, spec.dt)
+            out.waveform.append(wave)
+            out.events.append(events)
+            out.learning.append([])
+        layers.append(out)
+    return LifRecording(
+        backend="physics",
+        layers=layers,
+        periods=course.steps,
+        time_s=course.steps.sum(axis=1) * spec.dt,
+        answers=course.answers,
+    )
+
+
+class Layer:
+    """Membranes of one layer in a wave of images; see `memtwin.sim.lif.course.Neurons`."""
+
+    def __init__(self, layer: LifLayerSpec, dt: float) -> None:
+        self.neurons = layer.neurons
+        self._weight = np.asarray(layer.weight, dtype=float).T
+        self._bias, self._v_leak, self._v_reset, self._v_threshold = (
+            layer.per_neuron(name) for name in ("bias", "v_leak", "v_reset", "v_threshold")
+        )
+        tau, r = layer.per_neuron("tau"), layer.per_neuron("r")
+        self._keeps = np.exp(-dt / tau)
+        self._drive = np.where(np.isinf(tau), r * dt, r * (1 - self._keeps))
+        self._subtract = layer.reset == "subtract"
+        self._refractory = round(layer.refractory / dt)
+
+    def begin(self, trial: NDArray[np.int64]) -> None:
+        """Begin images, which belong to `trial` (J,)."""
+        shape = (trial.size, self.neurons)
+        self.v = np.broadcast_to(self._v_leak, shape).copy()
+        self.u = self.v
+        self.hold = np.zeros(shape, dtype=np.int64)
+
+    def step(self, events: NDArray[np.float32], live: Bools) -> Bools:
+        """Take a step with the inputs `events` (J, rows); returns who spikes, (J, neurons)."""
+        current = events.astype(float) @ self._weight + self._bias
+        self.u = self._v_leak + (self.v - self._v_leak) * self._keeps + self._drive * current
+        free = self.hold == 0
+        spikes = free & (self.u > self._v_threshold)
+        after = self.u - (self._v_threshold - self._v_leak) if self._subtract else self._v_reset
+        self.v = np.where(free, np.where(spikes, after, self.u), self.v)
+        self.hold = np.where(spikes, self._refractory, self.hold - ~free)
+        return spikes
+
+
+def _waveform(history: list[History], number: int, dt: float) -> tuple[Waveform, list[Event]]:
+    """Put the images of one trial one after the other."""
+    v, spike, hold = (
+        np.concatenate([getattr(image, name)[number] for image in history]) for name in ("v", "spike", "hold")
+    )
+    events = np.concatenate([image.events for image in history]) if number == 0 else None
+    return trace.waveform(v, spike, hold, dt, events)
+
+
+def charge(time: ArrayLike, current: ArrayLike, *, tau: float, r: float = 1.0, v_leak: float = 0.0) -> Floats:
+    """Membrane under a constant current from rest: ``v_leak + r I (1 - exp(-t / tau))``.
+
+    This solves yu-tio2, eq. (2), with ``u(0) = u_rest``. Eq. (3) there prints ``-u_rest`` for the first term, which
+    does not: at t = 0 it would start below 0.
+    """
+    return v_leak - r * np.asarray(current, dtype=float) * np.expm1(-np.asarray(time, dtype=float) / tau)
+
+
+def interval(
+    current: ArrayLike,
+    *,
+    tau: float,
+    r: float = 1.0,
+    v_leak: float = 0.0,
+    v_threshold: float = 1.0,
+    v_reset: float = 0.0,
+    refractory: float = 0.0,
+) -> Floats:
+    """Time between two spikes under a constant current, s; infinite if the membrane never gets above the threshold.
+
+    With `v_reset` at `v_leak` and no refractory period, also the time of the first spike.
+    """
+    end = v_leak + r * np.asarray(current, dtype=float)
+    reaches = end > v_threshold
+    with np.errstate(divide="ignore", invalid="ignore"):
+        time = tau * np.log((end - v_reset) / (end - v_threshold))
+    return np.where(reaches, refractory + time, np.inf)

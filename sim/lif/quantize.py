@@ -1,0 +1,166 @@
+"""Quantiser of LIF networks: from weights and parameters to the integers of docs/lif-arithmetic.md, section 1."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memtwin.sim.errors import InputError
+from memtwin.sim.lif.images import DECODERS, MODES, Images
+from memtwin.sim.lif.network import RESETS, LayerSample, LifLayerSpec, LifSpec
+from memtwin.sim.quantize import LayerCoefficients, QuantisedParameter
+
+__all__ = ["image_words", "power_up_words", "quantize", "v_unit", "weight_unit"]
+
+_HEADROOM = 8  # how far beyond the threshold the membrane can go
+_MOST_SHIFT = 15
+_COARSE = 16  # units of the membrane in a unit of the threshold
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+def quantize(spec: LifSpec, sample: list[LayerSample]) -> list[LayerCoefficients]:
+    """Quantise every layer.
+
+    Returns
+    -------
+    list of LayerCoefficients
+        Signed words are in two's complement of 16 bits; `g_lsb` is the weight of one level. The report has the
+        neuron (synapse) with the largest error, and how many are out of range, for each parameter.
+
+    Raises
+    ------
+    InputError
+        If a value cannot be represented; the message names the layer and the field.
+    """
+    trials = sample[0].seed.size
+    return [_layer(spec, number, layer, trials) for number, layer in enumerate(spec.layers, 1)]
+
+
+def weight_unit(layer: LifLayerSpec, bits: int) -> float:
+    """Weight of one level: 1 if all weights are whole numbers that fit, else such that the largest one just fits."""
+    largest, top = float(np.abs(layer.weight).max()), 2 ** (bits - 1) - 1
+    if largest <= top and (np.rint(layer.weight) == layer.weight).all():
+        return 1.0
+    return largest / top
+
+
+def v_unit(layer: LifLayerSpec) -> float:
+    """Membrane voltage of one unit of `v`: the smallest power of two with which 19 bits hold eight thresholds."""
+    distances = [layer.per_neuron(name) - layer.per_neuron("v_leak") for name in ("v_threshold", "v_reset")]
+    return 2.0 ** math.ceil(math.log2(_HEADROOM * np.abs(distances).max() / (2**19 - 1)))
+
+
+def power_up_words(sample: list[LayerSample], images: Images, trial: int) -> dict[str, list[int]]:
+    """Words of the encoder and the decoder that hold for a whole trial, by name."""
+    seed = int(sample[0].seed[trial])
+    return {
+        "encoder.seed_low": [seed & 0xFFFF],
+        "encoder.seed_high": [seed >> 16],
+        "encoder.mode": [MODES.index(images.mode)],
+        "decoder": [DECODERS.index(images.decoder)],
+    }
+
+
+def image_words(images: Images, trial: int, presentation: int) -> dict[str, list[int]]:
+    """Words of the encoder that hold for one image, by name; words beyond its entries do not matter."""
+    value = images.value[trial, presentation]
+    entries = np.count_nonzero(value)
+    return {
+        "encoder.entry_row": images.row[trial, presentation, :entries].tolist(),
+        "encoder.entry_value": value[:entries].tolist(),
+        "encoder.entries": [entries],
+    }
+
+
+def _layer(spec: LifSpec, number: int, layer: LifLayerSpec, trials: int) -> LayerCoefficients:
+    unit, level = v_unit(layer), weight_unit(layer, spec.weight_bits)
+    q = _Rounding(trials, level)
+    tau, r, v_leak = (layer.per_neuron(name) for name in ("tau", "r", "v_leak"))
+
+    q.put("weight", "", layer.weight.T, level, bits=spec.weight_bits, signed=True)
+
+    # What a step forgets, and what it makes of a current: both exact for a current that is constant in the step.
+    forgets = -np.expm1(-spec.dt / tau)
+    drive = np.where(np.isinf(tau), spec.dt * r, forgets * r)  # V per unit of current
+    leak = q.words_of("leak", forgets, 2.0**-16)
+    if (np.isfinite(tau) & (leak == 0)).any():
+        raise InputError(
+            f"layer {number}, tau: expected at most {spec.dt * 2**17:g}s (2**17 steps) or infinity, "
+            f"not {tau[np.isfinite(tau)].max():g}s; use a longer dt"
+        )
+    got = np.where(leak == 0, np.inf, -spec.dt / np.log1p(-np.maximum(leak, 1) * 2.0**-16))
+    q.tell("tau", "s", tau, got, q.outside["leak"])
+    gain = drive * level / unit
+    shift = min(_MOST_SHIFT, max(0, math.floor(math.log2(65535 / gain.max()))))
+    words = q.words_of("gain", gain, 2.0**-shift)
+    if (words == 0).any():
+        raise InputError(
+            f"layer {number}, r: a level of weight moves the membrane by {gain.min() * unit:g}, less than the gateware "
+            f"can represent next to the threshold; use fewer weight_bits, a longer dt or a lower threshold"
+        )
+    q.tell("r", "", r, r * words * 2.0**-shift / gain, q.outside["gain"])
+    q.words["gain_shift"] = _constant(trials, shift)
+    bias = q.words_of("bias", drive * layer.per_neuron("bias"), unit, signed=True)
+    q.tell("bias", "", layer.per_neuron("bias"), bias * unit / drive, q.outside["bias"])
+
+    # The membrane is counted from v_leak.
+    threshold = q.words_of("threshold", layer.per_neuron("v_threshold") - v_leak, _COARSE * unit)
+    q.tell("v_threshold", "", layer.per_neuron("v_threshold"), v_leak + threshold * _COARSE * unit, 0)
+    distance = layer.per_neuron("v_reset") - v_leak
+    if np.ptp(distance) > 1e-9 * np.abs(distance).max():
+        raise InputError(f"layer {number}, v_reset: expected the same distance from v_leak in all neurons of a layer")
+    reset = q.words_of("v_reset", distance[:1], _COARSE * unit, signed=True)
+    q.words["v_reset"] = q.words["v_reset"][:, 0]
+    q.tell("v_reset", "", layer.per_neuron("v_reset"), v_leak + reset * _COARSE * unit, 0)
+
+    steps = round(layer.refractory / spec.dt)
+    q.words["refractory"] = _constant(trials, steps)
+    q.tell("refractory", "s", np.array([layer.refractory]), np.array([steps * spec.dt]), 0)
+    q.words["options"] = _constant(trials, RESETS.index(layer.reset))
+    structure = {
+        "rows": layer.rows,
+        "neurons": layer.neurons,
+        "lanes": layer.lanes,
+        "weight_bits": spec.weight_bits,
+    }
+    return LayerCoefficients(structure=structure, words=q.words, g_lsb=level, report=q.report)
+
+
+def _constant(trials: int, value: int) -> Ints:
+    return np.full(trials, value, dtype=np.int64)
+
+
+class _Rounding:
+    """Rounds values into words, the same in every trial, and keeps the report."""
+
+    def __init__(self, trials: int, level: float) -> None:
+        self._trials = trials
+        self.words: dict[str, Ints] = {}
+        self.outside: dict[str, int] = {}
+        self.report: list[QuantisedParameter] = []
+
+    def words_of(self, name: str, values: Floats, unit: float, *, bits: int = 16, signed: bool = False) -> Ints:
+        """Round ``values / unit`` into words of `bits` bits, saturating; returns them as numbers."""
+        ideal = np.rint(values / unit)
+        bottom, top = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
+        self.outside[name] = int(np.count_nonzero((ideal < bottom) | (ideal > top)))
+        numbers = ideal.clip(bottom, top).astype(np.int64)
+        self.words[name] = np.broadcast_to(numbers.reshape(-1) & 0xFFFF, (self._trials, numbers.size))
+        return numbers
+
+    def put(self, name: str, unit_name: str, values: Floats, unit: float, **how) -> None:
+        """Round as `words_of`, and tell of it."""
+        numbers = self.words_of(name, values, unit, **how)
+        self.tell(name, unit_name, values, numbers * unit, self.outside[name])
+
+    def tell(
+        self, name: str, unit: str, asked: NDArray[np.floating], got: NDArray[np.floating], saturated: int
+    ) -> None:
+        """Add a line to the report: of all values the one with the largest error."""
+        asked, got = np.broadcast_arrays(asked, got)
+        with np.errstate(invalid="ignore"):
+            error = np.nan_to_num(np.abs(got - asked), nan=0.0)  # infinite as asked
+        worst = np.unravel_index(np.argmax(error), error.shape)
+        self.report.append(QuantisedParameter(name, unit, float(asked[worst]), float(got[worst]), saturated))

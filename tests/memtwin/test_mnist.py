@@ -1,0 +1,78 @@
+"""The trained network on images: MNIST where MEMTWIN_DATA names it, else drawn digits in files like MNIST's."""
+
+import os
+
+import numpy as np
+import pytest
+
+from memtwin import api
+from memtwin.data import draw_digits
+from memtwin.sim import backends
+from memtwin.sim.compare import compare
+from memtwin.sim.errors import InputError
+
+IMAGES = 30
+
+
+def idx(array):
+    """An IDX file of unsigned bytes."""
+    head = bytes([0, 0, 8, array.ndim]) + b"".join(size.to_bytes(4, "big") for size in array.shape)
+    return head + array.astype(np.uint8).tobytes()
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    if os.environ.get("MEMTWIN_DATA"):
+        return os.environ["MEMTWIN_DATA"]
+    folder = tmp_path_factory.mktemp("drawn")
+    digits = draw_digits(200, seed=1)
+    (folder / "t10k-images-idx3-ubyte").write_bytes(idx(digits.images.reshape(-1, 28, 28)))
+    (folder / "t10k-labels-idx1-ubyte").write_bytes(idx(digits.labels))
+    return str(folder)
+
+
+def test_gateware_is_the_model_in_every_spike_and_membrane(data):
+    experiment = api.experiment("mnist")
+    settings = experiment.settings(assignments=(f"data={data}", f"images={IMAGES}"), seed=3)
+    job = experiment.plan(settings)["test"]
+    recorded = backends.Run(spec=job.spec, program=job.program, seed=job.seed, record=True)
+    model, rtl = (backends.run(recorded, backend) for backend in ("model", "rtl"))
+    found = compare(recorded, model, rtl)
+    assert found["equal"], found["first_difference"]
+    assert found["ticks"] == 20 * IMAGES
+    assert (model.answers == rtl.answers).all()
+
+    results = experiment.analyse(settings, {"test": job}, {"test": rtl})
+    assert results["images"] == IMAGES
+    assert results["bits"] <= 6
+    assert results["sops_per_clock"] > 5
+    # One clock for an event of all ten neurons, and some 30 more a step.
+    assert results["clocks_per_image"] < results["sops_per_image"] / 10 + 20 * 45
+
+
+def test_the_shipped_network_reads_digits(data):
+    outcome = api.run("mnist", assignments=[f"data={data}", "images=200"])
+    # Drawn digits are not what it was trained for.
+    least = 0.9 if os.environ.get("MEMTWIN_DATA") else 0.3
+    assert outcome.results["accuracy"] >= least
+    assert (outcome.results["steps"], outcome.results["encoding"]) == (20, "rate")
+
+
+def test_other_encoder_seeds_show_other_spikes(data):
+    outcomes = [api.run("mnist", assignments=[f"data={data}", "images=100"], seed=seed) for seed in (0, 0, 1)]
+    assert outcomes[0].results == outcomes[1].results
+    assert outcomes[2].results["encoder_seed"] == 1
+
+
+@pytest.mark.parametrize(
+    ("assignments", "message"),
+    [
+        (["net=none.nir"], "network none.nir: expected a NIR file, or one of mnist-784x10"),
+        (["images=0"], "option images: expected 1 to"),
+        (["data=/nowhere"], "/nowhere"),
+    ],
+)
+def test_bad_input_is_one_clear_line(data, assignments, message):
+    with pytest.raises(InputError, match=message) as error:
+        api.run("mnist", assignments=[f"data={data}", *assignments])
+    assert "\n" not in str(error.value)

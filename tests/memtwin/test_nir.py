@@ -1,0 +1,400 @@
+"""NIR files: what is written comes back with the same spikes; what others wrote is read, or refused in a line."""
+
+import dataclasses
+import json
+import math
+
+import h5py
+import nir
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from memtwin.networks import Encoding, StoredNetwork, card_text
+from memtwin.nir_io import graph_of, load_network, read_nir, write_nir
+from memtwin.nir_recording import data_of, write_recording
+from memtwin.sim.backends import Run, run
+from memtwin.sim.cards import card_names, load_card
+from memtwin.sim.errors import InputError
+from memtwin.sim.lif.images import Images
+from memtwin.sim.lif.network import LifLayerSpec, LifSpec
+
+
+def model(spec, program, *, record=False):
+    return run(Run(spec=spec, program=program, seed=3, record=record), "model")
+
+
+def images(rows, *, count=12, steps=10, seed=0):
+    pixels = np.random.default_rng(seed).integers(0, 256, (count, rows), dtype=np.uint8)
+    return Images.bernoulli(pixels, steps=steps)
+
+
+def random_network(seed, *, reset="value", leaky=True, bits=6):
+    rng = np.random.default_rng(seed)
+    layers = []
+    for neurons, rows in ((9, 16), (4, 9)):
+        layers.append(
+            LifLayerSpec(
+                weight=rng.normal(0.4, 0.5, (neurons, rows)),
+                tau=rng.uniform(2e-3, 2e-2, neurons) if leaky else math.inf,
+                r=rng.uniform(2.0, 4.0, neurons) * (1 if leaky else 200),
+                v_leak=rng.uniform(-0.2, 0.2) if leaky else 0.0,
+                v_threshold=rng.uniform(0.8, 1.2, neurons),
+                v_reset=0.25,
+                bias=rng.normal(0, 0.1, neurons),
+                refractory=2e-3,
+                reset=reset,
+            )
+        )
+    spec = LifSpec(layers=tuple(layers), dt=1e-3, weight_bits=bits, capacity=18)
+    return StoredNetwork(spec=spec, names=("hidden", "answer"))
+
+
+# What is written comes back.
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 1000), reset=st.sampled_from(["value", "subtract"]), leaky=st.booleans())
+def test_a_file_gives_the_same_words_and_spikes(tmp_path_factory, seed, reset, leaky):
+    network = random_network(seed, reset=reset, leaky=leaky, bits=5 + seed % 4)
+    path = tmp_path_factory.mktemp("nir") / "net.nir"
+    write_nir(network, path)
+    back = read_nir(path)
+    assert back.names == network.names
+    assert (back.spec.dt, back.spec.weight_bits, back.spec.capacity) == (1e-3, 5 + seed % 4, 18)
+    for a, b in zip(network.coefficients(), back.coefficients(), strict=True):
+        assert {name: words.tolist() for name, words in a.words.items()} == {
+            name: words.tolist() for name, words in b.words.items()
+        }
+    first, second = (model(own.spec, images(16)) for own in (network, back))
+    for a, b in zip(first.layers, second.layers, strict=True):
+        assert a.spikes.sum() > 0
+        assert np.array_equal(a.spikes, b.spikes)
+
+
+def test_encoding_notes_and_cards_come_back(tmp_path):
+    values = np.arange(256)[::-1].astype(np.uint8)
+    card = load_card("ag-sio2")
+    network = dataclasses.replace(
+        random_network(1),
+        encoding=Encoding(mode="latency", decoder="first spike", steps=300, values=values),
+        notes={"accuracy": 0.9, "training": {"seed": 3}},
+        cards={card.name: card_text(card)},
+    )
+    write_nir(network, tmp_path / "net.nir")
+    back = read_nir(tmp_path / "net.nir")
+    assert (back.encoding.mode, back.encoding.decoder, back.encoding.steps) == ("latency", "first spike", 300)
+    assert np.array_equal(back.encoding.values, values)
+    assert back.notes == network.notes
+    assert back.source == str(tmp_path / "net.nir")
+    # Any program finds the card beside the neurons.
+    text = nir.read(tmp_path / "net.nir").nodes["hidden"].metadata["card_ag-sio2"]
+    (tmp_path / "own.toml").write_text(text, encoding="utf-8")
+    assert load_card(tmp_path / "own.toml") == card
+    assert back.cards == {"ag-sio2": text}
+
+
+@pytest.mark.parametrize("name", card_names())
+def test_a_card_is_written_without_loss(tmp_path, name):
+    (tmp_path / "card.toml").write_text(card_text(load_card(name)), encoding="utf-8")
+    assert load_card(tmp_path / "card.toml") == load_card(name)
+
+
+def test_equal_networks_give_equal_files(tmp_path):
+    for name in ("a", "b"):
+        write_nir(random_network(4), tmp_path / f"{name}.nir")
+    assert (tmp_path / "a.nir").read_bytes() == (tmp_path / "b.nir").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.nir", "b.nir"]
+
+
+def test_other_programs_read_plain_neurons(tmp_path):
+    write_nir(random_network(2), tmp_path / "net.nir")
+    graph = nir.read(tmp_path / "net.nir")  # checks all types
+    kinds = {name: type(node).__name__ for name, node in graph.nodes.items()}
+    assert kinds == {
+        "input": "Input",
+        "hidden_synapses": "Affine",
+        "hidden": "LIF",
+        "answer_synapses": "Affine",
+        "answer": "LIF",
+        "output": "Output",
+    }
+    assert np.array_equal(graph.nodes["hidden"].tau, random_network(2).spec.layers[0].tau)
+    own = graph_of(random_network(2, leaky=False)).nodes
+    assert {type(own[name]).__name__ for name in ("hidden", "answer")} == {"IF"}
+
+
+def test_a_layer_with_and_without_leak_cannot_be_said():
+    layer = LifLayerSpec(weight=np.ones((2, 2)), tau=[1e-2, math.inf])
+    network = StoredNetwork(spec=LifSpec(layers=(layer,), dt=1e-3), names=("mixed",), source="here")
+    with pytest.raises(InputError, match="here, node mixed: NIR has no layer of neurons with and without leak"):
+        graph_of(network)
+
+
+# What others wrote.
+
+
+def lif(count=3, **changes):
+    values = {"tau": 1e-2, "r": 10.0, "v_leak": 0.0, "v_threshold": 1.0, "v_reset": 0.0} | changes
+    return nir.LIF(**{name: np.full(count, value, dtype=float) for name, value in values.items()})
+
+
+def chain(*nodes):
+    return nir.NIRGraph.from_list(*nodes)
+
+
+W = np.random.default_rng(0).normal(0, 1, (3, 4))
+
+
+def test_synapses_one_after_the_other_are_one_matrix():
+    bias = np.array([0.5, -0.5, 0.25])
+    scale = np.array([1.0, 2.0, 0.0, -1.0])
+    turn = np.random.default_rng(1).normal(0, 1, (3, 3))
+    graph = chain(nir.Input(np.array([4])), nir.Scale(scale), nir.Affine(W, bias), nir.Linear(turn), lif())
+    layer = read_nir(graph, dt=1e-3).spec.layers[0]
+    assert layer.weight == pytest.approx(turn @ W @ np.diag(scale))
+    assert layer.bias == pytest.approx(turn @ bias)
+
+
+def test_neurons_without_synapses_have_the_identity():
+    spec = read_nir(chain(nir.Input(np.array([3])), lif(), nir.IF(np.ones(3), np.ones(3))), dt=1e-3).spec
+    assert [layer.weight.tolist() for layer in spec.layers] == [np.eye(3).tolist()] * 2
+    assert [np.isinf(layer.per_neuron("tau")).all() for layer in spec.layers] == [False, True]
+
+
+def test_flatten_and_nested_graphs_are_taken_apart():
+    inner = chain(nir.Input(np.array([4])), nir.Linear(W), lif(v_reset=0.1), nir.Output(np.array([3])))
+    flat = nir.Flatten(np.array([1, 2, 2]), 0, -1)
+    graph = nir.NIRGraph(
+        {"in": nir.Input(np.array([1, 2, 2])), "flat": flat, "block": inner, "out": nir.Output(np.array([3]))},
+        [("in", "flat"), ("flat", "block"), ("block", "out")],
+    )
+    network = read_nir(graph, dt=1e-3)
+    assert network.names == ("block.lif",)
+    assert np.array_equal(network.spec.layers[0].weight, W)
+    assert network.spec.layers[0].per_neuron("v_reset").tolist() == [0.1] * 3
+
+
+def write_tree(path, tree):
+    """Write nested dictionaries as NIR does, whatever is in them."""
+
+    def put(group, members):
+        for name, value in members.items():
+            if isinstance(value, dict):
+                put(group.create_group(name), value)
+            else:
+                group.create_dataset(name, data=value)
+
+    with h5py.File(path, "w") as file:
+        put(file, {"version": "1.0.8", "node": tree})
+
+
+def tree(**changes):
+    """A good file as nested dictionaries, with nodes replaced (or left out: None)."""
+    nodes = {
+        "input": {"type": "Input", "shape": [4]},
+        "fc": {"type": "Linear", "weight": W},
+        "lif": {"type": "LIF", "tau": 1e-2, "r": 10.0, "v_leak": 0.0, "v_threshold": 1.0},
+        "output": {"type": "Output", "shape": [3]},
+    } | {name: node for name, node in changes.items() if name != "edges"}
+    nodes = {name: node for name, node in nodes.items() if node is not None}
+    edges = changes.get("edges", list(zip(nodes, list(nodes)[1:], strict=False)))
+    return {"type": "NIRGraph", "nodes": nodes, "edges": edges}
+
+
+def test_numbers_for_all_neurons_are_repeated_and_v_reset_may_be_missing(tmp_path):
+    write_tree(tmp_path / "net.nir", tree())
+    layer = read_nir(tmp_path / "net.nir", dt=1e-3).spec.layers[0]
+    assert layer.per_neuron("tau").tolist() == [1e-2] * 3
+    assert layer.per_neuron("v_reset").tolist() == [0.0] * 3
+    assert not read_nir(tmp_path / "net.nir").dt_stated
+    assert read_nir(tmp_path / "net.nir").spec.dt == 1e-4
+
+
+def test_input_and_output_may_be_missing(tmp_path):
+    write_tree(tmp_path / "net.nir", tree(input=None, output=None))
+    assert read_nir(tmp_path / "net.nir").spec.layers[0].rows == 4
+
+
+def test_li_as_the_last_layer_answers_with_its_membrane():
+    readout = nir.LI(np.full(3, 5e-3), np.ones(3), np.full(3, 0.2))
+    weight = np.random.default_rng(2).integers(-20, 21, (3, 8)).astype(float)
+    network = read_nir(chain(nir.Linear(weight), readout), dt=1e-3)
+    pixels = np.random.default_rng(3).choice([0, 255], (40, 8)).astype(np.uint8)
+    recording = model(network.spec, Images.latency(pixels, steps=4, decoder="rate"))
+    assert recording.layers[0].spikes.sum() == 0
+    assert recording.saturated == {}
+    sums = (pixels > 0) @ weight.T  # all bright pixels spike in step 0, and then all membranes decay alike
+    clear = np.diff(np.sort(sums, axis=1)[:, -2:], axis=1)[:, 0] > 0.5
+    assert clear.sum() > 30
+    assert np.array_equal(recording.answers[0][clear], sums.argmax(axis=1)[clear])
+
+
+def test_euler_gives_the_spikes_of_a_program_that_integrates_so():
+    dt, tau = 1e-3, np.array([2e-3, 3e-3, 8e-3])
+    r = 0.1371 * tau / dt
+    weight = np.random.default_rng(4).integers(-3, 8, (3, 6)).astype(float)
+    graph = chain(nir.Linear(weight), nir.LIF(tau, r, np.zeros(3), np.ones(3)))
+    network = read_nir(graph, dt=dt, weight_bits=8, reset="subtract", euler=True)
+    pixels = np.random.default_rng(5).integers(0, 256, (30, 6), dtype=np.uint8)
+    shown = Images.latency(pixels, steps=12, decoder="rate")
+    counts = np.zeros((30, 3), dtype=int)
+    v = np.zeros((30, 3))
+    at = 1 + np.rint((255 - pixels.astype(int)) * 11 / 255)
+    for step in range(12):
+        v = v + dt / tau * (r * ((at == step + 1) * (pixels > 0) @ weight.T) - v)
+        assert np.abs(v - 1).min() > 2e-4  # no spike hangs on the rounding
+        spikes = v > 1
+        counts, v = counts + spikes, v - spikes
+    assert counts.sum() > 20
+    assert np.array_equal(model(network.spec, shown).layers[0].spikes[0], counts)
+    exact = read_nir(graph, dt=dt, weight_bits=8, reset="subtract")
+    assert not np.array_equal(model(exact.spec, shown).layers[0].spikes[0], counts)
+
+
+def test_report_counts_what_does_not_fit():
+    weight = np.array([[1.0, -1.0, 0.5, 0.5]])
+    graph = chain(nir.Affine(weight, np.array([1e6])), lif(1))
+    lines = {line["name"]: line for line in read_nir(graph, dt=1e-3).json()["layers"][0]["report"]}
+    assert (lines["bias"]["asked"], lines["bias"]["saturated"]) == (1e6, 1)
+    assert lines["bias"]["got"] < 1e3
+    assert lines["weight"]["saturated"] == 0
+    assert abs(lines["weight"]["error"]) <= 0.5 / 31 / 0.5
+
+
+# What is refused.
+
+
+def without(name):
+    node = dict(tree()["nodes"]["lif"])
+    del node[name]
+    return node
+
+
+def with_lif(**changes):
+    return tree()["nodes"]["lif"] | changes
+
+
+LI = {"type": "LI", "tau": 1e-2, "r": 1.0, "v_leak": 0.0}
+BAD_WEIGHT = np.where(np.eye(3, 4), np.nan, 1.0)
+MALFORMED = {
+    "no nodes": ({"type": "NIRGraph", "nodes": {}, "edges": [("a", "b")]}, ": expected a graph with nodes"),
+    "not a graph": ({"type": "LIF", "r": 1.0}, ": expected a NIR graph at the top, not LIF"),
+    "no edges": ({"type": "NIRGraph", "nodes": tree()["nodes"]}, ": expected a list of edges"),
+    "edges that are no pairs": (tree(edges=[("input", "fc", "lif")]), ": expected edges that are pairs"),
+    "edge to nowhere": (tree(edges=[("input", "fc"), ("fc", "lf")]), "but there is no node lf"),
+    "no type": (tree(fc={"weight": W}), ", node fc: expected a node with a type"),
+    "unknown type": (tree(fc={"type": "Magic", "weight": W}), ", node fc: Magic is not supported; expected one of"),
+    "convolution": (tree(fc={"type": "Conv2d", "weight": W}), ", node fc: Conv2d is not supported; expected one of"),
+    "missing parameter": (tree(lif=without("v_threshold")), ", node lif: expected a field v_threshold"),
+    "missing weights": (tree(fc={"type": "Linear"}), ", node fc: expected a field weight"),
+    "wrong count": (tree(lif=with_lif(r=np.ones(5))), ", node lif, r: expected 1 or 3 values, not 5"),
+    "wrong columns": (tree(input={"type": "Input", "shape": [5]}), ", node fc, weight: expected 5 columns"),
+    "wrong output": (tree(output={"type": "Output", "shape": [2]}), ", node output, shape: expected 3 signals, not 2"),
+    "weights of one axis": (tree(fc={"type": "Linear", "weight": W[0]}), ", node fc, weight: expected a matrix"),
+    "weights that are no numbers": (
+        tree(fc={"type": "Linear", "weight": BAD_WEIGHT}),
+        "expected finite numbers, not nan",
+    ),
+    "a text for a number": (tree(lif=with_lif(tau="long")), ", node lif, tau: expected numbers"),
+    "negative tau": (tree(lif=with_lif(tau=-1.0)), ", node lif, tau: expected more than 0, not -1"),
+    "infinite tau": (tree(lif=with_lif(tau=math.inf)), ", node lif, tau: expected finite numbers, not inf"),
+    "threshold at rest": (tree(lif=with_lif(v_leak=1.0)), ", node lif, v_threshold: expected more than v_leak"),
+    "no neurons": (tree(lif=None, output=None), ", node fc: expected neurons (LIF, IF or LI)"),
+    "synapses at the end": (tree(output={"type": "Linear", "weight": W.T}), ", node output: expected neurons"),
+    "integrator inside": (tree(lif=LI, output=with_lif()), ", node lif: LI sends no spikes"),
+    "too many signals": (tree(input=None, fc={"type": "Scale", "scale": np.ones(2000)}), ", node fc: expected at most"),
+    "branch": (
+        tree(edges=[("input", "fc"), ("fc", "lif"), ("fc", "output"), ("lif", "output")]),
+        ", node fc: sends to lif and output; expected one chain",
+    ),
+    "recurrence": (
+        tree(edges=[("input", "fc"), ("fc", "lif"), ("lif", "lif"), ("lif", "output")]),
+        ", node lif: sends to lif and output; expected one chain",
+    ),
+    "loop": (tree(input=None, output=None, edges=[("fc", "lif"), ("lif", "fc")]), "expected one Input, not 0"),
+    "loop aside": (
+        tree(
+            a=with_lif(),
+            b=with_lif(),
+            edges=[("input", "fc"), ("fc", "lif"), ("lif", "output"), ("a", "b"), ("b", "a")],
+        ),
+        ", node a: part of a loop",
+    ),
+    "loose node": (tree(edges=[("input", "fc"), ("lif", "output")]), ", node lif: nothing is sent to it"),
+    "two inputs": (tree(lif={"type": "Input", "shape": [3]}), ": expected one Input, not 2 (input, lif)"),
+    "damaged metadata": (tree() | {"metadata": {"memtwin": "{"}}, ", metadata memtwin: expected a JSON object"),
+    "step": (tree() | {"metadata": {"memtwin": '{"dt": -1}'}}, ": dt: expected more than 0, not -1"),
+    "bits": (tree() | {"metadata": {"memtwin": '{"weight_bits": "x"}'}}, "/weight_bits: expected a number"),
+    "encoding": (
+        tree() | {"metadata": {"memtwin": json.dumps({"encoding": {"mode": "rate", "values": [300]}})}},
+        "/values: expected whole numbers from 0 to 255",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+def test_a_malformed_file_gives_one_line_that_names_it(tmp_path, name):
+    content, message = MALFORMED[name]
+    path = tmp_path / "net.nir"
+    write_tree(path, content)
+    with pytest.raises(InputError) as caught:
+        read_nir(path)
+    assert str(caught.value).startswith(str(path))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_is_no_nir_file(tmp_path):
+    path = tmp_path / "net.nir"
+    with pytest.raises(InputError, match=r"net\.nir: cannot be read as a NIR file \(No such file"):
+        read_nir(path)
+    path.write_bytes(b"weights")
+    with pytest.raises(InputError, match=r"net\.nir: cannot be read as a NIR file \(not an HDF5 file, or damaged\)"):
+        read_nir(path)
+    with h5py.File(path, "w") as file:
+        file.create_dataset("node", data=1)
+    with pytest.raises(InputError, match=r"net\.nir: expected a NIR file, with a group 'node' at the top"):
+        read_nir(path)
+    with pytest.raises(InputError, match="network nothing: expected a NIR file, or one of"):
+        load_network("nothing")
+
+
+def test_no_truncated_file_gives_anything_but_one_line(tmp_path):
+    path = tmp_path / "net.nir"
+    write_nir(random_network(0), path)
+    content = path.read_bytes()
+    for size in range(0, len(content), 997):
+        path.write_bytes(content[:size])
+        with pytest.raises(InputError) as caught:
+            read_nir(path)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_value_that_cannot_be_represented_names_the_node(tmp_path):
+    write_tree(tmp_path / "net.nir", tree(lif=with_lif(tau=1e6)))
+    with pytest.raises(InputError, match=r"net\.nir, node lif, tau: expected at most"):
+        read_nir(tmp_path / "net.nir", dt=1e-3).json()
+
+
+# Recordings.
+
+
+def test_a_recording_has_the_spikes_and_membranes_of_every_step(tmp_path):
+    network = random_network(3)
+    recording = model(network.spec, images(16), record=True)
+    write_recording(network, recording, tmp_path / "run.nir")
+    data = nir.read_data(tmp_path / "run.nir")
+    data.check_nodes(graph_of(network))  # the same names and sizes
+    for name, layer in zip(network.names, recording.layers, strict=True):
+        spikes = data.nodes[name].observables["spikes"]
+        assert np.array_equal(spikes.to_time_gridded(1e-3).data[0], layer.waveform[0].signals["spike"])
+        assert np.array_equal(data.nodes[name].observables["v"].data[0], layer.waveform[0].signals["v"])
+        assert (spikes.idx >= 0).sum() == layer.spikes.sum()
+
+
+def test_counts_alone_are_no_recording():
+    network = random_network(3)
+    with pytest.raises(InputError, match="run with record=True"):
+        data_of(network, model(network.spec, images(16)))

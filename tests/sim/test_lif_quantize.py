@@ -1,0 +1,207 @@
+"""Quantiser of LIF networks: the integers of docs/lif-arithmetic.md, section 1, and what they stand for."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from memtwin.sim.backends import Run
+from memtwin.sim.errors import InputError
+from memtwin.sim.lif.images import Images
+from memtwin.sim.lif.network import LifLayerSpec, LifSpec
+from memtwin.sim.lif.quantize import image_words, power_up_words, v_unit
+
+DT = 1e-3
+
+
+def quantized(*layers, bits=6, trials=1, dt=DT):
+    spec = LifSpec(layers=layers, dt=dt, weight_bits=bits)
+    return Run(spec=spec, program=Images.from_values([[1]], steps=1, mode="rate", trials=trials)).coefficients()
+
+
+def layer(weight=((0.4, -0.2),), **changes):
+    return LifLayerSpec(**{"weight": weight, "tau": 20e-3} | changes)
+
+
+def signed(words):
+    return (np.asarray(words) ^ 0x8000) - 0x8000
+
+
+def weights(own):
+    return signed(own.words["weight"][0]).reshape(own.structure["rows"], -1).T
+
+
+def told(own):
+    return {line.name: line for line in own.report}
+
+
+# Weights.
+
+
+@given(st.integers(2, 16), st.data())
+def test_whole_numbers_that_fit_come_back(bits, data):
+    top = 2 ** (bits - 1) - 1
+    given = data.draw(arrays.arrays(np.int64, (3, 4), elements=st.integers(-top, top)))
+    (own,) = quantized(layer(given), bits=bits)
+    assert np.array_equal(weights(own), given)
+    assert own.g_lsb == 1.0
+
+
+@given(st.integers(2, 16), st.floats(1e-9, 1e9), st.data())
+def test_weights_on_a_grid_of_any_unit_come_back(bits, unit, data):
+    top = 2 ** (bits - 1) - 1
+    levels = data.draw(arrays.arrays(np.int64, (3, 4), elements=st.integers(-top, top)))
+    levels[0, 0] = top
+    (own,) = quantized(layer(levels * unit, r=1 / unit), bits=bits)
+    grid = levels * unit
+    whole = grid.max() <= top and np.array_equal(grid, np.rint(grid))  # then the unit is 1
+    assert np.array_equal(weights(own), grid if whole else levels)
+
+
+def test_a_weight_is_off_by_at_most_half_a_level():
+    given = np.random.default_rng(0).normal(size=(10, 50))
+    (own,) = quantized(layer(given))
+    error = np.abs(weights(own) * own.g_lsb - given).max()
+    assert own.g_lsb == pytest.approx(np.abs(given).max() / 31)
+    assert error <= own.g_lsb / 2 * (1 + 1e-9)
+    line = told(own)["weight"]
+    assert abs(line.got - line.asked) == pytest.approx(error)
+    assert line.saturated == 0
+
+
+def test_weights_run_over_rows_then_columns_in_two_complement():
+    (own,) = quantized(layer([[1, -2, 3], [-4, 5, -31]]))
+    assert own.words["weight"].tolist() == [[1, 65532, 65534, 5, 3, 65505]]
+
+
+def test_layers_have_scales_of_their_own():
+    first, second = quantized(layer([[0.31], [0.1]]), layer([[62.0, 2.0]], v_threshold=30.0))
+    assert (first.g_lsb, second.g_lsb) == pytest.approx((0.01, 2.0))
+    assert weights(second).tolist() == [[31, 1]]
+
+
+# Neurons.
+
+
+@pytest.mark.parametrize(
+    ("v_threshold", "exponent"), [(1.0, -15), (0.9999, -16), (0.25, -17), (0.1, -19), (100.0, -9), (1e-6, -35)]
+)
+def test_the_unit_of_the_membrane_is_a_power_of_two_with_room_for_eight_thresholds(v_threshold, exponent):
+    unit = v_unit(layer(v_threshold=v_threshold))
+    assert unit == 2.0**exponent
+    assert 2**18 <= 8 * v_threshold / unit < 2**19
+
+
+def test_the_unit_also_has_room_for_the_reset():
+    assert v_unit(layer(v_threshold=0.1, v_reset=-0.9)) == 2.0**-16
+
+
+def test_the_membrane_is_counted_from_v_leak():
+    (own,) = quantized(layer(v_leak=-0.07, v_threshold=-0.05, v_reset=-0.08))
+    unit = v_unit(layer(v_threshold=0.02, v_reset=-0.01))
+    assert own.words["threshold"][0, 0] == round(0.02 / unit / 16)
+    assert signed(own.words["v_reset"])[0] == round(-0.01 / unit / 16)
+    assert told(own)["v_threshold"].got == pytest.approx(-0.05, abs=8 * unit)
+    assert told(own)["v_reset"].got == pytest.approx(-0.08, abs=8 * unit)
+
+
+def test_one_step_of_the_words_is_one_step_of_the_equation():
+    tau, r, bias = np.array([5e-3, 20e-3, 80e-3]), np.array([0.5, 1.0, 2.0]), np.array([0.3, -0.2, 0.0])
+    one = layer([[1.0], [0.5], [-0.75]], tau=tau, r=r, bias=bias)
+    (own,) = quantized(one, bits=12)
+    words = {name: values[0] for name, values in own.words.items()}
+    unit, kept = v_unit(one), np.exp(-DT / tau)
+    assert np.abs(words["leak"] / 65536 - (1 - kept)).max() <= 0.5 / 65536
+    level = words["gain"] * 2.0 ** -words["gain_shift"] * unit  # what a level of weight adds
+    assert level == pytest.approx(r * (1 - kept) * own.g_lsb, rel=0.5 / words["gain"].min())
+    assert signed(words["bias"]) * unit == pytest.approx(r * (1 - kept) * bias, abs=0.5 * unit)
+
+
+@given(st.floats(1e-4, 1e2), st.floats(1e-3, 1e3), st.integers(2, 16))
+def test_the_largest_gain_uses_its_word(r, v_threshold, bits):
+    try:
+        (own,) = quantized(layer(r=r, v_threshold=v_threshold), bits=bits)
+    except InputError:
+        return  # too small for any shift
+    gain, shift = own.words["gain"].max(), own.words["gain_shift"][0]
+    assert 0 <= shift <= 15
+    assert shift == 15 or gain >= 2**15 - 1 or told(own)["r"].saturated
+
+
+def test_integrate_and_fire_has_no_leak_and_the_gain_of_its_step():
+    one = layer(tau=[np.inf], r=50.0)
+    (own,) = quantized(one)
+    assert own.words["leak"].tolist() == [[0]]
+    gain = own.words["gain"][0, 0] * 2.0 ** -own.words["gain_shift"][0] * v_unit(one)
+    assert gain == pytest.approx(50 * DT * own.g_lsb, rel=1e-4)
+    assert told(own)["tau"].got == np.inf
+
+
+def test_refractory_and_reset_are_words():
+    (own,) = quantized(layer(refractory=7e-3, reset="subtract"))
+    assert own.words["refractory"].tolist() == [7]
+    assert own.words["options"].tolist() == [1]
+
+
+def test_what_is_out_of_range_saturates_and_is_told():
+    (own,) = quantized(layer([[1], [1]], bias=[1000.0, -1000.0], r=10.0, tau=[1e-5, 20e-3]))
+    lines = told(own)
+    assert own.words["bias"].tolist() == [[32767, 32768]]
+    assert lines["bias"].saturated == 2
+    assert own.words["leak"][0, 0] == 65535
+    assert lines["tau"].saturated == 1
+    assert own.words["gain"][0, 0] == 65535
+    assert lines["r"].saturated == 1
+    assert lines["weight"].saturated == lines["v_threshold"].saturated == 0
+
+
+def test_the_report_has_the_neuron_with_the_largest_error():
+    (own,) = quantized(layer(np.ones((3, 1)), tau=[10e-3, 1000e-3, 20e-3]))
+    line = told(own)["tau"]
+    assert line.asked == 1.0
+    assert line.got == pytest.approx(1.0, rel=0.01)
+    assert line.got != 1.0
+
+
+def test_structure_is_what_the_gateware_needs():
+    (own,) = quantized(layer(np.ones((4, 3)), lanes=2), bits=8)
+    assert own.structure == {"rows": 3, "neurons": 4, "lanes": 2, "weight_bits": 8}
+
+
+def test_every_trial_has_the_same_words():
+    (own,) = quantized(layer(), trials=3)
+    assert {len(values) for values in own.words.values()} == {3}
+    assert own.image(2, "layer1.") == own.image(0, "layer1.")
+    assert all(0 <= word <= 65535 for words in own.image(0, "").values() for word in words)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"tau": 1e3}, r"layer 1, tau: expected at most 131.072s .* not 1000s"),
+        ({"r": 1e-9}, r"layer 1, r: a level of weight moves the membrane"),
+        ({"weight": np.ones((2, 1)), "v_reset": [0.0, 0.1]}, "layer 1, v_reset: expected the same distance"),
+    ],
+)
+def test_what_cannot_be_represented_is_refused(changes, message):
+    with pytest.raises(InputError, match=message):
+        quantized(layer(**changes))
+
+
+# Encoder and decoder.
+
+
+def test_words_of_an_image():
+    shown = Images.from_values([[0, 7, 0, 255], [3, 0, 0, 0]], steps=4, mode="latency", decoder="first spike")
+    assert image_words(shown, 0, 0) == {
+        "encoder.entry_row": [1, 3],
+        "encoder.entry_value": [7, 255],
+        "encoder.entries": [2],
+    }
+    assert image_words(shown, 0, 1)["encoder.entries"] == [1]
+    spec = LifSpec(layers=(layer(),), dt=DT)
+    sample = spec.sample(trials=1, seed=4)
+    words = power_up_words(sample, shown, 0)
+    assert words["encoder.mode"] == words["decoder"] == [1]
+    assert words["encoder.seed_low"][0] + (words["encoder.seed_high"][0] << 16) == sample[0].seed[0]
