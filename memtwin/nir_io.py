@@ -40,6 +40,7 @@ _SYNAPSES = ("Affine", "Linear", "Scale")
 _WIRES = ("Input", "Output", "Flatten")
 _SUPPORTED = (*_WIRES, *_SYNAPSES, *_NEURONS, "NIRGraph")
 _MOST = 1024  # signals between two nodes; more than a layer can have
+_LARGEST = 2**24  # numbers in an array of a file
 _SILENT = 1.01  # threshold of neurons that only integrate, over the largest membrane that their inputs can make
 
 Floats = NDArray[np.float64]
@@ -222,6 +223,7 @@ def _load(path: Path) -> dict[str, Any]:
         with h5py.File(path, "r") as file:
             if not isinstance(file.get("node"), h5py.Group):
                 raise InputError(f"{path}: expected a NIR file, with a group 'node' at the top")
+            file["node"].visititems(lambda name, item: _check_size(path, name, item))
             return hdf2dict(file["node"])
     except InputError:
         raise
@@ -230,6 +232,12 @@ def _load(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: cannot be read as a NIR file ({reason})") from None
     except (KeyError, RuntimeError, TypeError, UnicodeDecodeError, ValueError, MemoryError) as error:
         raise InputError(f"{path}: damaged NIR file ({' '.join(str(error).split()) or type(error).__name__})") from None
+
+
+def _check_size(path: Path, name: str, item: h5py.Group | h5py.Dataset) -> None:
+    """Refuse to read what only a damaged header can ask for."""
+    if isinstance(item, h5py.Dataset) and (item.size or 0) > _LARGEST:
+        raise InputError(f"{path}: {name}: expected at most {_LARGEST} numbers, not {item.size}")
 
 
 @dataclass(frozen=True, eq=False)

@@ -69,6 +69,7 @@ def train(
             loss, gradients = twin.gradients(images, digits.labels[batch])
             done = (epoch + number / batches) / settings.epochs
             adam.step(gradients, settings.rate * 0.5 * (1 + math.cos(math.pi * done)), settings.decay)
+            twin.clamp()
             losses += loss
         if progress:
             progress((epoch + 1) / settings.epochs, losses / batches)

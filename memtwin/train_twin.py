@@ -1,8 +1,9 @@
 """The network in training: the float twin of the integer one, with its gradients.
 
 A hidden neuron integrates ``u = (1 - leak) v + weights of the events + bias``, spikes if ``u > 1``, and then subtracts
-1. A neuron of the last layer only integrates: the class is the largest sum, which is what the decoder ``rate`` reads
-with its tie-break on the membrane; its threshold is set after training. Where the methods are from:
+1; `u` and the bias are clamped where the engine's words end. A neuron of the last layer only integrates: the class is
+the largest sum, which is what the decoder ``rate`` reads with its tie-break on the membrane; its threshold is set after
+training. Where the methods are from:
 
 - derivative of a spike: fast sigmoid, Zenke and Ganguli, SuperSpike, Neural Computation 30 (2018), eq. 6
 - quantised weights: one learned step per neuron, straight through the rounding, Esser et al., Learned Step Size
@@ -15,12 +16,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memtwin.data import CLASSES
+from memtwin.sim.lif.network import LifLayerSpec
+from memtwin.sim.lif.quantize import v_unit
 from memtwin.train_settings import Settings
 
-__all__ = ["Adam", "Synapses", "Twin"]
+__all__ = ["MOST_BIAS", "REACH", "Adam", "Synapses", "Twin"]
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
+Slopes = tuple[Floats, NDArray[np.bool_]]
+
+# One unit of a membrane whose threshold is 1, and with it the largest membrane (20 bits) and bias (16 bits).
+_UNIT = v_unit(LifLayerSpec(weight=np.ones((1, 1)), tau=np.inf))
+REACH = np.float32((2**19 - 1) * _UNIT)
+MOST_BIAS = np.float32((2**15 - 1) * _UNIT)
 
 _LIT = 100  # pixels of a digit that are lit, about
 
@@ -109,6 +118,11 @@ class Twin:
         """What is trained, layer by layer."""
         return [part for layer in self.layers for part in layer.parameters]
 
+    def clamp(self) -> None:
+        """Clamp the bias of hidden neurons, after a step of the optimiser."""
+        for layer in self.layers[:-1]:
+            np.clip(layer.bias, -MOST_BIAS, MOST_BIAS, out=layer.bias)
+
     def sums(self, images: Bytes) -> Floats:
         """Return what the neurons of the last layer integrate to, (images, classes), without spread of devices."""
         last = self.layers[-1]
@@ -167,8 +181,8 @@ class Twin:
         factor = 1 + np.float32(self._settings.spread) * self._rng.standard_normal(weight.shape, np.float32)
         return weight * factor, factor
 
-    def _hidden(self, events: list[Floats], weight: Floats, bias: Floats) -> tuple[Floats, list[Floats]]:
-        """Run the hidden neurons: how often each spikes, and the surrogate derivative in each step."""
+    def _hidden(self, events: list[Floats], weight: Floats, bias: Floats) -> tuple[Floats, list[Slopes]]:
+        """Run the hidden neurons: spikes of each; of each step the surrogate derivative, and who is not clamped."""
         keep, slope = np.float32(1 - self._settings.leak), np.float32(self._settings.slope)
         v = np.zeros((len(events[0]), len(bias)), np.float32)
         counts = np.zeros_like(v)
@@ -177,19 +191,21 @@ class Twin:
             u = keep * v + bias
             if step < len(events):
                 u += events[step] @ weight
+            inside = np.abs(u) <= REACH
+            u = np.clip(u, -REACH, REACH)
             spike = (u > 1).astype(np.float32)
             counts += spike
             v = u - spike
-            slopes.append(1 / np.square(1 + slope * np.abs(u - 1)))
+            slopes.append((1 / np.square(1 + slope * np.abs(u - 1)), inside))
         return counts, slopes
 
-    def _back(self, error: Floats, slopes: list[Floats]) -> list[Floats]:
+    def _back(self, error: Floats, slopes: list[Slopes]) -> list[Floats]:
         """Go back through time: the gradient of what reaches the membrane in each step."""
         keep = np.float32(1 - self._settings.leak)
         later = np.zeros_like(error)
         drives = []
-        for slope in reversed(slopes):
-            drives.append(later + (error - later) * slope)
+        for slope, inside in reversed(slopes):
+            drives.append((later + (error - later) * slope) * inside)
             later = keep * drives[-1]
         return drives[::-1]
 

@@ -189,7 +189,7 @@ class ReferenceLayer:
         q = round_shift(min(abs(e), 65535) * exponent, 12)
         a = (self.words[f"growth_{place}_log"][0] << 2) + (q if e >= 0 else -q)
         g = 0
-        if a >= 23 << 13:
+        if a >= 23 << 13 and e > -65536:
             g = 2**23 - 1
         elif a >= 0 and e > -65536:
             g = exp2(a)

@@ -372,6 +372,16 @@ def test_no_truncated_file_gives_anything_but_one_line(tmp_path):
         assert "\n" not in str(caught.value)
 
 
+def test_an_array_that_cannot_be_is_not_read(tmp_path):
+    path = tmp_path / "net.nir"
+    write_tree(path, tree())
+    with h5py.File(path, "a") as file:
+        del file["node/nodes/fc/weight"]
+        file.create_dataset("node/nodes/fc/weight", shape=(2**20, 2**20), chunks=(64, 64), dtype="f4")
+    with pytest.raises(InputError, match=r"net\.nir: nodes/fc/weight: expected at most 16777216 numbers"):
+        read_nir(path)
+
+
 def test_a_value_that_cannot_be_represented_names_the_node(tmp_path):
     write_tree(tmp_path / "net.nir", tree(lif=with_lif(tau=1e6)))
     with pytest.raises(InputError, match=r"net\.nir, node lif, tau: expected at most"):

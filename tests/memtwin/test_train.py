@@ -14,8 +14,10 @@ from memtwin.nir_io import load_network, network_names, read_nir, write_nir
 from memtwin.sim.backends import Run, run
 from memtwin.sim.cards import load_card
 from memtwin.sim.errors import InputError
+from memtwin.sim.lif.images import Images
+from memtwin.sim.lif.network import LifLayerSpec, LifSpec
 from memtwin.train import NETS, Settings, accuracy, settings_of, train
-from memtwin.train_twin import Adam, Synapses, Twin
+from memtwin.train_twin import MOST_BIAS, REACH, Adam, Synapses, Twin
 
 
 def small(digits):
@@ -136,6 +138,24 @@ def test_the_surrogate_is_the_chain_rule_with_the_fast_sigmoid():
     assert counts[0, 0] == sum(s) == 1
     assert gradient[0] == pytest.approx(sum(own * slope for own, slope in zip(du, h, strict=True)))
     assert gradient[2] == pytest.approx(h[2])
+
+
+def test_hidden_neurons_are_clamped_where_the_words_of_the_engine_end():
+    twin = Twin(HIDDEN, 196, HIDDEN.encoding.values, np.random.default_rng(0))
+    twin.layers[0].bias[:] = 50.0
+    twin.clamp()
+    assert (twin.layers[0].bias == MOST_BIAS).all()
+    drive = np.array([[1e6, -1e6, 0.5]], np.float32)
+    still = np.zeros(3, np.float32)
+    counts, slopes = twin._hidden([np.ones((1, 1), np.float32)], drive, still)
+    # From the end of the range a neuron spikes in each of the 8 steps, as it does on the integer model.
+    layer = LifLayerSpec(weight=drive.T, tau=np.inf, r=1e3, reset="subtract")
+    shown = Images.from_values([[1]], steps=HIDDEN.steps, mode="latency")
+    spec = LifSpec(layers=(layer,), dt=1e-3, weight_bits=16)
+    assert counts[0].tolist() == [8, 0, 0]
+    assert HIDDEN.steps <= REACH
+    assert slopes[0][1].tolist() == [[False, False, True]]
+    assert run(Run(spec=spec, program=shown), "model").layers[0].spikes[0, 0].tolist() == [8, 0, 0]
 
 
 def test_weights_are_rounded_to_levels_that_fit():
