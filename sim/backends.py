@@ -16,6 +16,7 @@ from memtwin.sim.opamp.stimulus import Stimulus
 from memtwin.sim.program import Program
 from memtwin.sim.quantize import LayerCoefficients
 from memtwin.sim.recording import Recording
+from memtwin.sim.state import State
 from memtwin.sim.stdp.circuit import StdpSpec
 from memtwin.sim.stdp.trains import SpikeTrains
 
@@ -36,13 +37,15 @@ class Run(Generic[Spec, Shown]):
 
     A `Program` goes with a `NetworkSpec`, a `Stimulus` with an `OpampSpec`, `Images` with a `LifSpec`, and
     `SpikeTrains` with a `StdpSpec`. `seed` is the seed of trial 0. With `record`, waveforms and words are kept, not
-    only counts.
+    only counts. `start` is the `Recording.state` that an earlier run of the same network, trials and seed left, on any
+    backend with words; it goes on bit for bit.
     """
 
     spec: Spec
     program: Shown
     seed: int = 0
     record: bool = False
+    start: State | None = None
 
     def sample(self) -> list[Any]:
         """Draw the devices of each layer: a `LayerSample` of the network's kind."""

@@ -16,6 +16,7 @@ from memtwin.sim.model_parts import Saturations
 from memtwin.sim.program import Program
 from memtwin.sim.quantize import LayerCoefficients
 from memtwin.sim.recording import LayerRecording, Recording
+from memtwin.sim.state import join
 
 __all__ = ["run", "run_together"]
 
@@ -51,7 +52,13 @@ def run_together(jobs: Sequence[Run], progress: Progress | None = None) -> list[
     quantised = [job.coefficients() for job in jobs]
     groups: dict[str, list[int]] = {}
     for number, (job, layers) in enumerate(zip(jobs, quantised, strict=True)):
-        alike = ([layer.structure for layer in layers], job.program.presentations, job.spec.half_period, job.record)
+        alike = (
+            [layer.structure for layer in layers],
+            job.program.presentations,
+            job.spec.half_period,
+            job.record,
+            job.start is None,
+        )
         groups.setdefault(repr(alike), []).append(number)
     out: list[Recording | None] = [None] * len(jobs)
     for place, group in enumerate(groups.values()):
@@ -69,10 +76,14 @@ def run_together(jobs: Sequence[Run], progress: Progress | None = None) -> list[
 def _run_group(jobs: list[Run], quantised: list[list[LayerCoefficients]], progress: Progress) -> list[Recording]:
     """Run jobs of equal structure as one, with all their trials."""
     coefficients = [_stack(layers) for layers in zip(*quantised, strict=True)]
-    names = vars(jobs[0].program)
-    program = Program(**{name: np.concatenate([getattr(job.program, name) for job in jobs]) for name in names})
+    fields = vars(jobs[0].program)
+    program = Program(**{name: np.concatenate([getattr(job.program, name) for job in jobs]) for name in fields})
     saturated = Saturations(program.trials)
     layers = [Layer(layer, saturated, jobs[0].record) for layer in coefficients]
+    if jobs[0].start is not None:
+        start = join([job.start for job in jobs if job.start is not None], _state(layers))
+        for number, layer in enumerate(layers, 1):
+            layer.restore({name: start[f"layer{number}.{name}"] for name in layer.state()})
     course = _Course(program, layers)
     half = 0
     while course.live.any():
@@ -87,6 +98,15 @@ def _run_group(jobs: list[Run], quantised: list[list[LayerCoefficients]], progre
         _recording(job, course, own, slice(start, end), saturated)
         for job, own, start, end in zip(jobs, quantised, starts, ends, strict=True)
     ]
+
+
+def _state(layers: Sequence[Layer]) -> dict[str, NDArray[np.int64]]:
+    """State of the whole network."""
+    return {
+        f"layer{number}.{name}": words
+        for number, layer in enumerate(layers, 1)
+        for name, words in layer.state().items()
+    }
 
 
 def _stack(layers: Sequence[LayerCoefficients]) -> LayerCoefficients:
@@ -134,7 +154,7 @@ class _Course:
                 events = self.pixels & ~self.resting[:, None]
             else:
                 events = self.layers[number - 1].l2 & self.live[:, None]
-            fired = layer.half_period(half, events, self.open[number], self.learn[:, number], self.live)
+            fired = layer.half_period(high, events, self.open[number], self.learn[:, number], self.live)
             if high:
                 self.fires[number][self.everyone, self.at] += fired
                 self.spikes[number][self.everyone, self.at] += layer.l2 & self.live[:, None]
@@ -203,4 +223,5 @@ def _recording(
         periods=course.periods[trials],
         time_s=course.halves[trials] * job.spec.half_period,
         saturated=saturated.of(trials),
+        state={name: words[trials] for name, words in _state(course.layers).items()},
     )

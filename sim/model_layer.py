@@ -1,5 +1,7 @@
 """One layer of the integer model: docs/arithmetic.md, sections 3 to 9, vectorised over trials and neurons."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,6 +34,8 @@ class Layer:
     x, theta, adapt : int64 array (trials, neurons)
     on, l1, l2 : bool array (trials, neurons)
     conductance : int64 array (trials, neurons, rows)
+    count : int64 array (trials,)
+        Half-periods since power-up.
     """
 
     def __init__(self, coefficients: LayerCoefficients, saturated: Saturations, record: bool = False) -> None:
@@ -66,6 +70,7 @@ class Layer:
         self.stale = np.ones(trials, dtype=bool)  # node 1 must be evaluated anew
         self.random = Random(words["seed_high"] << 16 | words["seed_low"])
         self.lia = Inhibition(coefficients, self.random)
+        self.count = np.zeros(trials, dtype=np.int64)
         self.log = Log(trials) if record else None
         self._power_up()
 
@@ -79,6 +84,42 @@ class Layer:
         self._put_thresholds(everyone)
         self.lia.evaluate(everyone, self.l1 | self.l2)
 
+    # What lasts from one presentation to the next (docs/link.md, section 5).
+
+    def state(self) -> dict[str, Ints]:
+        """Return the words of the state by name, (trials, words)."""
+        # T3, bit 2 of a latch, is off at the end of every low half-period.
+        latches = self.l1 | self.l2 << 1 | self.lia.suppressed << 3 | self.lia.l_g << 4
+        random = self.random.state.astype(np.int64)
+        return {
+            "conductance": np.swapaxes(self.conductance, 1, 2).reshape(self.trials, -1),
+            "reciprocal": self.reciprocal.copy(),
+            "filament": np.stack([self.x & 0xFFFF, self.x >> 16 | self.on << 4], axis=2).reshape(self.trials, -1),
+            "theta": self.theta.copy(),
+            "adapt": self.adapt.copy(),
+            "latches": latches.astype(np.int64),
+            "random": np.stack([random & 0xFFFF, random >> 16], axis=1),
+            "count": self.count[:, None] & 0xFFFF,
+        }
+
+    def restore(self, state: Mapping[str, Ints]) -> None:
+        """Go on from a state; what was recorded so far is forgotten."""
+        self.conductance = np.swapaxes(state["conductance"].reshape(self.trials, self.rows, self.neurons), 1, 2).copy()
+        self.reciprocal, self.theta, self.adapt = (state[name].copy() for name in ("reciprocal", "theta", "adapt"))
+        filament = state["filament"].reshape(self.trials, self.neurons, 2)
+        self.x = filament[:, :, 0] | (filament[:, :, 1] & 15) << 16
+        self.on = (filament[:, :, 1] >> 4 & 1).astype(bool)
+        latches = state["latches"]
+        self.l1, self.l2, suppressed, l_g = ((latches >> bit & 1).astype(bool) for bit in (0, 1, 3, 4))
+        self.lia.restore(self.l1 | self.l2, suppressed, l_g)
+        low, high = state["random"].T
+        self.random.state = (low | high << 16).astype(np.uint32)
+        self.count = state["count"][:, 0].copy()
+        self.stale[:] = True
+        self._set_level(np.arange(self.trials))
+        if self.log:
+            self.log = Log(self.trials)
+
     # Edges and half-periods (section 4).
 
     def edge(self, clk: bool) -> None:
@@ -86,13 +127,13 @@ class Layer:
         if not clk:
             self.l2 = self.l1.copy()
 
-    def half_period(self, half: int, events: Bools, mask: Bools, learn: Bools, live: Bools) -> Bools:
-        """Run half-period number `half`, after `edge`.
+    def half_period(self, clk: bool, events: Bools, mask: Bools, learn: Bools, live: Bools) -> Bools:
+        """Run a half-period, after `edge`.
 
         Parameters
         ----------
-        half : int
-            Half-periods since power-up; CLK is high in even ones.
+        clk : bool
+            Level of CLK.
         events : bool array (trials, rows)
             Rows with an input pulse.
         mask : bool array (trials, neurons)
@@ -105,13 +146,12 @@ class Layer:
         bool array (trials, neurons)
             Neurons that fired.
         """
-        clk = half % 2 == 0
         driven = events.any(axis=1)
         quiet = self.skip[:, 0] & ~driven & ~self.on.any(axis=1)
         busy = np.flatnonzero(live & ~quiet)
         skipped = np.flatnonzero(live & quiet)
         if self.log:
-            value = clk | quiet << 1 | learn << 2 | (half & 0xFFFF) << 3
+            value = clk | quiet << 1 | learn << 2 | (self.count & 0xFFFF) << 3
             self.log.put(np.flatnonzero(live), Log.HALF, 0, value[live, None])
         self._drive(np.flatnonzero(live & driven), events)
 
@@ -127,9 +167,10 @@ class Layer:
             redraw = live & fired.any(axis=1)
         else:
             redraw = np.zeros(self.trials, dtype=bool)
-        decay = live & learn & self.adaptive[:, 0] & ((half + 1 & self.adapt_mask) == 0)
+        decay = live & learn & self.adaptive[:, 0] & ((self.count + 1 & self.adapt_mask) == 0)
         if redraw.any() or decay.any():
             self._thresholds(redraw, decay, fired & self.adaptive & learn[:, None])
+        self.count += live
         return fired
 
     # Node 1 (section 5).

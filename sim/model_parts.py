@@ -100,6 +100,10 @@ class Inhibition:
             self.inhibition, self.bias = array[:, :-1], array[:, -1]
             self.reference = words["reference"]
 
+    def restore(self, v_l: Bools, suppressed: Bools, l_g: Bools) -> None:
+        """Go on from what an evaluation with `v_l` left; all (trials, neurons)."""
+        self.v_l, self.suppressed, self.l_g = v_l.copy(), suppressed.copy(), l_g.copy()
+
     def evaluate(self, trials: Ints, v_l: Bools) -> None:
         """Set `l_g` of `trials` (an index array) from their `v_l` (len(trials), neurons).
 

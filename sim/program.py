@@ -75,6 +75,10 @@ class Program:
             rest=scalars(rest),
         )
 
+    def take(self, presentations: slice) -> "Program":
+        """Return some of the presentations of every trial."""
+        return Program(**{name: values[:, presentations] for name, values in vars(self).items()})
+
     def then(self, other: "Program") -> "Program":
         """Return this program followed by `other`, trial by trial."""
         return Program(

@@ -13,6 +13,7 @@ from memtwin.sim.errors import InputError
 from memtwin.sim.lif import xorshift
 from memtwin.sim.lif.images import Images
 from memtwin.sim.lif.network import LayerSample, LifSpec
+from memtwin.sim.state import State, join
 
 __all__ = ["Encoder", "Wave"]
 
@@ -81,7 +82,7 @@ class Wave:
 
 
 class Encoder:
-    """Takes the generator of every trial from image to image.
+    """Takes the generator of every trial from image to image, from `start` on, or from its seed.
 
     Raises
     ------
@@ -89,10 +90,13 @@ class Encoder:
         If an image has more entries than the encoder holds, or a row that layer 1 does not have.
     """
 
-    def __init__(self, spec: LifSpec, images: Images, sample: LayerSample) -> None:
+    def __init__(self, spec: LifSpec, images: Images, sample: LayerSample, start: State | None = None) -> None:
         self.rows = spec.layers[0].rows
         self.images = images
         self._state = sample.seed.copy()
+        if start is not None:
+            low, high = join([start], self.state())["encoder.random"].T
+            self._state = (low | high << 16).astype(np.uint32)
         most, highest = int(images.entries.max()), int(images.row.max(initial=0))
         if most > spec.capacity:
             raise InputError(
@@ -101,6 +105,11 @@ class Encoder:
             )
         if highest >= self.rows:
             raise InputError(f"images: expected rows below {self.rows} (rows of layer 1), not {highest}")
+
+    def state(self) -> dict[str, NDArray[np.int64]]:
+        """Return what lasts from one image to the next (docs/link.md, section 5), when all waves are over."""
+        state = self._state.astype(np.int64)
+        return {"encoder.random": np.stack([state & 0xFFFF, state >> 16], axis=1)}
 
     def waves(self) -> Iterator[Wave]:
         """Yield all images, in waves; a wave must be run to its end before the next is asked for."""

@@ -1,5 +1,6 @@
 """What is shown to a LIF network: images as lists of entries (docs/lif-arithmetic.md, sections 1, 3 and 4)."""
 
+import dataclasses
 import math
 from dataclasses import dataclass
 
@@ -89,6 +90,12 @@ class Images:
     def entries(self) -> NDArray[np.int64]:
         """Number of entries of each image, (T, P)."""
         return np.count_nonzero(self.value, axis=2)
+
+    def take(self, presentations: slice) -> "Images":
+        """Return some of the images of every trial."""
+        parts = {name: getattr(self, name)[:, presentations] for name in ("row", "value", "steps")}
+        labels = None if self.labels is None else self.labels[:, presentations]
+        return dataclasses.replace(self, **parts, labels=labels)
 
     @classmethod
     def from_values(

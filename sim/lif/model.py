@@ -11,6 +11,7 @@ from memtwin.sim.lif import trace
 from memtwin.sim.lif.course import Course, follow
 from memtwin.sim.lif.encoder import Encoder
 from memtwin.sim.lif.recording import LifRecording
+from memtwin.sim.lif.synapses import Synapses
 from memtwin.sim.model_parts import Saturations, round_shift
 from memtwin.sim.quantize import LayerCoefficients
 from memtwin.sim.recording import LayerRecording
@@ -49,11 +50,12 @@ def run(job: Run, progress: Progress | None = None) -> LifRecording:
     coefficients = job.coefficients()
     saturated = Saturations(images.trials)
     neurons = [Layer(own, saturated) for own in coefficients]
-    course = follow(Encoder(spec, images, sample[0]), neurons, record=job.record, progress=progress)
+    encoder = Encoder(spec, images, sample[0], job.start)
+    course = follow(encoder, neurons, record=job.record, progress=progress)
     layers = []
     for number, (layer, own) in enumerate(zip(neurons, coefficients, strict=True)):
         spikes = course.spikes[number]
-        weight = np.broadcast_to(layer.weight.T * own.g_lsb, (images.trials, layer.neurons, layer.rows))
+        weight = layer.weight.transpose(0, 2, 1) * own.g_lsb
         out = LayerRecording(fires=spikes, spikes=spikes.copy(), conductance=weight)
         if job.record:
             out.words = [_words(course, trial, number) for trial in range(images.trials)]
@@ -65,6 +67,7 @@ def run(job: Run, progress: Progress | None = None) -> LifRecording:
         periods=course.steps,
         time_s=course.steps.sum(axis=1) * spec.dt,
         saturated=saturated.of(slice(None)),
+        state=encoder.state(),
         answers=course.answers,
     )
 
@@ -75,24 +78,25 @@ class Layer:
     Parameters
     ----------
     coefficients : LayerCoefficients
-        Integers of the layer, the same in every trial.
+        Integers of the layer; all but the weights are the same in every trial.
     saturated : Saturations
         Counts ``acc`` and ``u`` of neurons that do not hold.
 
     Attributes
     ----------
-    weight : int64 array (rows, neurons)
+    weight : int64 array (trials, rows, neurons)
         In levels.
     """
 
     def __init__(self, coefficients: LayerCoefficients, saturated: Saturations) -> None:
         words = {name: values[0] for name, values in coefficients.words.items()}
         self.rows, self.neurons = coefficients.structure["rows"], coefficients.structure["neurons"]
-        self.weight = _signed(words["weight"]).reshape(self.rows, self.neurons)
+        self.weight = _signed(coefficients.words["weight"]).reshape(-1, self.rows, self.neurons)
         # Sums of whole numbers are exact in floating point, and by far the fastest there.
         largest = self.rows * int(np.abs(self.weight).max())
         kind = next(kind for kind, limit in _EXACT.items() if largest <= limit)
-        self._weight = self.weight.astype(kind)
+        self._synapses = Synapses(self.weight.astype(kind))
+        self._kind = kind
         self.leak, self.gain, self.bias = words["leak"], words["gain"], _signed(words["bias"])
         self.gain_shift, self.refractory = int(words["gain_shift"]), int(words["refractory"])
         self.threshold, self.v_reset = words["threshold"] << 4, _signed(words["v_reset"]) << 4
@@ -102,12 +106,13 @@ class Layer:
     def begin(self, trial: Ints) -> None:
         """Begin images, which belong to `trial` (J,)."""
         self._trial = trial
+        self._synapses.begin(trial)
         self.v, self.hold = (np.zeros((trial.size, self.neurons), dtype=np.int64) for _ in range(2))
         self.u = self.v
 
     def step(self, events: NDArray[np.float32], live: Bools) -> Bools:
         """Take a step with the inputs `events` (J, rows); returns who spikes, (J, neurons)."""
-        total = (events.astype(self._weight.dtype, copy=False) @ self._weight).astype(np.int64)
+        total = self._synapses.sums(events.astype(self._kind, copy=False)).astype(np.int64)
         waits = self.hold > 0
         counts = live[:, None] & ~waits
         acc = self._clamp(total, _ACC_TOP, counts, "acc")

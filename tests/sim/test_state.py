@@ -1,0 +1,103 @@
+"""A run that is cut in two, and goes on from its state, is the same run: every word, on every backend with words."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from memtwin.sim import backends
+from memtwin.sim.backends import Run
+from memtwin.sim.errors import InputError
+from memtwin.sim.experiments import EXPERIMENTS
+from memtwin.sim.lif.images import Images
+from memtwin.sim.lif.network import LifLayerSpec, LifSpec
+from memtwin.sim.program import Program
+
+
+def digits(mode="adaptive"):
+    """Return a lesson of the digits network, shortened: it learns, adapts and inhibits."""
+    chosen = EXPERIMENTS["digits"]
+    job = chosen.plan(chosen.settings(seed=3, trials=2))[mode]
+    return dataclasses.replace(job, program=job.program.take(slice(0, 24)), record=True)
+
+
+def pictures(steps=6, presentations=5):
+    """Return a small network of LIF neurons behind an encoder that draws at random."""
+    rng = np.random.default_rng(1)
+    layer = LifLayerSpec(weight=rng.normal(size=(3, 8)), tau=5e-3, r=2.0, v_threshold=0.5)
+    shown = Images.from_values(rng.integers(0, 200, (presentations, 8)), steps=steps, mode="rate", trials=2)
+    return Run(spec=LifSpec(layers=(layer,), dt=1e-3), program=shown, seed=5, record=True)
+
+
+def cut(job, at):
+    """Return the job up to presentation `at`, and from there on."""
+    return [dataclasses.replace(job, program=job.program.take(part)) for part in (slice(0, at), slice(at, None))]
+
+
+JOBS = {"hybrid": (digits, (1, 11, 20)), "lif": (pictures, (1, 3))}
+
+
+@pytest.mark.parametrize("family", JOBS)
+def test_goes_on_word_by_word(family):
+    make, places = JOBS[family]
+    job = make()
+    whole = backends.run(job, "model")
+    for at in places:
+        first, second = cut(job, at)
+        before = backends.run(first, "model")
+        after = backends.run(dataclasses.replace(second, start=before.state), "model")
+        for entire, *parts in zip(whole.layers, before.layers, after.layers, strict=True):
+            for trial in range(job.program.trials):
+                words = np.concatenate([part.words[trial] for part in parts])
+                np.testing.assert_array_equal(words, entire.words[trial])
+            np.testing.assert_array_equal(np.concatenate([part.spikes for part in parts], axis=1), entire.spikes)
+            np.testing.assert_array_equal(parts[1].conductance, entire.conductance)
+        assert after.state.keys() == whole.state.keys()
+        for name, state in whole.state.items():
+            np.testing.assert_array_equal(after.state[name], state, err_msg=name)
+
+
+@pytest.mark.parametrize("family", JOBS)
+def test_every_window_matters(family):
+    """A state in which one word is wrong leads to another run: nothing in it is idle."""
+    job = JOBS[family][0]()
+    first, second = cut(job, 3)
+    state = backends.run(first, "model").state
+    right = backends.run(dataclasses.replace(second, start=state), "model")
+    for name in state:
+        if name.startswith("layer2."):  # not taught yet at this point; a layer like the first
+            continue
+        # The lowest bit of a threshold or a synapse need not show, nor L1, which the first pass sets.
+        large = {"theta": 1 << 13, "adapt": 1 << 13, "conductance": 1 << 12, "latches": 2}
+        bit = large.get(name.partition(".")[2], 1)
+        wrong = {**state, name: state[name] ^ bit}
+        other = backends.run(dataclasses.replace(second, start=wrong), "model")
+        same = [
+            np.array_equal(a, b)
+            for one, two in zip(right.layers, other.layers, strict=True)
+            for a, b in zip(one.words, two.words, strict=True)
+        ]
+        assert not all(same), name
+
+
+def test_state_of_another_network():
+    job = digits()
+    first, second = cut(job, 2)
+    state = backends.run(first, "model").state
+    with pytest.raises(InputError, match=r"state: expected layer1\.theta, which is missing; it is of another network"):
+        backends.run(
+            dataclasses.replace(second, start={k: v for k, v in state.items() if k != "layer1.theta"}), "model"
+        )
+    with pytest.raises(InputError, match=r"state layer1\.theta: expected 10 words in 2 trials, not the shape \(2, 9\)"):
+        backends.run(
+            dataclasses.replace(second, start={**state, "layer1.theta": state["layer1.theta"][:, :9]}), "model"
+        )
+
+
+def test_program_take():
+    rng = np.random.default_rng(0)
+    program = Program.build(rng.integers(0, 2, (2, 5, 3)), gates=np.ones(2), learn=(1,), periods=np.arange(5))
+    assert program.take(slice(2, 4)).periods.tolist() == [[2, 3], [2, 3]]
+    joined = program.take(slice(0, 2)).then(program.take(slice(2, None)))
+    for name, values in vars(program).items():
+        np.testing.assert_array_equal(getattr(joined, name), values)
