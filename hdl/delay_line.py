@@ -7,6 +7,8 @@ from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from memtwin.hdl.check import check_integer
+
 __all__ = ["DelayLine", "delayed"]
 
 CELL_BITS = 16  # width of a block RAM of the iCE40
@@ -47,11 +49,8 @@ class DelayLine(wiring.Component):
     o: Signal
 
     def __init__(self, width: int, clocks: int) -> None:
-        for name, value, low in (("width", width, 1), ("clocks", clocks, 1)):
-            if isinstance(value, bool) or not isinstance(value, int):
-                raise TypeError(f"{name} must be an integer, not {value!r}")
-            if value < low:
-                raise ValueError(f"{name} must be at least {low}, not {value!r}")
+        check_integer("width", width, 1)
+        check_integer("clocks", clocks, 1)
         self.clocks = clocks
         cells = [min(CELL_BITS, width - bit) for bit in range(0, width, CELL_BITS)]
         # The ring needs two clocks: one to write, one to read.

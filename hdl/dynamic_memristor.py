@@ -7,6 +7,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from memtwin.hdl.check import check_integer
 from memtwin.hdl.delay_line import delayed
 from memtwin.hdl.fixed import UQ
 from memtwin.hdl.logarithm import COEFFICIENT_LOG, LOG, Exp2, clip_to_log, log_word
@@ -73,10 +74,7 @@ class DynamicMemristors(wiring.Component):
     def __init__(self, places: Sequence[str], voltage_delay: int) -> None:
         if tuple(places) not in (("first",), ("second",), ("first", "second")):
             raise ValueError(f"places must be 'first', 'second' or both, not {places!r}")
-        if isinstance(voltage_delay, bool) or not isinstance(voltage_delay, int):
-            raise TypeError(f"voltage_delay must be an integer, not {voltage_delay!r}")
-        if voltage_delay < 0:
-            raise ValueError(f"voltage_delay must be at least 0, not {voltage_delay!r}")
+        check_integer("voltage_delay", voltage_delay, 0)
         self.places = tuple(places)
         self.latency = voltage_delay + self.growth_latency
         super().__init__(

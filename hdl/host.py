@@ -4,10 +4,7 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from memtwin.hdl.lif_network import LifNetwork
-from memtwin.hdl.network import Network
-from memtwin.hdl.opamp_network import OpampNetwork
-from memtwin.hdl.stdp_network import StdpNetwork
+from memtwin.hdl.network_port import NetworkPort
 
 __all__ = ["REGISTERS_BASE", "HostPort"]
 
@@ -27,7 +24,7 @@ class HostPort(wiring.Component):
 
     Parameters
     ----------
-    network : Network, OpampNetwork, LifNetwork or StdpNetwork
+    network : NetworkPort
         Network.
     paced : bool
         Has the port `tick`; without it the network runs at full speed.
@@ -52,15 +49,14 @@ class HostPort(wiring.Component):
     idle : Out(1)
         Powered up, and nothing is being shown.
     clk_level : Out(1)
-        The paper's CLK; with op-amp neurons, the inputs are driven; with LIF neurons, an image is shown; with STDP,
-        spikes.
+        As in the network.
     half, spikes_strobe : Out(1)
         Strobes of the network.
     trace1_valid, trace1_word, trace2_valid, ... : Out(1), Out(64)
         Traces of the layers.
     spikes1, spikes2, ... : Out(neurons)
-        Output pulses of the layers, `g1` of hybrid, `on` of all other neurons; a layer of more than 64 neurons has
-        ``spikes1_0``, ``spikes1_1``, ..., 64 each.
+        Output pulses of the layers (`NetworkPort.pulses`); a layer of more than 64 neurons has ``spikes1_0``,
+        ``spikes1_1``, ..., 64 each.
     """
 
     address: Signal
@@ -73,11 +69,9 @@ class HostPort(wiring.Component):
     half: Signal
     spikes_strobe: Signal
 
-    def __init__(self, network: Network | OpampNetwork | LifNetwork | StdpNetwork, *, paced: bool = False) -> None:
-        if not isinstance(network, Network | OpampNetwork | LifNetwork | StdpNetwork):
-            raise TypeError(
-                f"network must be a Network, an OpampNetwork, a LifNetwork or a StdpNetwork, not {network!r}"
-            )
+    def __init__(self, network: NetworkPort, *, paced: bool = False) -> None:
+        if not isinstance(network, NetworkPort):
+            raise TypeError(f"network must be a NetworkPort, not {network!r}")
         self.network = network
         self.paced = paced
         self.registers: dict[str, range] = {}
@@ -156,8 +150,6 @@ class HostPort(wiring.Component):
                 getattr(self, f"trace{number}_valid").eq(trace.valid),
                 getattr(self, f"trace{number}_word").eq(trace.word),
             ]
-        output = "g1" if isinstance(network, Network) else "on"
         for name, (number, neurons) in self._spikes.items():
-            pulses = getattr(getattr(network, f"layer{number}"), output)
-            m.d.comb += getattr(self, name).eq(pulses[neurons.start : neurons.stop])
+            m.d.comb += getattr(self, name).eq(network.pulses(number)[neurons.start : neurons.stop])
         return m

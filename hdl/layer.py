@@ -7,6 +7,7 @@ from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from memtwin.hdl.check import check_integer
 from memtwin.hdl.config import ConfigBus, MemoryMap, Registers
 from memtwin.hdl.crossbar import Crossbar
 from memtwin.hdl.fixed import GROWTH, X
@@ -45,13 +46,6 @@ SCALARS = (
     "seed_high",
     "options",
 )
-
-
-def _integer(name: str, value: object, low: int, high: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be an integer, not {value!r}")
-    if not low <= value <= high:
-        raise ValueError(f"{name} must be in {low}..{high}, not {value!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,11 +89,11 @@ class LayerConfig:
     one_cycle: bool = False
 
     def __post_init__(self) -> None:
-        _integer("rows", self.rows, 1, 65536)
-        _integer("neurons", self.neurons, 1, 65536)
-        _integer("lanes", self.lanes, 1, self.neurons)
-        _integer("substeps", self.substeps, 1, 1024)
-        _integer("recip_shift", self.recip_shift, 0, 15)
+        check_integer("rows", self.rows, 1, 65536)
+        check_integer("neurons", self.neurons, 1, 65536)
+        check_integer("lanes", self.lanes, 1, self.neurons)
+        check_integer("substeps", self.substeps, 1, 1024)
+        check_integer("recip_shift", self.recip_shift, 0, 15)
         for name in ("lanes", "substeps"):
             value = getattr(self, name)
             if value & (value - 1):

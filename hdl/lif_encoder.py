@@ -4,6 +4,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, fifo, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from memtwin.hdl.check import check_integer
 from memtwin.hdl.config import ConfigBus, MemoryMap, Registers
 from memtwin.hdl.lif_fixed import row_shape
 from memtwin.hdl.random import Xorshift32
@@ -73,11 +74,8 @@ class LifEncoder(wiring.Component):
     count: Signal
 
     def __init__(self, rows: int, capacity: int, memory_map: MemoryMap, prefix: str) -> None:
-        for name, value, low in (("rows", rows, 1), ("capacity", capacity, 2)):
-            if isinstance(value, bool) or not isinstance(value, int):
-                raise TypeError(f"{name} must be an integer, not {value!r}")
-            if not low <= value <= 1024:
-                raise ValueError(f"{name} must be in {low}..1024, not {value!r}")
+        check_integer("rows", rows, 1, 1024)
+        check_integer("capacity", capacity, 2, 1024)
         if capacity % 2:
             raise ValueError(f"capacity must be even, not {capacity!r}")
         self.rows = rows

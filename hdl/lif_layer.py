@@ -8,6 +8,7 @@ from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from memtwin.hdl.check import check_integer
 from memtwin.hdl.config import ConfigBus, MemoryMap, Registers
 from memtwin.hdl.lif_crossbar import LifCrossbar
 from memtwin.hdl.lif_fixed import CURRENT, HOLD, MEMBRANE, row_shape, ssat
@@ -25,13 +26,6 @@ PER_NEURON = {
     "bias": LifNeuron.bias_delay,
     "threshold": LifNeuron.threshold_delay,
 }
-
-
-def _integer(name: str, value: object, low: int, high: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be an integer, not {value!r}")
-    if not low <= value <= high:
-        raise ValueError(f"{name} must be in {low}..{high}, not {value!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,10 +55,10 @@ class LifLayerConfig:
     weight_bits: int = 6
 
     def __post_init__(self) -> None:
-        _integer("rows", self.rows, 1, MOST)
-        _integer("neurons", self.neurons, 1, MOST)
-        _integer("lanes", self.lanes, 1, self.neurons)
-        _integer("weight_bits", self.weight_bits, 2, 16)
+        check_integer("rows", self.rows, 1, MOST)
+        check_integer("neurons", self.neurons, 1, MOST)
+        check_integer("lanes", self.lanes, 1, self.neurons)
+        check_integer("weight_bits", self.weight_bits, 2, 16)
 
 
 class LifLayer(wiring.Component):

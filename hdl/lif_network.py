@@ -1,36 +1,23 @@
 """A network of layers of LIF neurons behind an encoder, with a decoder at its end."""
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 
 from amaranth.hdl import Cat, Const, Module, Signal
-from amaranth.lib import fifo, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib import fifo, wiring
+from amaranth.lib.wiring import Out
 
-from memtwin.hdl.config import ConfigBus, MemoryMap
+from memtwin.hdl.config import MemoryMap
 from memtwin.hdl.lif_decoder import LifDecoder
 from memtwin.hdl.lif_encoder import LifEncoder
 from memtwin.hdl.lif_layer import LifLayer, LifLayerConfig
 from memtwin.hdl.lif_presenter import LifPresentation, LifPresenter
-from memtwin.hdl.trace import TraceKind, TraceSignature, trace_word
+from memtwin.hdl.network_port import NetworkPort, layers_in_a_row
+from memtwin.hdl.trace import TraceKind, trace_word
 
-__all__ = ["LifNetwork", "LifProbeSignature"]
-
-
-class LifProbeSignature(wiring.Signature):
-    """What a scope would be clipped to in one layer, one bit per neuron.
-
-    Members
-    -------
-    on : Out(neurons)
-        Spikes of the last step; see `LifLayer`.
-    """
-
-    def __init__(self, neurons: int) -> None:
-        super().__init__({"on": Out(neurons)})
+__all__ = ["LifNetwork"]
 
 
-class LifNetwork(wiring.Component):
+class LifNetwork(NetworkPort):
     """Layers of LIF neurons, each driven by the spikes of the one before, and the first by an image.
 
     Throughput: with `e` events of the encoder a step of one layer whose lanes are its neurons takes ``e + neurons +
@@ -48,27 +35,16 @@ class LifNetwork(wiring.Component):
         Coefficients after reset; names start with ``"layer1."``, ``"layer2."``, ..., ``"encoder."``, or are
         ``"decoder"``.
 
-    Attributes
-    ----------
-    memory_map : MemoryMap
-        Addresses of the coefficients.
-    presentation : LifPresentation
-        Layout of a presentation.
+    The attributes, and the members that are not listed here, are those of `NetworkPort`.
 
     Members
     -------
     config : In(ConfigBus())
         Writes of coefficients and of the image, while `idle`.
     presentations : In(stream.Signature(LifPresentation()))
-        For how long to show the image; each is taken when it is over.
-    tick : In(1)
-        The time of one step has passed (see `Pace`); high for full speed.
+        For how long to show the image.
     clk_level : Out(1)
         An image is being shown.
-    idle : Out(1)
-        Powered up, and no presentation is there.
-    done : Out(1)
-        Strobe: a presentation is over.
     half : Out(1)
         Strobe: the first step of a presentation begins.
     spikes_strobe : Out(1)
@@ -77,10 +53,6 @@ class LifNetwork(wiring.Component):
         Neuron that the decoder chose; from `done` to the next step.
     answer_spikes : Out(16)
         Its spikes.
-    layer1, layer2, ... : Out(LifProbeSignature(neurons))
-        Probes.
-    trace1, trace2, ... : Out(TraceSignature())
-        Traces.
 
     Raises
     ------
@@ -91,54 +63,25 @@ class LifNetwork(wiring.Component):
     Source: docs/lif-arithmetic.md.
     """
 
-    config: wiring.PureInterface
-    presentations: wiring.PureInterface
-    tick: Signal
-    clk_level: Signal
-    idle: Signal
-    done: Signal
-    half: Signal
-    spikes_strobe: Signal
     answer: Signal
     answer_spikes: Signal
+
+    layers: list[LifLayerConfig]
+    presentation: LifPresentation
 
     def __init__(
         self, layers: Sequence[LifLayerConfig], capacity: int, image: Mapping[str, Sequence[int]] | None = None
     ) -> None:
-        layers = list(layers)
-        if not layers:
-            raise ValueError("layers must have at least one layer")
-        for number, layer in enumerate(layers, 1):
-            if not isinstance(layer, LifLayerConfig):
-                raise TypeError(f"layer {number} must be a LifLayerConfig, not {layer!r}")
-        for number, (before, after) in enumerate(pairwise(layers), 2):
-            if after.rows != before.neurons:
-                raise ValueError(f"rows of layer {number} must be {before.neurons}, not {after.rows!r}")
-        self.layers = layers
-        self.memory_map = MemoryMap(image)
-        self._encoder = LifEncoder(layers[0].rows, capacity, self.memory_map, "encoder.")
-        self._layers = [LifLayer(layer, self.memory_map, f"layer{number}.") for number, layer in enumerate(layers, 1)]
-        self._decoder = LifDecoder(layers[-1].neurons, self.memory_map)
-        self.memory_map.writes(image or {})  # refuses names that the design does not have
+        layers = layers_in_a_row(layers, LifLayerConfig)
+        memory_map = MemoryMap(image)
+        self._encoder = LifEncoder(layers[0].rows, capacity, memory_map, "encoder.")
+        self._layers = [LifLayer(layer, memory_map, f"layer{number}.") for number, layer in enumerate(layers, 1)]
+        self._decoder = LifDecoder(layers[-1].neurons, memory_map)
+        memory_map.writes(image or {})  # refuses names that the design does not have
         self._presenter = LifPresenter(len(layers))
-        self.presentation: LifPresentation = self._presenter.layout
-        super().__init__(
-            {
-                "config": In(ConfigBus()),
-                "presentations": In(stream.Signature(self.presentation)),
-                "tick": In(1),
-                "clk_level": Out(1),
-                "idle": Out(1),
-                "done": Out(1),
-                "half": Out(1),
-                "spikes_strobe": Out(1),
-                "answer": Out(range(layers[-1].neurons)),
-                "answer_spikes": Out(16),
-                **{f"layer{number}": Out(LifProbeSignature(layer.neurons)) for number, layer in enumerate(layers, 1)},
-                **{f"trace{number}": Out(TraceSignature()) for number in range(1, len(layers) + 1)},
-            }
-        )
-        last = max(window.base + (1 << window.bits) for window in self.memory_map.windows.values())
+        answer = {"answer": Out(range(layers[-1].neurons)), "answer_spikes": Out(16)}
+        super().__init__(layers, memory_map, self._presenter.layout, more=answer)
+        last = max(window.base + (1 << window.bits) for window in memory_map.windows.values())
         if last > 1 << len(self.config.address):
             raise ValueError(f"coefficients must fit {1 << len(self.config.address)} addresses, not need {last}")
 

@@ -4,11 +4,10 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from memtwin.hdl.presenter import Pace
+from memtwin.hdl.check import check_integer
+from memtwin.hdl.presenter import COUNT_BITS, Pace
 
 __all__ = ["LifPresentation", "LifPresenter"]
-
-COUNT_BITS = 16
 
 
 class LifPresentation(data.StructLayout):
@@ -91,10 +90,7 @@ class LifPresenter(wiring.Component):
     answered: Signal
 
     def __init__(self, layers: int) -> None:
-        if isinstance(layers, bool) or not isinstance(layers, int):
-            raise TypeError(f"layers must be an integer, not {layers!r}")
-        if layers < 1:
-            raise ValueError(f"layers must be at least 1, not {layers!r}")
+        check_integer("layers", layers, 1)
         self.layout = LifPresentation()
         self._pace = Pace(1)  # in units of a step
         super().__init__(
@@ -126,7 +122,6 @@ class LifPresenter(wiring.Component):
         m.d.comb += [
             pace.tick.eq(self.tick),
             last_done.eq((self.layer_done & turn)[-1]),
-            self.first.eq(self.moment == 1),
             self.done.eq(self.i.ready),
         ]
         m.d.sync += self.step_done.eq(last_done)
@@ -140,7 +135,7 @@ class LifPresenter(wiring.Component):
                 m.next = "IDLE"
             with m.State("IDLE"):
                 m.d.comb += [pace.clear.eq(1), self.seed.eq(self.i.valid & self.i.payload.init)]
-                m.d.sync += self.moment.eq(1)
+                m.d.sync += [self.moment.eq(1), self.first.eq(1)]
                 with m.If(self.i.valid):
                     m.next = "STEP"
                     with m.If(self.i.payload.steps == 0):
@@ -165,7 +160,7 @@ class LifPresenter(wiring.Component):
                 with m.If(self.stop | (self.moment == self.i.payload.steps)):
                     m.next = "ANSWER"
                 with m.Else():
-                    m.d.sync += self.moment.eq(self.moment + 1)
+                    m.d.sync += [self.moment.eq(self.moment + 1), self.first.eq(0)]
                     m.next = "STEP"
             with m.State("ANSWER"), m.If(~self.busy):
                 m.d.comb += [self.i.ready.eq(1), self.answered.eq(1)]

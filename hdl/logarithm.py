@@ -14,6 +14,7 @@ from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, ceil_log2
 
+from memtwin.hdl.check import check_integer
 from memtwin.hdl.fixed import UQ
 
 __all__ = ["COEFFICIENT_LOG", "LOG", "Exp2", "Interpolation", "Log2", "LogSum", "clip_to_log", "log_word"]
@@ -80,10 +81,7 @@ class Interpolation(wiring.Component):
         points = len(table) - 1
         if points < 2 or points & (points - 1):
             raise ValueError(f"table must have one point more than a power of two, not {len(table)!r}")
-        if isinstance(fraction, bool) or not isinstance(fraction, int):
-            raise TypeError(f"fraction must be an integer, not {fraction!r}")
-        if fraction < 1:
-            raise ValueError(f"fraction must be at least 1, not {fraction!r}")
+        check_integer("fraction", fraction, 1)
         self._fraction = fraction
         self._rows = [{"base": point, "slope": abs(after - point)} for point, after in pairwise(table)]
         self._base_bits = bits_for(max(row["base"] for row in self._rows))
@@ -176,7 +174,7 @@ class Log2(wiring.Component):
     o: Signal
 
     def __init__(self, width: int) -> None:
-        _check_width(width, 24)
+        check_integer("width", width, 1, 24)
         super().__init__({"i_valid": In(1), "i": In(width), "o_valid": Out(1), "o": Out(LOG)})
 
     def elaborate(self, platform: object) -> Module:
@@ -256,7 +254,7 @@ class Exp2(wiring.Component):
     o: Signal
 
     def __init__(self, width: int) -> None:
-        _check_width(width, 24, low=16)
+        check_integer("width", width, 16, 24)
         super().__init__({"i": In(LOG), "zero": In(1), "full": In(1), "o": Out(width)})
 
     def elaborate(self, platform: object) -> Module:
@@ -351,10 +349,3 @@ class LogSum(wiring.Component):
             m.d.sync += total.eq(main + lookup.base)
             clip_to_log(m, self.o, (Cat(Const(0, 1), total) - lookup.step)[1:20])
         return m
-
-
-def _check_width(width: object, high: int, low: int = 1) -> None:
-    if isinstance(width, bool) or not isinstance(width, int):
-        raise TypeError(f"width must be an integer, not {width!r}")
-    if not low <= width <= high:
-        raise ValueError(f"width must be in {low}..{high}, not {width!r}")

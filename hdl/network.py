@@ -1,16 +1,15 @@
 """A network of layers of hybrid neurons under one CLK."""
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 
-from amaranth.hdl import Module, Signal
-from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.hdl import Module, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import Out
 
-from memtwin.hdl.config import ConfigBus, MemoryMap
+from memtwin.hdl.config import MemoryMap
 from memtwin.hdl.layer import Layer, LayerConfig
+from memtwin.hdl.network_port import NetworkPort, layers_in_a_row
 from memtwin.hdl.presenter import Presentation, Presenter
-from memtwin.hdl.trace import TraceSignature
 
 __all__ = ["Network", "ProbeSignature"]
 
@@ -30,7 +29,7 @@ class ProbeSignature(wiring.Signature):
         super().__init__({name: Out(neurons) for name in PROBES})
 
 
-class Network(wiring.Component):
+class Network(NetworkPort):
     """Layers of hybrid neurons, each driven by the spikes of the one before, under one CLK.
 
     Latency and throughput: a half-period takes as long as in the slowest `Layer`, and 1 or 2 clocks more (see
@@ -44,35 +43,22 @@ class Network(wiring.Component):
     image : mapping of str to sequence of int, optional
         Coefficients after reset; names start with ``"layer1."``, ``"layer2."``, ...
 
-    Attributes
-    ----------
-    memory_map : MemoryMap
-        Addresses of the coefficients.
-    presentation : Presentation
-        Layout of a presentation.
+    The attributes, and the members that are not listed here, are those of `NetworkPort`.
 
     Members
     -------
     config : In(ConfigBus())
         Writes of coefficients, while `idle`. They act from the next presentation on that has `init`.
     presentations : In(stream.Signature(Presentation(...)))
-        What to show; each is taken when it is over.
-    tick : In(1)
-        The time of one substep has passed (see `Pace`); high for full speed.
+        What to show.
     clk_level : Out(1)
         The paper's CLK.
-    idle : Out(1)
-        Powered up, and no presentation is there.
-    done : Out(1)
-        Strobe: a presentation is over.
     half : Out(1)
         Strobe: a half-period begins.
     spikes_strobe : Out(1)
         Once in each high half-period, when `g1` of every layer is valid.
     layer1, layer2, ... : Out(ProbeSignature(neurons))
         Probes.
-    trace1, trace2, ... : Out(TraceSignature())
-        Traces.
 
     Raises
     ------
@@ -82,48 +68,24 @@ class Network(wiring.Component):
     Source: zhang2021, Fig. 5; docs/arithmetic.md.
     """
 
-    config: wiring.PureInterface
-    presentations: wiring.PureInterface
-    tick: Signal
-    clk_level: Signal
-    idle: Signal
-    done: Signal
-    half: Signal
-    spikes_strobe: Signal
+    layers: list[LayerConfig]
+    presentation: Presentation
 
     def __init__(self, layers: Sequence[LayerConfig], image: Mapping[str, Sequence[int]] | None = None) -> None:
-        layers = list(layers)
-        if not layers:
-            raise ValueError("layers must have at least one layer")
+        layers = layers_in_a_row(layers, LayerConfig)
+        substeps = layers[0].substeps
         for number, layer in enumerate(layers, 1):
-            if not isinstance(layer, LayerConfig):
-                raise TypeError(f"layer {number} must be a LayerConfig, not {layer!r}")
-            if layer.substeps != layers[0].substeps:
-                raise ValueError(f"substeps of layer {number} must be {layers[0].substeps}, not {layer.substeps!r}")
-        for number, (before, after) in enumerate(pairwise(layers), 2):
-            if after.rows != before.neurons:
-                raise ValueError(f"rows of layer {number} must be {before.neurons}, not {after.rows!r}")
-        self.layers = layers
-        self.memory_map = MemoryMap(image)
-        self._layers = [Layer(layer, self.memory_map, f"layer{number}.") for number, layer in enumerate(layers, 1)]
-        self.memory_map.writes(image or {})  # refuses names that the design does not have
-        shape = (layers[0].rows, layers[-1].neurons, len(layers))
-        self.presentation = Presentation(*shape)
-        self._presenter = Presenter(*shape, layers[0].substeps)
-        super().__init__(
-            {
-                "config": In(ConfigBus()),
-                "presentations": In(stream.Signature(self.presentation)),
-                "tick": In(1),
-                "clk_level": Out(1),
-                "idle": Out(1),
-                "done": Out(1),
-                "half": Out(1),
-                "spikes_strobe": Out(1),
-                **{f"layer{number}": Out(ProbeSignature(layer.neurons)) for number, layer in enumerate(layers, 1)},
-                **{f"trace{number}": Out(TraceSignature()) for number in range(1, len(layers) + 1)},
-            }
-        )
+            if layer.substeps != substeps:
+                raise ValueError(f"substeps of layer {number} must be {substeps}, not {layer.substeps!r}")
+        memory_map = MemoryMap(image)
+        self._layers = [Layer(layer, memory_map, f"layer{number}.") for number, layer in enumerate(layers, 1)]
+        memory_map.writes(image or {})  # refuses names that the design does not have
+        self._presenter = Presenter(layers[0].rows, layers[-1].neurons, len(layers), substeps)
+        super().__init__(layers, memory_map, self._presenter.layout, ProbeSignature)
+
+    def pulses(self, number: int) -> Value:
+        """Return `g1` of layer `number`, counted from 1."""
+        return getattr(self, f"layer{number}").g1
 
     def elaborate(self, platform: object) -> Module:
         """Join the layers."""

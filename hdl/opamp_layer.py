@@ -6,6 +6,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, ShapeLike, Signal, Value
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
+from memtwin.hdl.check import check_integer
 from memtwin.hdl.config import ConfigBus, MemoryMap, Registers
 from memtwin.hdl.crossbar import Crossbar
 from memtwin.hdl.fixed import saturate
@@ -18,13 +19,6 @@ __all__ = ["LEARNING", "OpampLayer", "OpampLayerConfig"]
 
 # Coefficients of the synapses of a layer that learns, as `SynapseUpdate` names them.
 LEARNING = ("g_off", "g_on", "step_up", "step_down", "bend_up", "bend_down")
-
-
-def _integer(name: str, value: object, low: int, high: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be an integer, not {value!r}")
-    if not low <= value <= high:
-        raise ValueError(f"{name} must be in {low}..{high}, not {value!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,9 +57,9 @@ class OpampLayerConfig:
     learns: bool = False
 
     def __post_init__(self) -> None:
-        _integer("rows", self.rows, 1, 256)
-        _integer("neurons", self.neurons, 1, 65536)
-        _integer("lanes", self.lanes, 1, self.neurons)
+        check_integer("rows", self.rows, 1, 256)
+        check_integer("neurons", self.neurons, 1, 65536)
+        check_integer("lanes", self.lanes, 1, self.neurons)
         if self.lanes & (self.lanes - 1):
             raise ValueError(f"lanes must be a power of two, not {self.lanes!r}")
         if not isinstance(self.learns, bool):

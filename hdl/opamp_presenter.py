@@ -4,11 +4,10 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from memtwin.hdl.presenter import Pace
+from memtwin.hdl.check import check_integer
+from memtwin.hdl.presenter import COUNT_BITS, Pace
 
 __all__ = ["OpampPresentation", "OpampPresenter"]
-
-COUNT_BITS = 16
 
 
 class OpampPresentation(data.StructLayout):
@@ -41,10 +40,7 @@ class OpampPresentation(data.StructLayout):
 
     def __init__(self, rows: int, gates: int, layers: int) -> None:
         for name, value in {"rows": rows, "gates": gates, "layers": layers}.items():
-            if isinstance(value, bool) or not isinstance(value, int):
-                raise TypeError(f"{name} must be an integer, not {value!r}")
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1, not {value!r}")
+            check_integer(name, value, 1)
         super().__init__(
             {"pixels": rows, "gates": gates, "learn": layers, "on": COUNT_BITS, "off": COUNT_BITS, "init": 1}
         )

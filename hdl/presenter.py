@@ -5,17 +5,11 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-__all__ = ["Pace", "Presentation", "Presenter"]
+from memtwin.hdl.check import check_integer
 
-COUNT_BITS = 16
+__all__ = ["COUNT_BITS", "Pace", "Presentation", "Presenter"]
 
-
-def _at_least_one(**values: object) -> None:
-    for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise TypeError(f"{name} must be an integer, not {value!r}")
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, not {value!r}")
+COUNT_BITS = 16  # width of a count in a presentation
 
 
 class Presentation(data.StructLayout):
@@ -51,7 +45,8 @@ class Presentation(data.StructLayout):
     """
 
     def __init__(self, rows: int, gates: int, layers: int) -> None:
-        _at_least_one(rows=rows, gates=gates, layers=layers)
+        for name, value in {"rows": rows, "gates": gates, "layers": layers}.items():
+            check_integer(name, value, 1)
         self.rows = rows
         self.gates = gates
         self.layers = layers
@@ -104,7 +99,7 @@ class Pace(wiring.Component):
     full: Signal
 
     def __init__(self, substeps: int) -> None:
-        _at_least_one(substeps=substeps)
+        check_integer("substeps", substeps, 1)
         if substeps & (substeps - 1):
             raise ValueError(f"substeps must be a power of two, not {substeps!r}")
         self.substeps = substeps

@@ -8,6 +8,7 @@ from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from memtwin.hdl.check import check_integer
 from memtwin.hdl.config import ConfigBus, MemoryMap, Registers
 from memtwin.hdl.fixed import CONDUCTANCE, round_shift, saturate
 from memtwin.hdl.stdp_trace import STATE_BITS, StdpDecay
@@ -52,12 +53,9 @@ class StdpLayerConfig:
     gain_shift: int
 
     def __post_init__(self) -> None:
-        for name, low, high in (("rows", 1, 256), ("neurons", 1, 64), ("gain_shift", 0, 24)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int):
-                raise TypeError(f"{name} must be an integer, not {value!r}")
-            if not low <= value <= high:
-                raise ValueError(f"{name} must be in {low}..{high}, not {value!r}")
+        check_integer("rows", self.rows, 1, 256)
+        check_integer("neurons", self.neurons, 1, 64)
+        check_integer("gain_shift", self.gain_shift, 0, 24)
 
 
 class StdpLayer(wiring.Component):

@@ -2,32 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 
-from amaranth.hdl import Module, Signal
-from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.hdl import Module
+from amaranth.lib import wiring
 
-from memtwin.hdl.config import ConfigBus, MemoryMap
+from memtwin.hdl.config import MemoryMap
+from memtwin.hdl.network_port import NetworkPort
 from memtwin.hdl.stdp_layer import StdpLayer, StdpLayerConfig
 from memtwin.hdl.stdp_presenter import StdpPresentation, StdpPresenter
-from memtwin.hdl.trace import TraceSignature
 
-__all__ = ["StdpNetwork", "StdpProbeSignature"]
-
-
-class StdpProbeSignature(wiring.Signature):
-    """What a scope would be clipped to, one bit per neuron.
-
-    Members
-    -------
-    on : Out(neurons)
-        Output spikes; see `StdpLayer`.
-    """
-
-    def __init__(self, neurons: int) -> None:
-        super().__init__({"on": Out(neurons)})
+__all__ = ["StdpNetwork"]
 
 
-class StdpNetwork(wiring.Component):
+class StdpNetwork(NetworkPort):
     """A layer of LIF neurons with STDP synapses, and what plays spike trains to it.
 
     Throughput: see `StdpLayer` and `StdpPresenter`.
@@ -39,37 +25,20 @@ class StdpNetwork(wiring.Component):
     image : mapping of str to sequence of int, optional
         Coefficients after reset; names start with ``"layer1."``.
 
-    Attributes
-    ----------
-    layers : list of StdpLayerConfig
-        The only layer.
-    memory_map : MemoryMap
-        Addresses of the coefficients.
-    presentation : StdpPresentation
-        Layout of a presentation.
+    The attributes, and the members that are not listed here, are those of `NetworkPort`.
 
     Members
     -------
     config : In(ConfigBus())
         Writes of coefficients and conductances, while `idle`.
     presentations : In(stream.Signature(StdpPresentation(...)))
-        What to show; each is taken when it is over.
-    tick : In(1)
-        The time of one step has passed (see `Pace`); high for full speed.
+        What to show.
     clk_level : Out(1)
         Something is being shown.
-    idle : Out(1)
-        No presentation is there.
-    done : Out(1)
-        Strobe: a presentation is over.
     half : Out(1)
         Strobe: the first step of a presentation begins.
     spikes_strobe : Out(1)
         Once in each step, when `on` is valid.
-    layer1 : Out(StdpProbeSignature(neurons))
-        Probe.
-    trace1 : Out(TraceSignature())
-        Trace.
 
     Raises
     ------
@@ -79,38 +48,17 @@ class StdpNetwork(wiring.Component):
     Source: yang2020, Fig. 16; docs/stdp.md.
     """
 
-    config: wiring.PureInterface
-    presentations: wiring.PureInterface
-    tick: Signal
-    clk_level: Signal
-    idle: Signal
-    done: Signal
-    half: Signal
-    spikes_strobe: Signal
+    layers: list[StdpLayerConfig]
+    presentation: StdpPresentation
     layer1: wiring.PureInterface
     trace1: wiring.PureInterface
 
     def __init__(self, layer: StdpLayerConfig, image: Mapping[str, Sequence[int]] | None = None) -> None:
-        self.memory_map = MemoryMap(image)
-        self._layer = StdpLayer(layer, self.memory_map, "layer1.")
-        self.layers = [layer]
-        self.memory_map.writes(image or {})  # refuses names that the design does not have
+        memory_map = MemoryMap(image)
+        self._layer = StdpLayer(layer, memory_map, "layer1.")
+        memory_map.writes(image or {})  # refuses names that the design does not have
         self._presenter = StdpPresenter(layer.rows, layer.neurons)
-        self.presentation: StdpPresentation = self._presenter.layout
-        super().__init__(
-            {
-                "config": In(ConfigBus()),
-                "presentations": In(stream.Signature(self.presentation)),
-                "tick": In(1),
-                "clk_level": Out(1),
-                "idle": Out(1),
-                "done": Out(1),
-                "half": Out(1),
-                "spikes_strobe": Out(1),
-                "layer1": Out(StdpProbeSignature(layer.neurons)),
-                "trace1": Out(TraceSignature()),
-            }
-        )
+        super().__init__([layer], memory_map, self._presenter.layout)
 
     def elaborate(self, platform: object) -> Module:
         """Join presenter and layer."""

@@ -4,11 +4,9 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from memtwin.hdl.presenter import Pace
+from memtwin.hdl.presenter import COUNT_BITS, Pace
 
 __all__ = ["StdpPresentation", "StdpPresenter"]
-
-COUNT_BITS = 16
 
 
 class StdpPresentation(data.StructLayout):

@@ -4,6 +4,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from memtwin.hdl.check import check_integer
 from memtwin.hdl.delay_line import delayed
 from memtwin.hdl.logarithm import COEFFICIENT_LOG, LOG, clip_to_log, log_word
 
@@ -82,12 +83,8 @@ class SwitchingMemristor(wiring.Component):
     o_set: Signal
 
     def __init__(self, voltage_delay: int, latency: int) -> None:
-        for name, value, low in (("voltage_delay", voltage_delay, 4), ("latency", latency, None)):
-            if isinstance(value, bool) or not isinstance(value, int):
-                raise TypeError(f"{name} must be an integer, not {value!r}")
-            low = voltage_delay + 2 if low is None else low
-            if value < low:
-                raise ValueError(f"{name} must be at least {low}, not {value!r}")
+        check_integer("voltage_delay", voltage_delay, 4)
+        check_integer("latency", latency, voltage_delay + 2)
         self.voltage_delay = voltage_delay
         self.latency = latency
         super().__init__(

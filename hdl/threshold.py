@@ -6,6 +6,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from memtwin.hdl.check import check_integer
 from memtwin.hdl.config import ConfigBus, MemoryMap
 from memtwin.hdl.fixed import THETA
 from memtwin.hdl.random import Xorshift32
@@ -104,10 +105,7 @@ class Threshold(wiring.Component):
     m_product: Signal
 
     def __init__(self, neurons: int, memory_map: MemoryMap, prefix: str) -> None:
-        if not isinstance(neurons, int) or isinstance(neurons, bool):
-            raise TypeError(f"neurons must be an integer, not {neurons!r}")
-        if neurons < 1:
-            raise ValueError(f"neurons must be at least 1, not {neurons!r}")
+        check_integer("neurons", neurons, 1)
         self.neurons = neurons
         self._mean = memory_map.claim(prefix + "theta_mean", neurons)
         bits = ceil_log2(neurons)

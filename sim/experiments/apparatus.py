@@ -89,7 +89,7 @@ class Apparatus(Experiment):
         first, second = recordings["stream"].layers
         shown = _shown(settings)
         response = first.fires.sum(axis=2)  # (T, P)
-        training = np.flatnonzero(shown >= 0)[: len(shown) - 2 * OUTPUTS]
+        training = np.flatnonzero(_training(shown))
         block = training.reshape(-1, settings.options["repeats"])
         fresh, repeated = response[:, block[:, 0]], response[:, block[:, -1]]
         recall = np.flatnonzero(shown >= 0)[len(training) :]
@@ -136,11 +136,16 @@ def _shown(settings: Settings) -> NDArray[np.int64]:
     return np.concatenate([training, recall])
 
 
+def _training(shown: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Presentations of the training: all but a rest and a pattern for every output neuron."""
+    return np.arange(len(shown)) < len(shown) - 2 * OUTPUTS
+
+
 def _stream(settings: Settings) -> Stimulus:
     shown = _shown(settings)
     trials = settings.trials or 1
     patterns = np.vstack([np.repeat(np.eye(OUTPUTS), PIXELS // OUTPUTS, axis=1), np.zeros(PIXELS)])
-    training = np.arange(len(shown)) < len(shown) - 2 * OUTPUTS
+    training = _training(shown)
     on, off, rest = (substeps(settings, name) for name in ("on", "off", "recall_rest"))
     return Stimulus.build(
         np.repeat(patterns[shown][None], trials, axis=0),

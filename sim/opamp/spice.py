@@ -10,7 +10,7 @@ from memtwin.sim.backends import Run
 from memtwin.sim.cards import Card
 from memtwin.sim.errors import InputError
 from memtwin.sim.opamp.circuit import CIRCUITS, LayerSample, LayerSpec
-from memtwin.sim.opamp.smooth import SmoothLaw
+from memtwin.sim.opamp.smooth_law import LAW
 from memtwin.sim.spice import EDGE, SIGMA, number, pwl, steps, transient, wrap
 
 __all__ = ["OHM", "Probe", "duration", "netlist", "probes"]
@@ -141,11 +141,10 @@ def netlist(job: Run, trial: int = 0) -> str:
     for index, layer in enumerate(spec.layers):
         if layer.learns and stimulus.learn[trial, :, index].any():
             raise InputError(f"layer {index + 1} learns: ngspice has no synapse that learns; use physics or model")
-    law = SmoothLaw()
     devices = _DEVICES.format(
-        **{name: number(value) for name, value in vars(law).items()},
-        y_edge=number(law.y_s / 4),
-        full=number(1 - law.y_s),
+        **{name: number(value) for name, value in vars(LAW).items()},
+        y_edge=number(LAW.y_s / 4),
+        full=number(1 - LAW.y_s),
     )
     lines = [
         "* Op-amp neurons with dynamic and threshold-switching memristors, from memtwin.",

@@ -1,10 +1,8 @@
 """Op-amp neurons in plain Python, after docs/opamp-arithmetic.md, and coefficients of a trial card for them."""
 
-import gc
 import math
-import warnings
 
-from amaranth.hdl import UnusedElaboratable
+from tests.hdl.helpers import unused
 
 KINDS = {4: "conductance", 8: "current", 9: "circuit", 10: "state", 11: "memristor", 12: "phase"}
 FIELDS = {
@@ -35,11 +33,8 @@ def parse(word):
 
 def latency(component, *arguments):
     """Latency of a component with these arguments, which is not used further."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UnusedElaboratable)
-        clocks = component(*arguments).latency
-        gc.collect()
-    return clocks
+    with unused():
+        return component(*arguments).latency
 
 
 # Section 2.

@@ -1,12 +1,7 @@
 """A network behind one bus."""
 
-import gc
-import warnings
-
 import pytest
-from amaranth.hdl import UnusedElaboratable
 from amaranth.lib.wiring import In
-from amaranth.sim import Simulator
 
 from memtwin.hdl.host import REGISTERS_BASE, HostPort
 from memtwin.hdl.layer import LayerConfig
@@ -17,6 +12,7 @@ from memtwin.hdl.verilog import convert
 from tests.hdl import opamp_reference
 from tests.hdl.bench import parse
 from tests.hdl.card import REFRACTORY, layer_image
+from tests.hdl.helpers import refused, simulate, write
 
 
 def small():
@@ -24,14 +20,6 @@ def small():
 
 
 IMAGE = layer_image(rows=20, neurons=2, conductance=20e-6, options=REFRACTORY)
-
-
-async def write(ctx, host, address, data):
-    ctx.set(host.address, address)
-    ctx.set(host.data, data)
-    ctx.set(host.enable, 1)
-    await ctx.tick().until(host.ready)
-    ctx.set(host.enable, 0)
 
 
 async def show(ctx, host, **fields):
@@ -56,11 +44,7 @@ def run(host, script, parse=parse):
             if valid:
                 words.append(parse(word))
 
-    simulator = Simulator(host)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.add_testbench(monitor, background=True)
-    simulator.run()
+    simulate(host, bench, background=[monitor])
     return words
 
 
@@ -206,8 +190,4 @@ def test_output_pulses_of_op_amp_neurons_are_on_the_ports():
 
 
 def test_only_a_network_can_be_behind_it():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UnusedElaboratable)
-        with pytest.raises(TypeError, match=r"network must be a Network, .* or a StdpNetwork, not 7"):
-            HostPort(7)
-        gc.collect()
+    refused("^network must be a NetworkPort, not 7$", HostPort, 7, error=TypeError)

@@ -1,20 +1,16 @@
 """Networks of LIF neurons: traces word by word, answers, clocks, and what the tools make of it."""
 
-import gc
 import json
 import subprocess
-import warnings
 
 import pytest
-from amaranth.hdl import UnusedElaboratable
-from amaranth.sim import Simulator
 
 from memtwin.hdl.host import HostPort
 from memtwin.hdl.layer import LayerConfig
 from memtwin.hdl.lif_layer import LifLayerConfig
 from memtwin.hdl.lif_network import LifNetwork
 from memtwin.hdl.verilog import convert
-from tests.hdl.helpers import load, refused
+from tests.hdl.helpers import Taps, load, refused, simulate, ticks, write
 from tests.hdl.lif_reference import Reference, image_of, parse
 
 
@@ -49,18 +45,8 @@ class Recorder:
             await ctx.tick().until(network.idle)
             await ctx.tick().repeat(2)
 
-        async def clock(ctx):
-            count = 0
-            ctx.set(network.tick, period == 1)
-            async for _ in ctx.tick():
-                count += 1
-                ctx.set(network.tick, count % period == 0)
-
         async def monitor(ctx):
-            numbers = range(1, len(network.layers) + 1)
-            ports = [getattr(network, f"trace{number}") for number in numbers]
-            words = [signal for port in ports for signal in (port.valid, port.word)]
-            pulses = [getattr(network, f"layer{number}").on for number in numbers]
+            taps = Taps(network, parse)
             clocks, last, shown, events = 0, None, 0, []
             async for _, _, half, level, strobe, done, waits, adds, *rest in ctx.tick().sample(
                 network.half,
@@ -69,8 +55,7 @@ class Recorder:
                 network.done,
                 crossbar.i.valid,
                 crossbar.adding,
-                *words,
-                *pulses,
+                *taps.signals,
             ):
                 clocks += 1
                 shown += level
@@ -80,7 +65,7 @@ class Recorder:
                 if half:
                     last = None
                 if strobe:
-                    self.spikes.append(tuple(rest[len(words) :]))
+                    self.spikes.append(taps.pulses(rest))
                     self.spans.append(events[-1] - events[0] + 1 if events else 0)
                     events = []
                     if last is not None:
@@ -89,16 +74,10 @@ class Recorder:
                 if done:
                     self.images.append(shown)
                     shown = 0
-                for layer in range(len(network.layers)):
-                    if rest[2 * layer]:
-                        self.traces[layer].append(parse(rest[2 * layer + 1]))
+                for layer, entry in taps.entries(rest):
+                    self.traces[layer].append(entry)
 
-        simulator = Simulator(network)
-        simulator.add_clock(1e-6)
-        simulator.add_testbench(host)
-        simulator.add_testbench(clock, background=True)
-        simulator.add_testbench(monitor, background=True)
-        simulator.run()
+        simulate(network, host, background=[ticks(network, period), monitor])
         return self
 
 
@@ -327,14 +306,6 @@ def test_no_step_is_no_answer():
     assert recorder.answers[1:] == reference.answers
 
 
-async def write(ctx, host, address, data):
-    ctx.set(host.address, address)
-    ctx.set(host.data, data)
-    ctx.set(host.enable, 1)
-    await ctx.tick().until(host.ready)
-    ctx.set(host.enable, 0)
-
-
 def test_a_host_loads_and_shows_images():
     network = LifNetwork(TWO, 20)
     host = HostPort(network)
@@ -358,11 +329,7 @@ def test_a_host_loads_and_shows_images():
             if strobe:
                 pulses.append(tuple(spikes))
 
-    simulator = Simulator(host)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.add_testbench(monitor, background=True)
-    simulator.run()
+    simulate(host, bench, background=[monitor])
     reference = Reference(TWO, image)
     reference.present(6, 1)
     assert words == reference.traces[1]
@@ -395,11 +362,8 @@ def test_what_does_not_fit_is_refused(layers, capacity, image, message):
 
 
 def test_layers_of_another_kind_are_refused():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UnusedElaboratable)
-        with pytest.raises(TypeError, match="layer 1 must be a LifLayerConfig, not LayerConfig"):
-            LifNetwork([LayerConfig(rows=2, neurons=3)], 2)
-        gc.collect()
+    other = [LayerConfig(rows=2, neurons=3)]
+    refused("layer 1 must be a LifLayerConfig, not LayerConfig", LifNetwork, other, 2, error=TypeError)
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,11 @@
 """Presenter of LIF networks: who works when."""
 
-import gc
-import warnings
 from itertools import pairwise
 
 import pytest
-from amaranth.hdl import UnusedElaboratable
 
 from memtwin.hdl.lif_presenter import LifPresentation, LifPresenter
-from tests.hdl.helpers import simulate
+from tests.hdl.helpers import refused, simulate
 
 
 async def follow(ctx, dut, clocks, *, done_after=3, stop_in=None):
@@ -95,8 +92,4 @@ def test_layout():
 
 @pytest.mark.parametrize(("layers", "error"), [(0, ValueError), ("1", TypeError), (True, TypeError)])
 def test_bad_layers(layers, error):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UnusedElaboratable)
-        with pytest.raises(error, match="layers must be"):
-            LifPresenter(layers)
-        gc.collect()
+    refused("layers must be", LifPresenter, layers, error=error)

@@ -4,14 +4,13 @@ import json
 import subprocess
 
 import pytest
-from amaranth.sim import Simulator
 
 from memtwin.hdl.layer import LayerConfig
 from memtwin.hdl.network import Network
 from memtwin.hdl.verilog import convert
 from tests.hdl.bench import parse
 from tests.hdl.card import DEPRESSION, REFRACTORY, SKIP, layer_image
-from tests.hdl.helpers import load, refused
+from tests.hdl.helpers import Taps, load, refused, simulate
 
 BLANK = {"pixels": 0, "gates": -1, "learn": 0, "until": 0, "fires": 0, "periods": 0, "rest": 0, "init": 0}
 
@@ -20,10 +19,6 @@ def chain(**card):
     """Network of two neurons in a chain (zhang2021, Supp. 6), and its image."""
     one = {"rows": 1, "neurons": 1, "conductance": 400e-6, "options": REFRACTORY | SKIP} | card
     return [LayerConfig(rows=1, neurons=1)] * 2, layer_image(**one) | layer_image("layer2.", **one)
-
-
-def pairs(flat):
-    return list(zip(flat[::2], flat[1::2], strict=True))
 
 
 class Recorder:
@@ -52,13 +47,10 @@ class Recorder:
             await ctx.tick().repeat(2)
 
         async def monitor(ctx):
-            numbers = range(1, len(network.layers) + 1)
-            ports = [getattr(network, f"trace{number}") for number in numbers]
-            words = [signal for port in ports for signal in (port.valid, port.word)]
-            spikes = [getattr(network, f"layer{number}").g1 for number in numbers]
+            taps = Taps(network, parse)
             clock, start = 0, None
             async for _, _, half, strobe, done, *rest in ctx.tick().sample(
-                network.half, network.spikes_strobe, network.done, *words, *spikes
+                network.half, network.spikes_strobe, network.done, *taps.signals
             ):
                 clock += 1
                 self.done += done
@@ -67,20 +59,14 @@ class Recorder:
                         self.clocks.append(clock - start)
                     start = clock
                 if strobe:
-                    self.strobed.append(tuple(rest[len(words) :]))
-                for layer, (valid, word) in enumerate(pairs(rest[: len(words)])):
-                    if valid:
-                        entry = parse(word)
-                        if entry["kind"] == "half":
-                            self.traces[layer].append([])
-                        if self.traces[layer]:
-                            self.traces[layer][-1].append(entry)
+                    self.strobed.append(taps.pulses(rest))
+                for layer, entry in taps.entries(rest):
+                    if entry["kind"] == "half":
+                        self.traces[layer].append([])
+                    if self.traces[layer]:
+                        self.traces[layer][-1].append(entry)
 
-        simulator = Simulator(network)
-        simulator.add_clock(1e-6)
-        simulator.add_testbench(host)
-        simulator.add_testbench(monitor, background=True)
-        simulator.run()
+        simulate(network, host, background=[monitor])
         return self
 
     def kinds(self, layer, kind):

@@ -1,11 +1,8 @@
 """A layer of op-amp neurons against docs/opamp-arithmetic.md in plain Python: every word of the trace, every clock."""
 
-import gc
 import random
-import warnings
 
 import pytest
-from amaranth.hdl import UnusedElaboratable
 from amaranth.sim import Simulator
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +11,7 @@ from memtwin.hdl.config import MemoryMap
 from memtwin.hdl.logarithm import Log2
 from memtwin.hdl.opamp_layer import OpampLayer, OpampLayerConfig
 from memtwin.hdl.opamp_neuron import OpampCircuit, OpampNeuron
-from tests.hdl.helpers import load, refused
+from tests.hdl.helpers import load, refused, unused
 from tests.hdl.opamp_reference import ReferenceLayer, image_of, latency, parse
 
 CIRCUITS = [(first, second) for first in ("resistor", "dynamic") for second in ("switch", "series", "parallel")]
@@ -319,10 +316,8 @@ def test_circuit_of_the_structure():
 def test_memory_map_has_the_words_of_the_circuit(learns):
     structure = OpampLayerConfig(**GOOD, learns=learns)
     memory_map = MemoryMap()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UnusedElaboratable)
+    with unused():
         OpampLayer(structure, memory_map, "layer7.")
-        gc.collect()
     sizes = {name: window.depth for name, window in memory_map.windows.items()}
     assert sizes == {name: len(words) for name, words in image_of(structure, "layer7.").items()}
     assert sizes["layer7.r0_second_log"] == 4
@@ -330,11 +325,7 @@ def test_memory_map_has_the_words_of_the_circuit(learns):
 
 
 def test_only_a_structure_makes_a_layer():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UnusedElaboratable)
-        with pytest.raises(TypeError, match="config must be an OpampLayerConfig, not 7"):
-            OpampLayer(7, MemoryMap(), "layer1.")
-        gc.collect()
+    refused("config must be an OpampLayerConfig, not 7", OpampLayer, 7, MemoryMap(), "layer1.", error=TypeError)
 
 
 def test_an_image_of_the_wrong_length_is_refused():

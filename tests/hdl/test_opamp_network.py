@@ -1,14 +1,10 @@
 """Layers of op-amp neurons in a row: traces word by word, presentations, pace, and what the tools make of it."""
 
-import gc
 import json
 import random
 import subprocess
-import warnings
 
 import pytest
-from amaranth.hdl import UnusedElaboratable
-from amaranth.sim import Simulator
 
 from memtwin.hdl.layer import LayerConfig
 from memtwin.hdl.opamp_layer import OpampLayerConfig
@@ -16,7 +12,7 @@ from memtwin.hdl.opamp_network import OpampNetwork
 from memtwin.hdl.opamp_neuron import OpampNeuron
 from memtwin.hdl.opamp_presenter import OpampPresentation
 from memtwin.hdl.verilog import convert
-from tests.hdl.helpers import load, refused
+from tests.hdl.helpers import Taps, load, refused, simulate, ticks
 from tests.hdl.opamp_reference import Reference, image_of, latency, parse
 
 BLANK = {"pixels": 0, "gates": -1, "learn": 0, "on": 0, "off": 0, "init": 0}
@@ -57,21 +53,11 @@ class Recorder:
             await ctx.tick().until(network.idle)
             await ctx.tick().repeat(2)
 
-        async def clock(ctx):
-            count = 0
-            ctx.set(network.tick, period == 1)
-            async for _ in ctx.tick():
-                count += 1
-                ctx.set(network.tick, count % period == 0)
-
         async def monitor(ctx):
-            numbers = range(1, len(network.layers) + 1)
-            ports = [getattr(network, f"trace{number}") for number in numbers]
-            words = [signal for port in ports for signal in (port.valid, port.word)]
-            pulses = [getattr(network, f"layer{number}").on for number in numbers]
+            taps = Taps(network, parse)
             clocks, last = 0, None
             async for _, _, half, level, strobe, done, *rest in ctx.tick().sample(
-                network.half, network.clk_level, network.spikes_strobe, network.done, *words, *pulses
+                network.half, network.clk_level, network.spikes_strobe, network.done, *taps.signals
             ):
                 clocks += 1
                 self.done += done
@@ -79,20 +65,14 @@ class Recorder:
                 if half:
                     self.halves.append(level)
                 if strobe:
-                    self.strobed.append(tuple(rest[len(words) :]))
+                    self.strobed.append(taps.pulses(rest))
                     if last is not None:
                         self.substeps.append(clocks - last)
                     last = clocks
-                for layer in range(len(network.layers)):
-                    if rest[2 * layer]:
-                        self.traces[layer].append(parse(rest[2 * layer + 1]))
+                for layer, entry in taps.entries(rest):
+                    self.traces[layer].append(entry)
 
-        simulator = Simulator(network)
-        simulator.add_clock(1e-6)
-        simulator.add_testbench(host)
-        simulator.add_testbench(clock, background=True)
-        simulator.add_testbench(monitor, background=True)
-        simulator.run()
+        simulate(network, host, background=[ticks(network, period), monitor])
         return self
 
 
@@ -276,8 +256,5 @@ def test_layers_that_do_not_fit_are_refused(layers, image, message):
 
 
 def test_layers_of_another_kind_are_refused():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UnusedElaboratable)
-        with pytest.raises(TypeError, match="layer 1 must be an OpampLayerConfig, not LayerConfig"):
-            OpampNetwork([LayerConfig(rows=2, neurons=3)])
-        gc.collect()
+    other = [LayerConfig(rows=2, neurons=3)]
+    refused("layer 1 must be an OpampLayerConfig, not LayerConfig", OpampNetwork, other, error=TypeError)

@@ -1,20 +1,16 @@
 """The STDP engine: traces word by word, clocks, and what the tools make of it."""
 
-import gc
 import json
 import random
 import subprocess
-import warnings
 
 import pytest
-from amaranth.hdl import UnusedElaboratable
-from amaranth.sim import Simulator
 
 from memtwin.hdl.host import HostPort
 from memtwin.hdl.stdp_layer import StdpLayerConfig
 from memtwin.hdl.stdp_network import StdpNetwork
 from memtwin.hdl.verilog import convert
-from tests.hdl.helpers import load, refused
+from tests.hdl.helpers import load, refused, simulate, ticks
 from tests.hdl.stdp_reference import Reference, parse
 
 # Fast traces, so that few steps reach much of their range; the neuron spikes when some rows do.
@@ -68,13 +64,6 @@ def run(network, *presentations, writes=(), period=1):
         await ctx.tick().until(network.idle)
         await ctx.tick().repeat(2)
 
-    async def clock(ctx):
-        count = 0
-        ctx.set(network.tick, period == 1)
-        async for _ in ctx.tick():
-            count += 1
-            ctx.set(network.tick, count % period == 0)
-
     async def monitor(ctx):
         clocks, shown, last = 0, 0, None
         async for _, _, valid, word, on, strobe, half, level, done in ctx.tick().sample(
@@ -101,12 +90,7 @@ def run(network, *presentations, writes=(), period=1):
                 out.shown.append(shown)
                 shown = 0
 
-    simulator = Simulator(network)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(host)
-    simulator.add_testbench(clock, background=True)
-    simulator.add_testbench(monitor, background=True)
-    simulator.run()
+    simulate(network, host, background=[ticks(network, period), monitor])
     return out
 
 
@@ -240,11 +224,7 @@ def test_images_are_checked():
     structure = StdpLayerConfig(rows=2, neurons=1, gain_shift=11)
     refused("image has layer1.leek", StdpNetwork, structure, {"layer1.leek": [1]})
     refused(r"layer1\.conductance must have 2 words", StdpNetwork, structure, {"layer1.conductance": [1]})
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UnusedElaboratable)
-        with pytest.raises(TypeError, match="config must be a StdpLayerConfig"):
-            StdpNetwork([structure])
-        gc.collect()
+    refused("config must be a StdpLayerConfig", StdpNetwork, [structure], error=TypeError)
 
 
 def test_behind_a_host():

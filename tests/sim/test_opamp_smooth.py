@@ -11,7 +11,7 @@ from memtwin.sim.backends import Run, run
 from memtwin.sim.cards import load_card
 from memtwin.sim.errors import InputError
 from memtwin.sim.opamp.circuit import CIRCUITS, LayerSpec, OpampSpec
-from memtwin.sim.opamp.smooth import LAW
+from memtwin.sim.opamp.smooth_law import LAW
 from memtwin.sim.opamp.stimulus import Stimulus
 
 SUBSTEP = 10e-6
