@@ -1,4 +1,4 @@
-"""Commands on networks: ``memtwin train``, ``memtwin import``, and ``memtwin export nir|mem|hex|npz``."""
+"""Commands on networks: ``memtwin train``, ``memtwin import``, ``memtwin export nir|mem|hex|npz|recording``."""
 
 import dataclasses
 import math
@@ -11,7 +11,7 @@ from memtwin.console import notice, print_json, print_table, progress
 from memtwin.networks import StoredNetwork, card_text
 from memtwin.sim.cards import load_card
 from memtwin.sim.errors import InputError
-from memtwin.sim.lif.network import RESETS
+from memtwin.sim.lif.network import HEADROOMS, RESETS
 from memtwin.sim.units import format_si, parse_si
 
 __all__ = ["register"]
@@ -21,9 +21,14 @@ _PERCENT = 100.0
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 Net = Annotated[str, typer.Argument(metavar="NET", help="NIR file, or the name of a network that is shipped.")]
 Dt = Annotated[str | None, typer.Option("--dt", help="Step, as 1ms; without it that of the file, or 100us.")]
-Bits = Annotated[int | None, typer.Option("--bits", help="Bits of a weight, 2 to 16.")]
+Bits = Annotated[
+    int | None, typer.Option("--bits", help="Bits of a weight, 2 to 16; from 7 on, see sum in the report.")
+]
 Reset = Annotated[str | None, typer.Option("--reset", help="value or subtract, for all neurons.")]
 Euler = Annotated[bool, typer.Option("--euler", help="Neurons forget dt / tau in a step, as in snnTorch and Norse.")]
+Headroom = Annotated[
+    int | None, typer.Option("--headroom", help="Thresholds until a membrane is clamped, a power of two.")
+]
 Cards = Annotated[list[str] | None, typer.Option("--card", help="Card of a device that is stored with the network.")]
 Out = Annotated[Path, typer.Option("-o", help="File.")]
 
@@ -36,6 +41,7 @@ def register(app: typer.Typer, export_app: typer.Typer) -> None:
     app.command("import")(import_network)
     for form, what in _FORMS.items():
         export_app.command(form, help=what)(_exporter(form))
+    export_app.command("recording")(export_recording)
 
 
 @train_app.command("mnist")
@@ -89,10 +95,11 @@ def import_network(
     bits: Bits = None,
     reset: Reset = None,
     euler: Euler = False,
+    headroom: Headroom = None,
     as_json: Json = False,
 ) -> None:
     """Read a network, and show its layers and what quantisation changes."""
-    network = _load(net, dt, bits, reset, euler)
+    network = _load(net, dt, bits, reset, euler, headroom)
     found = network.json()
     if as_json:
         print_json(found)
@@ -127,12 +134,13 @@ def _exporter(form: str) -> Any:
         bits: Bits = None,
         reset: Reset = None,
         euler: Euler = False,
+        headroom: Headroom = None,
         card: Cards = None,
     ) -> None:
         from memtwin.nir_io import write_nir
         from memtwin.weights import write_weights
 
-        network = _load(net, dt, bits, reset, euler)
+        network = _load(net, dt, bits, reset, euler, headroom)
         cards = {own.name: card_text(own) for own in map(load_card, card or ())}
         network = dataclasses.replace(network, cards={**network.cards, **cards})
         if form == "nir":
@@ -144,7 +152,49 @@ def _exporter(form: str) -> Any:
     return export
 
 
-def _load(net: str, dt: str | None, bits: int | None, reset: str | None, euler: bool) -> StoredNetwork:
+def export_recording(
+    name: Annotated[str, typer.Argument(metavar="EXPERIMENT", help="On LIF neurons: mnist, lif.")],
+    out: Out,
+    backend: Annotated[str, typer.Option("--backend", help="physics, model or rtl.")] = "model",
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the first trial.")] = 0,
+    trials: Annotated[int | None, typer.Option("--trials", help="Number of trials.")] = None,
+    spread: Annotated[bool, typer.Option("--spread", help="Apply the card's spread.")] = False,
+    card: Annotated[list[str] | None, typer.Option("--card", help="Card that replaces that of the experiment.")] = None,
+    assignment: Annotated[
+        list[str] | None, typer.Option("--set", help="NAME=VALUE: an option or a card field, as images=10.")
+    ] = None,
+) -> None:
+    """Run an experiment and write spikes and membranes of every step as NIR data."""
+    from memtwin import api
+    from memtwin.nir_recording import write_recording
+    from memtwin.sim.backends import run
+    from memtwin.sim.lif.network import LifSpec
+
+    chosen = api.experiment(name)
+    settings = chosen.settings(
+        cards=tuple(card or ()), assignments=tuple(assignment or ()), seed=seed, trials=trials, spread=spread
+    )
+    (job, *others) = chosen.plan(settings).values()
+    if others or not isinstance(job.spec, LifSpec):
+        raise InputError(f"experiment {name}: expected one on LIF neurons; NIR data is of networks of them")
+    network = _network_of(job.spec, settings.options.get("net"))
+    with progress() as report:
+        recording = run(dataclasses.replace(job, record=True), backend, report and (lambda done: report(name, done)))
+    write_recording(network, recording, out)
+    notice(f"wrote {out}")
+
+
+def _network_of(spec: Any, net: str | None) -> StoredNetwork:
+    """Give the layers of a network the names that they have in its file."""
+    from memtwin.nir_io import load_network
+
+    names = load_network(net).names if net else tuple(f"layer{number}" for number in range(1, len(spec.layers) + 1))
+    return StoredNetwork(spec=spec, names=names)
+
+
+def _load(
+    net: str, dt: str | None, bits: int | None, reset: str | None, euler: bool, headroom: int | None
+) -> StoredNetwork:
     from memtwin.nir_io import DEFAULT_DT, load_network
 
     if reset is not None and reset not in RESETS:
@@ -154,7 +204,9 @@ def _load(net: str, dt: str | None, bits: int | None, reset: str | None, euler: 
     step = None if dt is None else parse_si(dt, "s", "option --dt")
     if step is not None and step <= 0:
         raise InputError(f"option --dt: expected more than 0, not {dt}")
-    network = load_network(net, dt=step, weight_bits=bits, reset=reset, euler=euler)
+    if headroom is not None and headroom not in HEADROOMS:
+        raise InputError(f"option --headroom: expected a power of two from 2 to 1024, not {headroom}")
+    network = load_network(net, dt=step, weight_bits=bits, reset=reset, euler=euler, headroom=headroom)
     if not network.dt_stated and step is None:
         notice(f"{network.source}: does not say its step; taken to be {format_si(DEFAULT_DT, 's')} (--dt)")
     return network

@@ -9,29 +9,34 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from memtwin.data import load_mnist
+from memtwin.networks import StoredNetwork
 from memtwin.nir_io import load_network
 from memtwin.sim.backends import Run
+from memtwin.sim.cards import Card
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments.base import Experiment, Option, Settings
 from memtwin.sim.figures import axis, panels
+from memtwin.sim.lif.network import ConductancePair, LifSpec
 from memtwin.sim.lif.recording import LifRecording
 
 __all__ = ["Mnist"]
 
 NETWORK = "mnist-784x10"  # the network that is shipped
 
+_SWITCH = "volatile and non-volatile switch"
+
 
 class Mnist(Experiment):
     """Images of MNIST's test set, shown to a trained network; its answer is the neuron that the decoder chooses.
 
     One trial shows all images, one after the other, with the encoder's generator running on; other trials have other
-    seeds of the encoder.
+    seeds of the encoder. With `spread`, every trial also has other synapses: pairs of the card's devices.
     """
 
     name = "mnist"
     title = "Handwritten digits on LIF neurons"
     source = "yu-tio2, network of 784 x 10"
-    cards: ClassVar[Mapping[str, str]] = {}
+    cards: ClassVar[Mapping[str, str]] = {_SWITCH: "ag-tio2"}
     common: ClassVar[Mapping[str, Option]] = {}
     options = {  # noqa: RUF012
         "net": Option(NETWORK, "", "NIR file, or name of a network that is shipped"),
@@ -56,10 +61,14 @@ class Mnist(Experiment):
         images = network.encoding.show(
             digits.images, digits.labels, trials=settings.trials or 1, steps=options["steps"] or None
         )
+        return {"test": Run(spec=self.spec_of(network, settings), program=images, seed=settings.seed)}
+
+    def spec_of(self, network: StoredNetwork, settings: Settings) -> LifSpec:
+        """Return the layers of a file as they are run: as many lanes as neurons, and devices if they spread."""
         # On the fabric a row of synapses is added up in one clock.
         layers = tuple(dataclasses.replace(layer, lanes=layer.neurons) for layer in network.spec.layers)
-        spec = dataclasses.replace(network.spec, layers=layers)
-        return {"test": Run(spec=spec, program=images, seed=settings.seed)}
+        synapse = _pair(settings.cards[_SWITCH]) if settings.spread else None
+        return dataclasses.replace(network.spec, layers=layers, synapse=synapse)
 
     def analyse(self, settings: Settings, runs: Mapping[str, Run], recordings: Mapping[str, Any]) -> dict[str, Any]:
         """Count right answers, and on the gateware clocks and synaptic operations."""
@@ -69,6 +78,7 @@ class Mnist(Experiment):
         right = recording.answers == run.program.labels
         results: dict[str, Any] = {
             "accuracy": float(right.mean()),
+            "accuracy_of_trials": right.mean(axis=1).tolist(),
             "accuracy_float": network.notes.get("accuracy_float"),
             "images": run.program.presentations,
             "encoder_seed": settings.seed,
@@ -77,6 +87,8 @@ class Mnist(Experiment):
             "bits": run.spec.weight_bits,
             "trials": run.program.trials,
         }
+        if recording.backend == "model":
+            results["saturated"] = recording.saturated
         if recording.clocks is not None:
             operations, clocks = _synaptic_operations(run, recording), int(recording.clocks.sum())
             results["clocks_per_image"] = clocks / right.size
@@ -98,6 +110,13 @@ class Mnist(Experiment):
             ax.text(answer, label, str(table[label, answer]), ha="center", va="center", fontsize=7)
         axis(ax, "answer", "digit")
         return {"answers": figure}
+
+
+def _pair(card: Card) -> ConductancePair:
+    """Return a synapse of two devices of a card; a resistance and its conductance have the same spread."""
+    return ConductancePair(
+        g_on=1 / card["r_on"], g_off=1 / card["r_off"], spread_on=card["r_on_c2c"], spread_off=card["r_off_c2c"]
+    )
 
 
 def _synaptic_operations(run: Run, recording: LifRecording) -> int:

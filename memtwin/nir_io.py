@@ -1,20 +1,20 @@
 """Networks from and to NIR files, the exchange format of spiking networks (https://neuroir.org).
 
-A network is a chain: synapses (Linear, Affine, Scale, one after the other), neurons (LIF, IF, LI), synapses, neurons,
-and so on; Flatten changes nothing, since images are shown row by row; nested graphs are taken apart. What NIR has no
-word for goes into `metadata`, and other programs read plain LIF neurons. Entry ``memtwin`` is a JSON text: of the
-graph with `dt`, `weight_bits`, `capacity`, `encoding` and `notes`, of neurons with `reset` and `refractory`. Entry
+A network is a chain of layers of neurons (LIF, IF, LI). Between two of them there may be any synapses (Linear, Affine,
+Scale), one after the other and in branches that meet again: what they do together is one matrix and one bias. Flatten
+changes nothing, since images are shown row by row; nested graphs are taken apart. What NIR has no word for goes into
+`metadata`, and other programs read plain LIF neurons. Entry ``memtwin`` is a JSON text: of the graph with `dt`,
+`weight_bits`, `capacity`, `encoding` and `notes`, of neurons with `reset`, `refractory` and `headroom`. Entry
 ``card_NAME`` of neurons is the card file of a device.
 """
 
-import dataclasses
 import importlib.resources
 import itertools
 import json
 import math
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from memtwin.networks import Encoding, StoredNetwork
 from memtwin.sim.errors import InputError
-from memtwin.sim.lif.network import RESETS, LifLayerSpec, LifSpec
+from memtwin.sim.lif.network import HEADROOM, RESETS, LifLayerSpec, LifSpec
 
 __all__ = ["DEFAULT_DT", "graph_of", "load_network", "network_names", "read_nir", "write_nir"]
 
@@ -54,13 +54,14 @@ def read_nir(
     weight_bits: int | None = None,
     reset: str | None = None,
     euler: bool = False,
+    headroom: int | None = None,
 ) -> StoredNetwork:
     """Read a network from a NIR file, or from a graph in memory.
 
     Parameters
     ----------
     source : Path or nir.NIRGraph
-        A chain of layers.
+        A chain of layers; see the head of this module.
     dt : float, optional
         Step, s; without it that of the file, or `DEFAULT_DT`.
     weight_bits : int, optional
@@ -71,6 +72,8 @@ def read_nir(
     euler : bool
         Take the neurons to forget ``dt / tau`` of their membrane in a step, as programs do that integrate by Euler's
         method, snnTorch and Norse among them, instead of the exact ``1 - exp(-dt / tau)``.
+    headroom : int, optional
+        Of all neurons (`LifLayerSpec`); without it what the file says, or 8.
 
     Returns
     -------
@@ -90,18 +93,12 @@ def read_nir(
     own = _own(tree, where)
     notes = own.get("notes", {})
     dt = dt if dt is not None else _number(own, "dt", where, DEFAULT_DT)
-    stages = _stages(_chain(tree, where))
-    layers = []
-    for number, stage in enumerate(stages, 1):
-        if stage.neurons.kind == "LI" and number < len(stages):
-            raise InputError(f"{stage.neurons}: LI sends no spikes, so it can only be the last layer; use LIF or IF")
-        layers.append(_layer(stage, dt, reset, euler))
+    stages = _stages(_graph(tree, where))
+    layers = tuple(_layer(stage, dt, reset, euler, headroom) for stage in stages)
     if weight_bits is None:
         weight_bits = int(_number(own, "weight_bits", where, LifSpec.weight_bits))
     try:
-        spec = LifSpec(
-            layers=tuple(layers), dt=dt, weight_bits=weight_bits, capacity=int(_number(own, "capacity", where, 0))
-        )
+        spec = LifSpec(layers=layers, dt=dt, weight_bits=weight_bits, capacity=int(_number(own, "capacity", where, 0)))
         encoding = _encoding(own, where)
     except InputError as error:
         raise InputError(f"{where}: {str(error).removeprefix(f'{where}: ')}") from None
@@ -126,7 +123,7 @@ def load_network(name: str | Path, **options: Any) -> StoredNetwork:
     """
     if str(name) in network_names():
         with importlib.resources.as_file(_shipped() / f"{name}.nir") as path:
-            return dataclasses.replace(read_nir(path, **options), source=str(name))
+            return replace(read_nir(path, **options), source=str(name))
     path = Path(name)
     if not path.is_file():
         raise InputError(f"network {name}: expected a NIR file, or one of {', '.join(network_names())}")
@@ -194,7 +191,8 @@ def _synapses(layer: LifLayerSpec) -> nir.NIRNode:
 
 def _neurons(layer: LifLayerSpec, network: StoredNetwork, name: str) -> nir.NIRNode:
     values = {field: _short(layer.per_neuron(field)) for field in ("tau", "r", "v_leak", "v_threshold", "v_reset")}
-    metadata = {_KEY: json.dumps({"reset": layer.reset, "refractory": layer.refractory})}
+    own = {"reset": layer.reset, "refractory": layer.refractory, "headroom": layer.headroom}
+    metadata = {_KEY: json.dumps(own)}
     metadata |= {_CARD + card: text for card, text in network.cards.items()}
     leaky = np.isfinite(values["tau"])
     if leaky.all():
@@ -294,36 +292,88 @@ class _Stage:
     bias: Floats
 
 
-def _chain(tree: Mapping[str, Any], where: str) -> list[_Node]:
-    """Put the nodes of a graph, and of those in it, in the order of the signal."""
+@dataclass(frozen=True, eq=False)
+class _Signal:
+    """What leaves a node, as a linear function of the spikes of the `source`: neurons, or (None) the input.
+
+    Without `weight` it is the spikes themselves, `size` of them if that is known. `last` are the synapses, or the node
+    where branches meet, that the signal has passed since then.
+    """
+
+    source: _Node | None
+    size: int | None
+    weight: Floats | None = None
+    bias: Floats | None = None
+    last: _Node | None = None
+
+    def matrix(self, node: _Node, size: int) -> Floats:
+        """Return the weights of `size` signals, which reach `node`."""
+        return _identity(node, size) if self.weight is None else self.weight
+
+    def offset(self, size: int) -> Floats:
+        """Return the bias of `size` signals."""
+        return np.zeros(size) if self.bias is None else self.bias
+
+    @property
+    def origin(self) -> str:
+        """Name of the source in messages."""
+        return "the input" if self.source is None else self.source.name
+
+
+@dataclass(frozen=True, eq=False)
+class _Graph:
+    """Nodes of a graph and of those in it, with what they get from; the signal enters at `first`, leaves at `last`."""
+
+    nodes: dict[str, _Node]
+    before: Mapping[str, list[str]]
+    first: str
+    last: str
+
+    def order(self) -> list[_Node]:
+        """Return the nodes in the order of the signal."""
+        left = {name: len(sources) for name, sources in self.before.items()}
+        after: dict[str, list[str]] = {name: [] for name in self.nodes}
+        for name, sources in self.before.items():
+            for source in sources:
+                after[source].append(name)
+        for name, node in self.nodes.items():
+            if not left[name] and name != self.first:
+                raise InputError(f"{node}: nothing is sent to it; the signal begins at {self.first}")
+        for name, node in self.nodes.items():
+            if not after[name] and name != self.last:
+                raise InputError(f"{node}: sends to nothing; the signal ends at {self.last}")
+        out = [name for name, count in left.items() if count == 0]
+        for name in out:  # grows
+            for target in after[name]:
+                left[target] -= 1
+                if left[target] == 0:
+                    out.append(target)
+        if len(out) < len(self.nodes):
+            loop = self._loop({name for name in self.nodes if left[name]})
+            raise InputError(
+                f"{self.nodes[loop[0]]}: part of a loop ({' to '.join([*loop, loop[0]])}); the engine has no recurrence"
+            )
+        return [self.nodes[name] for name in out]
+
+    def _loop(self, among: set[str]) -> list[str]:
+        """Find a loop among nodes each of which gets from another; it begins with its first node in the file."""
+        way = [next(name for name in self.nodes if name in among)]
+        while way.count(way[-1]) < 2:
+            way.append(next(source for source in self.before[way[-1]] if source in among))
+        loop = way[way.index(way[-1]) + 1 :][::-1]
+        start = loop.index(min(loop, key=list(self.nodes).index))
+        return loop[start:] + loop[:start]
+
+
+def _graph(tree: Mapping[str, Any], where: str) -> _Graph:
+    """Take the graphs in a graph apart."""
     nodes: dict[str, _Node] = {}
     edges: set[tuple[str, str]] = set()
-    _collect(tree, where, "", nodes, edges)
-    if not nodes:
-        raise InputError(f"{where}: expected nodes; the graph is empty")
+    first, last = _collect(tree, where, "", nodes, edges)
     before: dict[str, list[str]] = {name: [] for name in nodes}
-    after: dict[str, list[str]] = {name: [] for name in nodes}
     for source, target in sorted(edges):
-        after[source].append(target)
         before[target].append(source)
-    for name, node in nodes.items():
-        for others, verb in ((after[name], "sends to"), (before[name], "gets from")):
-            if len(others) > 1:
-                raise InputError(
-                    f"{node}: {verb} {' and '.join(others)}; expected one chain, without branches or recurrence"
-                )
-    starts = [name for name in nodes if not before[name]]
-    if not starts:
-        raise InputError(f"{where}, node {next(iter(nodes))}: part of a loop; expected a chain without recurrence")
-    if len(starts) > 1:
-        raise InputError(f"{nodes[starts[1]]}: nothing is sent to it; expected one chain, which begins at {starts[0]}")
-    chain = [nodes[starts[0]]]
-    while after[chain[-1].name]:
-        chain.append(nodes[after[chain[-1].name][0]])
-    if len(chain) < len(nodes):
-        left = next(name for name in nodes if nodes[name] not in chain)
-        raise InputError(f"{nodes[left]}: part of a loop; expected a chain without recurrence")
-    return chain
+    return _Graph(nodes, before, first, last)
 
 
 def _collect(
@@ -364,7 +414,7 @@ def _end(members: Mapping[str, Any], links: Edges, ends: Mapping[str, tuple[str,
     ]
     if len(found) != 1:
         listed = f" ({', '.join(found)})" if found else ""
-        raise InputError(f"{here}: expected one {kind}, not {len(found)}{listed}; layers must form one chain")
+        raise InputError(f"{here}: expected one {kind}, not {len(found)}{listed}; the engine has one of each")
     return ends[found[0]][1 - side]
 
 
@@ -379,52 +429,86 @@ def _edges(tree: Mapping[str, Any], here: str) -> Edges:
         raise InputError(f"{here}: expected edges that are pairs of node names") from None
 
 
-def _stages(chain: list[_Node]) -> list[_Stage]:
-    """Group a chain into layers, and check that the sizes of what follows each other are equal."""
+def _stages(graph: _Graph) -> list[_Stage]:
+    """Group a graph into layers, and check that the sizes of what follows each other are equal."""
     out: list[_Stage] = []
-    size: int | None = None  # signals that reach a node
-    weight: Floats | None = None  # of the synapses since the last neurons
-    bias: Floats | None = None
-    for node in chain:
+    signals: dict[str, _Signal] = {}
+    for node in graph.order():
+        signal = _meet(node, [signals[name] for name in graph.before[node.name]])
         if node.kind in _SYNAPSES:
-            weight, bias = _behind(node, weight, bias, size)
-            size = len(weight)
+            signal = _behind(node, signal)
         elif node.kind in _NEURONS:
-            size = size or node.array("r").size
-            out.append(
-                _Stage(
-                    node, _identity(node, size) if weight is None else weight, np.zeros(size) if bias is None else bias
-                )
-            )
-            weight = bias = None
+            out.append(_stage(node, signal, out))
+            signal = _Signal(node, len(out[-1].weight))
         elif node.kind in ("Input", "Output"):
-            if node.size is not None and size is not None and node.size != size:
-                raise InputError(f"{node}, shape: expected {size} signals, not {node.size}")
-            size = size or node.size
+            if node.size is not None and signal.size is not None and node.size != signal.size:
+                raise InputError(f"{node}, shape: expected {signal.size} signals, not {node.size}")
+            signal = replace(signal, size=signal.size or node.size)
+        signals[node.name] = signal
+    end, last = graph.nodes[graph.last], signals[graph.last]
     if not out:
-        raise InputError(f"{chain[-1]}: expected neurons (LIF, IF or LI) before the end of the network")
-    if weight is not None:
-        last = next(node for node in reversed(chain) if node.kind in _SYNAPSES)
-        raise InputError(f"{last}: expected neurons (LIF, IF or LI) behind the last {last.kind}")
+        raise InputError(f"{end}: expected neurons (LIF, IF or LI) before the end of the network")
+    if last.last is not None:
+        raise InputError(f"{last.last}: expected neurons (LIF, IF or LI) behind it, before the end of the network")
     return out
 
 
-def _behind(node: _Node, weight: Floats | None, bias: Floats | None, size: int | None) -> tuple[Floats, Floats | None]:
-    """Put synapses behind others: the matrix and the bias of both together."""
+def _stage(node: _Node, signal: _Signal, before: list[_Stage]) -> _Stage:
+    """Make a layer of neurons and the synapses before them; the layers so far must end with what feeds it."""
+    end = before[-1].neurons if before else None
+    if signal.source is not end:
+        assert end is not None
+        raise InputError(
+            f"{node}: gets from {signal.origin}, as {_fed_by(before, signal.source)} does; expected neurons behind "
+            f"{end.name}: the engine's layers of neurons form one chain"
+        )
+    if end is not None and end.kind == "LI":
+        raise InputError(f"{end}: LI sends no spikes, so it can only be the last layer; use LIF or IF")
+    size = signal.size or node.array("r").size
+    return _Stage(node, signal.matrix(node, size), signal.offset(size))
+
+
+def _fed_by(stages: list[_Stage], source: _Node | None) -> str:
+    """Name the neurons that already get from `source`."""
+    names = [None, *(stage.neurons for stage in stages)]
+    return stages[names.index(source)].neurons.name
+
+
+def _meet(node: _Node, signals: list[_Signal]) -> _Signal:
+    """Add up the signals that reach a node."""
+    if len(signals) < 2:
+        return signals[0] if signals else _Signal(None, None)
+    first, *others = signals
+    for other in others:
+        if other.source is not first.source:
+            raise InputError(
+                f"{node}: gets from {first.origin} and from {other.origin}; expected branches of one layer of neurons: "
+                "in the engine no signal passes by a layer"
+            )
+    sizes = sorted({signal.size for signal in signals if signal.size is not None})
+    if len(sizes) > 1:
+        raise InputError(f"{node}: gets branches of {' and '.join(map(str, sizes))} signals; expected equal numbers")
+    if not sizes:
+        raise InputError(f"{node}: gets branches of unknown size; give the Input a shape")
+    (size,) = sizes
+    weight = np.sum([signal.matrix(node, size) for signal in signals], axis=0)
+    return _Signal(first.source, size, weight, np.sum([signal.offset(size) for signal in signals], axis=0), node)
+
+
+def _behind(node: _Node, signal: _Signal) -> _Signal:
+    """Put synapses behind a signal."""
     if node.kind == "Scale":
-        scale = node.array("scale")
-        size = size or scale.size
+        size = signal.size or node.array("scale").size
         own = _identity(node, size) * node.each("scale", size)
     else:
         own = node.matrix()
-        if size is not None and own.shape[1] != size:
-            raise InputError(f"{node}, weight: expected {size} columns, one for each input, not {own.shape[1]}")
-    out = own if weight is None else own @ weight
-    if bias is not None:
-        bias = own @ bias
+        if signal.size is not None and own.shape[1] != signal.size:
+            raise InputError(f"{node}, weight: expected {signal.size} columns, one for each input, not {own.shape[1]}")
+    bias = own @ signal.offset(own.shape[1])
     if node.kind == "Affine":
-        bias = node.each("bias", len(own)) + (0 if bias is None else bias)
-    return out, bias
+        bias = bias + node.each("bias", len(own))
+    weight = own if signal.weight is None else own @ signal.weight
+    return _Signal(signal.source, len(own), weight, bias, node)
 
 
 def _identity(node: _Node, size: int) -> Floats:
@@ -433,7 +517,7 @@ def _identity(node: _Node, size: int) -> Floats:
     return np.eye(size)
 
 
-def _layer(stage: _Stage, dt: float, reset: str | None, euler: bool) -> LifLayerSpec:
+def _layer(stage: _Stage, dt: float, reset: str | None, euler: bool, headroom: int | None) -> LifLayerSpec:
     """Build the layer of synapses and neurons."""
     node = stage.neurons
     own = _own(node.fields, str(node))
@@ -460,6 +544,7 @@ def _layer(stage: _Stage, dt: float, reset: str | None, euler: bool) -> LifLayer
             weight=stage.weight,
             bias=stage.bias,
             refractory=_number(own, "refractory", str(node), 0.0),
+            headroom=headroom if headroom is not None else int(_number(own, "headroom", str(node), HEADROOM)),
             reset=reset if reset is not None else stated,
             **values,
         )

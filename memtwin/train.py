@@ -20,7 +20,7 @@ from memtwin.sim.errors import InputError
 from memtwin.sim.lif.network import LifLayerSpec, LifSpec
 from memtwin.sim.lif.recording import LifRecording
 from memtwin.train_settings import NETS, Settings, settings_of
-from memtwin.train_twin import Adam, Synapses, Twin
+from memtwin.train_twin import HEADROOM, Adam, Synapses, Twin
 
 __all__ = ["NETS", "Settings", "accuracy", "settings_of", "train"]
 
@@ -125,4 +125,5 @@ def _layer(layer: Synapses, threshold: float, leak: float) -> LifLayerSpec:
         r=step / (leak or DT),
         v_threshold=threshold,
         reset="subtract",
+        headroom=HEADROOM,
     )

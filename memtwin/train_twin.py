@@ -20,14 +20,16 @@ from memtwin.sim.lif.network import LifLayerSpec
 from memtwin.sim.lif.quantize import v_unit
 from memtwin.train_settings import Settings
 
-__all__ = ["MOST_BIAS", "REACH", "Adam", "Synapses", "Twin"]
+__all__ = ["HEADROOM", "MOST_BIAS", "REACH", "Adam", "Synapses", "Twin", "softmax_loss"]
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 Slopes = tuple[Floats, NDArray[np.bool_]]
 
+HEADROOM = 16  # thresholds; with less, hidden neurons are clamped often
+
 # One unit of a membrane whose threshold is 1, and with it the largest membrane (20 bits) and bias (16 bits).
-_UNIT = v_unit(LifLayerSpec(weight=np.ones((1, 1)), tau=np.inf))
+_UNIT = v_unit(LifLayerSpec(weight=np.ones((1, 1)), tau=np.inf, headroom=HEADROOM))
 REACH = np.float32((2**19 - 1) * _UNIT)
 MOST_BIAS = np.float32((2**15 - 1) * _UNIT)
 
@@ -139,14 +141,14 @@ class Twin:
         weight, factor = self._noisy(last)
         if not self._settings.hidden:
             counts = self._counts(images)
-            loss, error = _softmax_loss(counts @ weight + steps * last.bias, labels, smooth)
+            loss, error = softmax_loss(counts @ weight + steps * last.bias, labels, smooth)
             return loss, last.gradients(counts.T @ error * factor, steps * error.sum(axis=0))
 
         first = self.layers[0]
         first_weight, first_factor = self._noisy(first)
         events = self._events(images)
         counts, slopes = self._hidden(events, first_weight, first.bias)
-        loss, error = _softmax_loss(counts @ weight + steps * last.bias, labels, smooth)
+        loss, error = softmax_loss(counts @ weight + steps * last.bias, labels, smooth)
         behind = last.gradients(counts.T @ error * factor, steps * error.sum(axis=0))
         drives = self._back(error @ weight.T, slopes)
         gradient = np.zeros_like(first_weight)
@@ -210,7 +212,7 @@ class Twin:
         return drives[::-1]
 
 
-def _softmax_loss(sums: Floats, labels: Bytes, smooth: float) -> tuple[float, Floats]:
+def softmax_loss(sums: Floats, labels: Bytes, smooth: float) -> tuple[float, Floats]:
     """Return the mean cross-entropy and its gradient."""
     sums = sums - sums.max(axis=1, keepdims=True)
     share = np.exp(sums)

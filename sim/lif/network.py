@@ -9,9 +9,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from memtwin.sim.errors import InputError
 
-__all__ = ["RESETS", "LayerSample", "LifLayerSpec", "LifSpec"]
+__all__ = ["HEADROOM", "HEADROOMS", "RESETS", "ConductancePair", "LayerSample", "LifLayerSpec", "LifSpec"]
 
 RESETS = ("value", "subtract")
+HEADROOM = 8  # thresholds
+HEADROOMS = tuple(2**power for power in range(1, 11))
 
 _MOST_ROWS = 1024  # a row number has 10 bits
 _MOST_HOLD = 255
@@ -39,6 +41,9 @@ class LifLayerSpec:
         Time after a spike in which the membrane holds, s; a whole number of steps, at most 255.
     reset : str
         ``"value"`` sets the membrane to `v_reset`; ``"subtract"`` lowers it by ``v_threshold - v_leak``.
+    headroom : int
+        How many thresholds from rest the integer membrane can go before it is clamped, a power of two from 2 to 1024.
+        With more, a threshold has fewer units.
     lanes : int
         Columns that the gateware adds up per clock; no influence on results.
 
@@ -57,6 +62,7 @@ class LifLayerSpec:
     bias: NDArray[np.float64] | float = 0.0
     refractory: float = 0.0
     reset: str = "value"
+    headroom: int = HEADROOM
     lanes: int = 1
 
     def __post_init__(self) -> None:
@@ -85,6 +91,8 @@ class LifLayerSpec:
             raise InputError(f"reset: expected one of {', '.join(RESETS)}, not {self.reset!r}")
         if not 0 <= self.refractory < math.inf:
             raise InputError(f"refractory: expected zero or more, not {self.refractory:g}s")
+        if self.headroom not in HEADROOMS:
+            raise InputError(f"headroom: expected a power of two from 2 to 1024 (thresholds), not {self.headroom}")
         if not 1 <= self.lanes <= self.neurons:
             raise InputError(f"lanes: expected 1 to {self.neurons} (neurons), not {self.lanes}")
 
@@ -112,13 +120,65 @@ def _numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LayerSample:
-    """What chance decides in every trial: `seed` (trials,), where the generator of the layer's encoder starts.
+class ConductancePair:
+    """Two devices that are one signed weight: the difference of their conductances (yu-tio2, Fig. 2 (a)).
 
-    Only layer 1 has an encoder. LIF neurons and their weights are the same in every trial.
+    One device of a pair is off, the other at the conductance that the weight asks for; the largest weight of a layer
+    has it fully on. Every conductance is off by a factor ``1 + spread z``, `z` normal. The sources give the spread of
+    the two ends; between them it is taken to be linear in the conductance.
+
+    Parameters
+    ----------
+    g_on, g_off : float
+        Range of a conductance, S.
+    spread_on, spread_off : float
+        Coefficients of variation of the conductance at the two ends.
+
+    Raises
+    ------
+    InputError
+        If a value is not possible.
+    """
+
+    g_on: float
+    g_off: float
+    spread_on: float
+    spread_off: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.g_off < self.g_on < math.inf:
+            raise InputError(f"conductance pair: expected 0 <= g_off < g_on, not {self.g_off:g}S and {self.g_on:g}S")
+        for name in ("spread_on", "spread_off"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise InputError(f"conductance pair, {name}: expected zero or more, not {getattr(self, name):g}")
+
+    def draw(self, weight: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+        """Draw the weights that pairs of devices have which were programmed to `weight`."""
+        scale = float(np.abs(weight).max()) or 1.0
+        span = self.g_on - self.g_off
+        pair = [self._spread(self.g_off + span * np.maximum(side, 0) / scale, rng) for side in (weight, -weight)]
+        return (pair[0] - pair[1]) * scale / span
+
+    def _spread(self, g: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+        part = (g - self.g_off) / (self.g_on - self.g_off)
+        spread = self.spread_off + (self.spread_on - self.spread_off) * part
+        return g * np.maximum(1 + spread * rng.standard_normal(g.shape), 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerSample:
+    """What chance decides in every trial.
+
+    Attributes
+    ----------
+    seed : uint32 array (trials,)
+        Where the generator of the layer's encoder starts. Only layer 1 has an encoder.
+    weight : float array (trials, neurons, rows)
+        Weights, with the spread of the devices if the network has one; before they are rounded to levels.
     """
 
     seed: NDArray[np.uint32]
+    weight: NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -132,10 +192,13 @@ class LifSpec:
     dt : float
         One step, s.
     weight_bits : int
-        Bits of a signed weight, 2 to 16.
+        Bits of a signed weight, 2 to 16. The sum over the inputs that spike in a step has 16 bits, for which 1024 rows
+        of 6 bits are few enough; with more, the quantiser tells in how many neurons it can be clamped.
     capacity : int, optional
         Entries of the encoder, an even number: the most pixels of an image that are not zero. By default all rows of
         layer 1.
+    synapse : ConductancePair, optional
+        Devices of the synapses; by default every weight is what it is programmed to.
 
     Raises
     ------
@@ -149,6 +212,7 @@ class LifSpec:
     dt: float
     weight_bits: int = 6
     capacity: int = 0
+    synapse: ConductancePair | None = None
 
     def __post_init__(self) -> None:
         if not self.layers:
@@ -174,12 +238,14 @@ class LifSpec:
             raise InputError(f"capacity: expected an even number from 2 to {_MOST_ROWS}, not {self.capacity}")
 
     def sample(self, *, trials: int, seed: int) -> list[LayerSample]:
-        """Draw the seeds of every trial; trial `t` of seed `s` is trial 0 of seed `s + t`."""
+        """Draw seeds and devices of every trial; trial `t` of seed `s` is trial 0 of seed `s + t`."""
         out = []
-        for number in range(len(self.layers)):
-            draws = [
-                np.random.default_rng([seed + trial, number]).integers(1, 2**32, dtype=np.uint64)
-                for trial in range(trials)
-            ]
-            out.append(LayerSample(seed=np.array(draws, dtype=np.uint32)))
+        for number, layer in enumerate(self.layers):
+            rngs = [np.random.default_rng([seed + trial, number]) for trial in range(trials)]
+            seeds = np.array([rng.integers(1, 2**32, dtype=np.uint64) for rng in rngs], dtype=np.uint32)
+            if self.synapse is None:
+                weight = np.broadcast_to(layer.weight, (trials, *layer.weight.shape))
+            else:
+                weight = np.stack([self.synapse.draw(layer.weight, rng) for rng in rngs])
+            out.append(LayerSample(seed=seeds, weight=weight))
         return out

@@ -12,6 +12,7 @@ from memtwin.sim.lif.course import History, follow
 from memtwin.sim.lif.encoder import Encoder
 from memtwin.sim.lif.network import LifLayerSpec
 from memtwin.sim.lif.recording import LifRecording
+from memtwin.sim.lif.synapses import Synapses
 from memtwin.sim.recording import Event, LayerRecording, Waveform
 
 __all__ = ["Layer", "charge", "interval", "run"]
@@ -35,13 +36,13 @@ def run(job: Run, progress: Progress | None = None) -> LifRecording:
         If an image does not fit the encoder.
     """
     spec, images = job.spec, job.program
-    neurons = [Layer(layer, spec.dt) for layer in spec.layers]
-    course = follow(Encoder(spec, images, job.sample()[0]), neurons, record=job.record, progress=progress)
+    sample = job.sample()
+    neurons = [Layer(layer, spec.dt, own.weight) for layer, own in zip(spec.layers, sample, strict=True)]
+    course = follow(Encoder(spec, images, sample[0]), neurons, record=job.record, progress=progress)
     layers = []
-    for number, layer in enumerate(spec.layers):
+    for number in range(len(spec.layers)):
         spikes = course.spikes[number]
-        weight = np.broadcast_to(np.asarray(layer.weight, dtype=float), (images.trials, layer.neurons, layer.rows))
-        out = LayerRecording(fires=spikes, spikes=spikes.copy(), conductance=weight)
+        out = LayerRecording(fires=spikes, spikes=spikes.copy(), conductance=sample[number].weight)
         for history in course.history:
             wave, events = _waveform(history, number, spec.dt)
             out.waveform.append(wave)
@@ -58,11 +59,14 @@ def run(job: Run, progress: Progress | None = None) -> LifRecording:
 
 
 class Layer:
-    """Membranes of one layer in a wave of images; see `memtwin.sim.lif.course.Neurons`."""
+    """Membranes of one layer in a wave of images; see `memtwin.sim.lif.course.Neurons`.
 
-    def __init__(self, layer: LifLayerSpec, dt: float) -> None:
+    `weight` (trials, neurons, rows) are the weights in every trial.
+    """
+
+    def __init__(self, layer: LifLayerSpec, dt: float, weight: Floats) -> None:
         self.neurons = layer.neurons
-        self._weight = np.asarray(layer.weight, dtype=float).T
+        self._synapses = Synapses(weight.transpose(0, 2, 1))
         self._bias, self._v_leak, self._v_reset, self._v_threshold = (
             layer.per_neuron(name) for name in ("bias", "v_leak", "v_reset", "v_threshold")
         )
@@ -74,6 +78,7 @@ class Layer:
 
     def begin(self, trial: NDArray[np.int64]) -> None:
         """Begin images, which belong to `trial` (J,)."""
+        self._synapses.begin(trial)
         shape = (trial.size, self.neurons)
         self.v = np.broadcast_to(self._v_leak, shape).copy()
         self.u = self.v
@@ -81,7 +86,7 @@ class Layer:
 
     def step(self, events: NDArray[np.float32], live: Bools) -> Bools:
         """Take a step with the inputs `events` (J, rows); returns who spikes, (J, neurons)."""
-        current = events.astype(float) @ self._weight + self._bias
+        current = self._synapses.sums(events.astype(float)) + self._bias
         self.u = self._v_leak + (self.v - self._v_leak) * self._keeps + self._drive * current
         free = self.hold == 0
         spikes = free & (self.u > self._v_threshold)

@@ -12,9 +12,10 @@ from memtwin.sim.quantize import LayerCoefficients, QuantisedParameter
 
 __all__ = ["image_words", "power_up_words", "quantize", "v_unit", "weight_unit"]
 
-_HEADROOM = 8  # how far beyond the threshold the membrane can go
 _MOST_SHIFT = 15
+_ALIKE = 1e-9  # relative difference that is rounding
 _COARSE = 16  # units of the membrane in a unit of the threshold
+_MOST_SUM = 2**15 - 1  # of the weights of the inputs that spike in a step, in levels
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -27,15 +28,18 @@ def quantize(spec: LifSpec, sample: list[LayerSample]) -> list[LayerCoefficients
     -------
     list of LayerCoefficients
         Signed words are in two's complement of 16 bits; `g_lsb` is the weight of one level. The report has the
-        neuron (synapse) with the largest error, and how many are out of range, for each parameter.
+        neuron (synapse) with the largest error, and how many are out of range, for each parameter; in its line ``sum``
+        how many neurons there are in which the sum of the weights can be, if all inputs of one sign spike in one step.
 
     Raises
     ------
     InputError
         If a value cannot be represented; the message names the layer and the field.
     """
-    trials = sample[0].seed.size
-    return [_layer(spec, number, layer, trials) for number, layer in enumerate(spec.layers, 1)]
+    return [
+        _layer(spec, number, layer, own.weight)
+        for number, (layer, own) in enumerate(zip(spec.layers, sample, strict=True), 1)
+    ]
 
 
 def weight_unit(layer: LifLayerSpec, bits: int) -> float:
@@ -47,9 +51,16 @@ def weight_unit(layer: LifLayerSpec, bits: int) -> float:
 
 
 def v_unit(layer: LifLayerSpec) -> float:
-    """Membrane voltage of one unit of `v`: the smallest power of two with which 19 bits hold eight thresholds."""
-    distances = [layer.per_neuron(name) - layer.per_neuron("v_leak") for name in ("v_threshold", "v_reset")]
-    return 2.0 ** math.ceil(math.log2(_HEADROOM * np.abs(distances).max() / (2**19 - 1)))
+    """Membrane voltage of one unit of `v`.
+
+    19 bits are `headroom` thresholds, of several the largest, so that a threshold is a power of two and is not rounded.
+    A value after a spike that is farther from rest takes as many times more as it needs, rounded to a power of two.
+    """
+    threshold, reset = (
+        float(np.abs(layer.per_neuron(name) - layer.per_neuron("v_leak")).max()) for name in ("v_threshold", "v_reset")
+    )
+    farther = math.ceil(math.log2(max(reset / threshold, 1.0)) - _ALIKE)
+    return threshold * layer.headroom * 2.0 ** (farther - 19)
 
 
 def power_up_words(sample: list[LayerSample], images: Images, trial: int) -> dict[str, list[int]]:
@@ -74,12 +85,22 @@ def image_words(images: Images, trial: int, presentation: int) -> dict[str, list
     }
 
 
-def _layer(spec: LifSpec, number: int, layer: LifLayerSpec, trials: int) -> LayerCoefficients:
+def _layer(spec: LifSpec, number: int, layer: LifLayerSpec, weight: Floats) -> LayerCoefficients:
+    """Quantise one layer, whose synapses in every trial have the weights `weight` (trials, neurons, rows)."""
+    trials = len(weight)
     unit, level = v_unit(layer), weight_unit(layer, spec.weight_bits)
-    q = _Rounding(trials, level)
+    q = _Rounding(trials)
     tau, r, v_leak = (layer.per_neuron(name) for name in ("tau", "r", "v_leak"))
 
-    q.put("weight", "", layer.weight.T, level, bits=spec.weight_bits, signed=True)
+    drawn = weight if spec.synapse else weight[:1]
+    weights = [  # trial 0 last: what is reported is of it
+        q.words_of("weight", own.T, level, bits=spec.weight_bits, signed=True) for own in drawn[::-1]
+    ][::-1]
+    q.words["weight"] = np.broadcast_to([own.reshape(-1) & 0xFFFF for own in weights], (trials, weights[0].size))
+    q.tell("weight", "", layer.weight.T, weights[0] * level, q.outside["weight"])
+    sums = np.maximum(weights[0].clip(min=0).sum(axis=0), -weights[0].clip(max=0).sum(axis=0))
+    most = sums.max(keepdims=True)
+    q.tell("sum", "", most * level, most.clip(max=_MOST_SUM) * level, int(np.count_nonzero(sums > _MOST_SUM)))
 
     # What a step forgets, and what it makes of a current: both exact for a current that is constant in the step.
     forgets = -np.expm1(-spec.dt / tau)
@@ -109,7 +130,7 @@ def _layer(spec: LifSpec, number: int, layer: LifLayerSpec, trials: int) -> Laye
     threshold = q.words_of("threshold", layer.per_neuron("v_threshold") - v_leak, _COARSE * unit)
     q.tell("v_threshold", "", layer.per_neuron("v_threshold"), v_leak + threshold * _COARSE * unit, 0)
     distance = layer.per_neuron("v_reset") - v_leak
-    if np.ptp(distance) > 1e-9 * np.abs(distance).max():
+    if np.ptp(distance) > _ALIKE * np.abs(distance).max():
         raise InputError(f"layer {number}, v_reset: expected the same distance from v_leak in all neurons of a layer")
     reset = q.words_of("v_reset", distance[:1], _COARSE * unit, signed=True)
     q.words["v_reset"] = q.words["v_reset"][:, 0]
@@ -135,7 +156,7 @@ def _constant(trials: int, value: int) -> Ints:
 class _Rounding:
     """Rounds values into words, the same in every trial, and keeps the report."""
 
-    def __init__(self, trials: int, level: float) -> None:
+    def __init__(self, trials: int) -> None:
         self._trials = trials
         self.words: dict[str, Ints] = {}
         self.outside: dict[str, int] = {}
@@ -149,11 +170,6 @@ class _Rounding:
         numbers = ideal.clip(bottom, top).astype(np.int64)
         self.words[name] = np.broadcast_to(numbers.reshape(-1) & 0xFFFF, (self._trials, numbers.size))
         return numbers
-
-    def put(self, name: str, unit_name: str, values: Floats, unit: float, **how) -> None:
-        """Round as `words_of`, and tell of it."""
-        numbers = self.words_of(name, values, unit, **how)
-        self.tell(name, unit_name, values, numbers * unit, self.outside[name])
 
     def tell(
         self, name: str, unit: str, asked: NDArray[np.floating], got: NDArray[np.floating], saturated: int

@@ -1,5 +1,6 @@
 """The trained network on images: MNIST where MEMTWIN_DATA names it, else drawn digits in files like MNIST's."""
 
+import dataclasses
 import os
 
 import numpy as np
@@ -48,6 +49,32 @@ def test_gateware_is_the_model_in_every_spike_and_membrane(data):
     assert results["sops_per_clock"] > 5
     # One clock for an event of all ten neurons, and some 30 more a step.
     assert results["clocks_per_image"] < results["sops_per_image"] / 10 + 20 * 45
+
+
+def test_with_spread_every_trial_has_other_synapses_on_both_levels(data):
+    experiment = api.experiment("mnist")
+    settings = experiment.settings(
+        assignments=(f"data={data}", "images=4", "r_on_c2c=0.2"), seed=3, trials=2, spread=True
+    )
+    job = dataclasses.replace(experiment.plan(settings)["test"], record=True)
+    assert (job.spec.synapse.spread_on, job.spec.synapse.g_on) == (0.2, pytest.approx(5e-3))
+    model, rtl = (backends.run(job, backend) for backend in ("model", "rtl"))
+    found = compare(job, model, rtl)
+    assert found["equal"], found["first_difference"]
+    weights = model.layers[0].conductance
+    assert np.array_equal(weights, rtl.layers[0].conductance)
+    assert 1000 < np.count_nonzero(weights[0] != weights[1]) < weights[0].size
+
+    settings.spread = False
+    assert experiment.plan(settings)["test"].spec.synapse is None
+
+
+def test_results_tell_the_accuracy_of_every_trial_and_what_saturated(data):
+    results = api.run("mnist", assignments=[f"data={data}", "images=50"], trials=3).results
+    assert len(results["accuracy_of_trials"]) == 3
+    assert results["accuracy"] == pytest.approx(np.mean(results["accuracy_of_trials"]))
+    assert set(results["saturated"]) <= {"acc", "u"}
+    assert results["accuracy_float"] == pytest.approx(0.926, abs=0.002)
 
 
 def test_the_shipped_network_reads_digits(data):

@@ -176,6 +176,52 @@ def test_flatten_and_nested_graphs_are_taken_apart():
     assert network.spec.layers[0].per_neuron("v_reset").tolist() == [0.1] * 3
 
 
+def graph(nodes, edges):
+    ends = {"in": nir.Input(np.array([4])), "out": nir.Output(np.array([3]))}
+    return nir.NIRGraph(ends | nodes, edges, type_check=False)
+
+
+def test_branches_that_meet_before_neurons_add_up():
+    # in -> a, in -> scale -> b, both and their common bias into the neurons.
+    bias = np.array([0.5, -0.5, 0.25])
+    scale, other = np.array([1.0, 2.0, 0.0, -1.0]), np.random.default_rng(3).normal(0, 1, (3, 4))
+    nodes = {"a": nir.Affine(W, bias), "scale": nir.Scale(scale), "b": nir.Affine(other, bias), "lif": lif()}
+    edges = [("in", "a"), ("in", "scale"), ("scale", "b"), ("a", "lif"), ("b", "lif"), ("lif", "out")]
+    layer = read_nir(graph(nodes, edges), dt=1e-3).spec.layers[0]
+    assert layer.weight == pytest.approx(W + other * scale)
+    assert layer.bias == pytest.approx(2 * bias)
+
+
+def test_a_skip_of_synapses_is_the_identity():
+    # A residual block between two layers of neurons: branches split and meet at synapses, too.
+    turn, last = np.random.default_rng(1).normal(0, 1, (2, 3, 3))
+    nodes = {"fc": nir.Linear(W), "lif": lif(), "turn": nir.Linear(turn), "last": nir.Linear(last), "end": lif()}
+    way = [("in", "fc"), ("fc", "lif"), ("lif", "turn"), ("turn", "last"), ("lif", "last"), ("last", "end")]
+    network = read_nir(graph(nodes, [*way, ("end", "out")]), dt=1e-3)
+    assert network.names == ("lif", "end")
+    assert network.spec.layers[1].weight == pytest.approx(last @ (turn + np.eye(3)))
+
+
+def test_a_branching_graph_spikes_like_its_sum():
+    # Whole numbers, so that both have the same levels.
+    random = np.random.default_rng(6)
+    one, other = random.integers(-7, 8, (2, 3, 4)).astype(float)
+    nodes = {"one": nir.Linear(one), "other": nir.Linear(other), "lif": lif()}
+    edges = [("in", "one"), ("in", "other"), ("one", "lif"), ("other", "lif"), ("lif", "out")]
+    whole = chain(nir.Input(np.array([4])), nir.Linear(one + other), lif(), nir.Output(np.array([3])))
+    found = [model(read_nir(own, dt=1e-3).spec, images(4)).layers[0].spikes for own in (graph(nodes, edges), whole)]
+    assert found[0].sum() > 10
+    assert np.array_equal(*found)
+
+
+def test_headroom_is_kept_and_can_be_changed(tmp_path):
+    layer = LifLayerSpec(weight=np.ones((2, 3)), tau=1e-2, headroom=32)
+    network = StoredNetwork(spec=LifSpec(layers=(layer,), dt=1e-3), names=("wide",))
+    write_nir(network, tmp_path / "net.nir")
+    assert read_nir(tmp_path / "net.nir").spec.layers[0].headroom == 32
+    assert read_nir(tmp_path / "net.nir", headroom=4).spec.layers[0].headroom == 4
+
+
 def write_tree(path, tree):
     """Write nested dictionaries as NIR does, whatever is in them."""
 
@@ -307,11 +353,75 @@ MALFORMED = {
     "too many signals": (tree(input=None, fc={"type": "Scale", "scale": np.ones(2000)}), ", node fc: expected at most"),
     "branch": (
         tree(edges=[("input", "fc"), ("fc", "lif"), ("fc", "output"), ("lif", "output")]),
-        ", node fc: sends to lif and output; expected one chain",
+        ", node output: gets from the input and from lif; expected branches of one layer of neurons",
     ),
     "recurrence": (
         tree(edges=[("input", "fc"), ("fc", "lif"), ("lif", "lif"), ("lif", "output")]),
-        ", node lif: sends to lif and output; expected one chain",
+        ", node lif: part of a loop (lif to lif); the engine has no recurrence",
+    ),
+    "longer recurrence": (
+        tree(
+            back={"type": "Linear", "weight": np.eye(3)},
+            edges=[("input", "fc"), ("fc", "lif"), ("lif", "back"), ("back", "lif"), ("lif", "output")],
+        ),
+        ", node back: part of a loop (back to lif to back); the engine has no recurrence",
+    ),
+    "skip over neurons": (
+        tree(
+            fc={"type": "Linear", "weight": np.eye(3, 4)},
+            next=with_lif(),
+            side={"type": "Linear", "weight": W},
+            edges=[
+                ("input", "fc"),
+                ("fc", "lif"),
+                ("lif", "next"),
+                ("input", "side"),
+                ("side", "next"),
+                ("next", "output"),
+            ],
+        ),
+        ", node next: gets from lif and from the input; expected branches of one layer of neurons: "
+        "in the engine no signal passes by a layer",
+    ),
+    "two layers side by side": (
+        tree(
+            other=with_lif(),
+            next=with_lif(),
+            edges=[
+                ("input", "fc"),
+                ("fc", "lif"),
+                ("fc", "other"),
+                ("lif", "next"),
+                ("other", "next"),
+                ("next", "output"),
+            ],
+        ),
+        ", node other: gets from the input, as lif does; expected neurons behind lif",
+    ),
+    "branches of other sizes": (
+        tree(
+            side={"type": "Linear", "weight": W[:2]},
+            edges=[("input", "fc"), ("input", "side"), ("fc", "lif"), ("side", "lif"), ("lif", "output")],
+        ),
+        ", node lif: gets branches of 2 and 3 signals; expected equal numbers",
+    ),
+    "end that leads nowhere": (
+        tree(
+            side={"type": "Linear", "weight": W},
+            edges=[("input", "fc"), ("input", "side"), ("fc", "lif"), ("lif", "output")],
+        ),
+        ", node side: sends to nothing; the signal ends at output",
+    ),
+    "synapses before the output": (
+        tree(
+            after={"type": "Linear", "weight": np.eye(3)},
+            edges=[("input", "fc"), ("fc", "lif"), ("lif", "after"), ("after", "output")],
+        ),
+        ", node after: expected neurons (LIF, IF or LI) behind it",
+    ),
+    "headroom": (
+        tree(lif=with_lif() | {"metadata": {"memtwin": '{"headroom": 3}'}}),
+        ", node lif, headroom: expected a power of two from 2 to 1024 (thresholds), not 3",
     ),
     "loop": (tree(input=None, output=None, edges=[("fc", "lif"), ("lif", "fc")]), "expected one Input, not 0"),
     "loop aside": (

@@ -17,7 +17,7 @@ from memtwin.sim.errors import InputError
 from memtwin.sim.lif.images import Images
 from memtwin.sim.lif.network import LifLayerSpec, LifSpec
 from memtwin.train import NETS, Settings, accuracy, settings_of, train
-from memtwin.train_twin import MOST_BIAS, REACH, Adam, Synapses, Twin
+from memtwin.train_twin import HEADROOM, MOST_BIAS, REACH, Adam, Synapses, Twin
 
 
 def small(digits):
@@ -149,7 +149,7 @@ def test_hidden_neurons_are_clamped_where_the_words_of_the_engine_end():
     still = np.zeros(3, np.float32)
     counts, slopes = twin._hidden([np.ones((1, 1), np.float32)], drive, still)
     # From the end of the range a neuron spikes in each of the 8 steps, as it does on the integer model.
-    layer = LifLayerSpec(weight=drive.T, tau=np.inf, r=1e3, reset="subtract")
+    layer = LifLayerSpec(weight=drive.T, tau=np.inf, r=1e3, reset="subtract", headroom=HEADROOM)
     shown = Images.from_values([[1]], steps=HIDDEN.steps, mode="latency")
     spec = LifSpec(layers=(layer,), dt=1e-3, weight_bits=16)
     assert counts[0].tolist() == [8, 0, 0]

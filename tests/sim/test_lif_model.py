@@ -13,7 +13,7 @@ from memtwin.sim.backends import Run
 from memtwin.sim.errors import InputError
 from memtwin.sim.lif import encoder, model, trace, xorshift
 from memtwin.sim.lif.images import DECODERS, MODES, Images
-from memtwin.sim.lif.network import RESETS, LifLayerSpec, LifSpec
+from memtwin.sim.lif.network import RESETS, ConductancePair, LifLayerSpec, LifSpec
 from memtwin.sim.lif.quantize import image_words, power_up_words
 
 # The page in plain Python, one neuron and one entry at a time, from the words that the gateware loads.
@@ -213,6 +213,14 @@ def test_any_network(seed, mode, decoder, reset, bits, scale, hold, hidden):
     )
 
 
+def test_every_trial_has_the_weights_of_its_own_devices():
+    one = job(np.random.default_rng(9), scale=5, hidden=5, trials=3, images=2)
+    pair = ConductancePair(g_on=5e-3, g_off=1e-6, spread_on=0.2, spread_off=0.2)
+    got = assert_equal(dataclasses.replace(one, spec=dataclasses.replace(one.spec, synapse=pair)))
+    assert got.layers[-1].spikes.any()
+    assert not np.array_equal(got.layers[0].conductance[0], got.layers[0].conductance[1])
+
+
 def test_integrate_and_fire_keeps_what_it_has():
     random = np.random.default_rng(1)
     one = job(random, tau=np.inf, scale=20, bias=0.0)
@@ -234,7 +242,7 @@ def test_membranes_and_sums_saturate_and_are_counted():
     got = assert_equal(one)
     # Only in step 0 are there events; 3 * 32767 is beyond acc in both neurons, and the second goes below v's word.
     assert got.saturated == {"acc": 2, "u": 1}
-    assert got.layers[0].waveform[0].signals["v"][0, 1] == -16.0
+    assert got.layers[0].waveform[0].signals["v"][0, 1] == -8.0
 
 
 def test_what_a_neuron_in_its_refractory_period_would_have_done_is_not_counted():
@@ -332,7 +340,8 @@ def test_sums_are_exact_in_the_widest_layer(bits):
     spec = LifSpec(layers=(LifLayerSpec(weight=weight, tau=1e-3),), dt=1e-3, weight_bits=bits)
     layer = model.Layer(spec_coefficients(spec)[0], None)
     events = (random.random((20, 1024)) < 0.9).astype(np.float32)
-    total = events.astype(layer._weight.dtype) @ layer._weight
+    layer.begin(np.zeros(20, dtype=np.int64))
+    total = layer._synapses.sums(events.astype(layer._kind))
     assert np.array_equal(total.astype(np.int64), events.astype(np.int64) @ weight.astype(np.int64).T)
 
 

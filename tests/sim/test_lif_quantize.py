@@ -84,17 +84,30 @@ def test_layers_have_scales_of_their_own():
 # Neurons.
 
 
-@pytest.mark.parametrize(
-    ("v_threshold", "exponent"), [(1.0, -15), (0.9999, -16), (0.25, -17), (0.1, -19), (100.0, -9), (1e-6, -35)]
-)
-def test_the_unit_of_the_membrane_is_a_power_of_two_with_room_for_eight_thresholds(v_threshold, exponent):
-    unit = v_unit(layer(v_threshold=v_threshold))
-    assert unit == 2.0**exponent
-    assert 2**18 <= 8 * v_threshold / unit < 2**19
+@pytest.mark.parametrize("v_threshold", [1.0, 0.9999, 0.25, 0.1, 100.0, 1e-6])
+@pytest.mark.parametrize("headroom", [2, 8, 64])
+def test_a_threshold_is_not_rounded_and_the_word_holds_the_headroom(v_threshold, headroom):
+    one = layer([[1e-6 * v_threshold]], v_threshold=v_threshold, r=1e6, headroom=headroom)
+    assert headroom * v_threshold / v_unit(one) == pytest.approx(2**19, rel=1e-12)
+    (own,) = quantized(one)
+    assert own.words["threshold"][0, 0] == 2**15 // headroom
+    assert told(own)["v_threshold"].error == pytest.approx(0, abs=1e-12)
+
+
+def test_of_several_thresholds_the_largest_sets_the_unit():
+    one = layer(np.ones((3, 1)), v_threshold=[0.3, 0.1, 0.2])
+    (own,) = quantized(one)
+    assert own.words["threshold"][0].tolist() == [4096, round(4096 / 3), round(8192 / 3)]
+    assert abs(told(own)["v_threshold"].error) <= 0.5 / 1365
 
 
 def test_the_unit_also_has_room_for_the_reset():
-    assert v_unit(layer(v_threshold=0.1, v_reset=-0.9)) == 2.0**-16
+    one = layer([[0.1]], v_threshold=0.1, v_reset=-0.9, r=10.0)
+    assert v_unit(one) * 2**19 == pytest.approx(8 * 1.6)  # the next power of two of 0.9 / 0.1 thresholds
+    assert signed(quantized(one)[0].words["v_reset"])[0] == round(-9 * 4096 / 16)
+    # What rounding makes of a reset as far as the threshold is no reason for a coarser unit.
+    same = layer(v_leak=-0.07, v_threshold=0.03, v_reset=-0.17)
+    assert v_unit(same) == pytest.approx(v_unit(layer(v_threshold=0.1)))
 
 
 def test_the_membrane_is_counted_from_v_leak():
@@ -154,6 +167,17 @@ def test_what_is_out_of_range_saturates_and_is_told():
     assert own.words["gain"][0, 0] == 65535
     assert lines["r"].saturated == 1
     assert lines["weight"].saturated == lines["v_threshold"].saturated == 0
+
+
+def test_sums_that_can_be_clamped_are_told():
+    given = np.ones((3, 700))
+    given[1, :300] = -1.0  # 400 of one sign
+    given[2] = 0.1
+    for bits, clamped in ((6, 0), (7, 1), (8, 2), (12, 3)):
+        (own,) = quantized(layer(given * 1.5), bits=bits)
+        line = told(own)["sum"]
+        assert line.saturated == clamped
+        assert line.got == pytest.approx(min(line.asked, 32767 * own.g_lsb))
 
 
 def test_the_report_has_the_neuron_with_the_largest_error():

@@ -1,0 +1,90 @@
+"""Commands on networks that need no training: recordings, and what an import can change."""
+
+import json
+
+import nir
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from memtwin import cli_networks
+from memtwin.networks import StoredNetwork
+from memtwin.nir_io import write_nir
+from memtwin.sim.errors import InputError
+from memtwin.sim.lif.network import LifLayerSpec, LifSpec
+
+
+@pytest.fixture(scope="module")
+def memtwin():
+    app, export_app = typer.Typer(), typer.Typer()
+    app.add_typer(export_app, name="export")
+    cli_networks.register(app, export_app)
+
+    def call(*arguments):
+        return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+    return call
+
+
+@pytest.fixture
+def net(tmp_path):
+    layer = LifLayerSpec(weight=np.random.default_rng(0).uniform(0.1, 1, (3, 700)), tau=1e-2, v_threshold=0.3)
+    path = tmp_path / "net.nir"
+    write_nir(StoredNetwork(spec=LifSpec(layers=(layer,), dt=1e-3), names=("lif",)), path)
+    return path
+
+
+def report(done):
+    assert done.exit_code == 0, done.output
+    return {line["name"]: line for line in json.loads(done.stdout)["layers"][0]["report"]}
+
+
+def test_import_tells_in_how_many_neurons_a_sum_can_be_clamped(memtwin, net):
+    narrow, wide = (report(memtwin("import", net, "--json", "--bits", bits))["sum"] for bits in (6, 12))
+    assert (narrow["saturated"], wide["saturated"]) == (0, 3)
+    assert narrow["got"] == narrow["asked"]
+    assert wide["got"] < 0.1 * wide["asked"]
+
+
+def test_headroom_changes_the_units_of_a_threshold(memtwin, net, tmp_path):
+    words = {}
+    for headroom in (8, 64):
+        done = memtwin("export", "npz", net, "--headroom", headroom, "-o", tmp_path / "words.npz")
+        assert done.exit_code == 0, done.output
+        with np.load(tmp_path / "words.npz") as arrays:
+            words[headroom] = arrays["layer1.threshold"].tolist()
+    assert words == {8: [4096] * 3, 64: [512] * 3}
+
+
+def test_a_recording_of_an_experiment_is_nir_data(memtwin, tmp_path):
+    for backend in ("model", "physics"):
+        path = tmp_path / f"{backend}.nir"
+        done = memtwin("export", "recording", "lif", "--set", "time=20ms", "--backend", backend, "-o", path)
+        assert done.exit_code == 0, done.output
+    model, physics = (nir.read_data(tmp_path / f"{name}.nir").nodes["layer1"] for name in ("model", "physics"))
+    spikes, v = model.observables["spikes"], model.observables["v"]
+    assert v.data.shape == (1, 200, 5)  # steps of 0.1 ms, five neurons
+    assert np.abs(v.data - physics.observables["v"].data).max() < 1e-3
+    counts = [(spikes.idx == neuron).sum() for neuron in range(5)]
+    assert counts == [0, 1, 2, 3, 5]
+    assert np.array_equal(spikes.idx, physics.observables["spikes"].idx)
+
+
+MISTAKES = {
+    "headroom": (["import", "NET", "--headroom", "3"], "option --headroom: expected a power of two from 2 to 1024"),
+    "experiment": (["export", "recording", "digits", "-o", "x.nir"], "experiment digits: expected one on LIF neurons"),
+    "unknown": (["export", "recording", "digit", "-o", "x.nir"], "experiment digit: unknown; expected one of"),
+    "backend": (["export", "recording", "lif", "--backend", "ngspice", "-o", "x.nir"], "backend ngspice: not for"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_one_line_and_nothing_is_written(memtwin, net, name, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    arguments, message = MISTAKES[name]
+    done = memtwin(*(net if word == "NET" else word for word in arguments))
+    assert isinstance(done.exception, InputError)
+    assert str(done.exception).startswith(message)
+    assert "\n" not in str(done.exception)
+    assert [path.name for path in tmp_path.iterdir()] == ["net.nir"]
