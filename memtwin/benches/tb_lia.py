@@ -71,8 +71,9 @@ class LiaTester:
 
 async def ready(dut: Any) -> LiaTester:
     """Reset the design."""
-    names = ("clear", "evaluate", "refresh", "v_l", "random", "config__enable", "config__address", "config__data")
-    await reset(dut, dict.fromkeys(names, 0))
+    names = ("clear", "restore", "latches", "evaluate", "refresh", "v_l", "random")
+    bus = ("config__enable", "config__read", "config__address", "config__data")
+    await reset(dut, dict.fromkeys(names + bus, 0))
     return LiaTester(dut)
 
 

@@ -6,6 +6,8 @@ import pytest
 from amaranth.hdl import UnusedElaboratable
 from amaranth.sim import Simulator
 
+from memtwin.hdl.config import READ_LATENCY
+
 
 def simulate(dut, *benches, background=()):
     """Run test benches on `dut` until all but those in the background are done."""
@@ -18,6 +20,17 @@ def simulate(dut, *benches, background=()):
     simulator.run()
 
 
+async def sampled(ctx, condition, *values):
+    """Wait for a clock in which `condition` holds, and return the values in it.
+
+    Unlike `until` of Amaranth it leaves no asynchronous generator to the garbage collector.
+    """
+    while True:
+        _, _, holds, *out = await ctx.tick().sample(condition, *values)
+        if holds:
+            return out
+
+
 async def load(ctx, bus, writes):
     """Write (address, data) pairs over the configuration bus."""
     for address, data in writes:
@@ -26,6 +39,24 @@ async def load(ctx, bus, writes):
         ctx.set(bus.enable, 1)
         await ctx.tick()
     ctx.set(bus.enable, 0)
+
+
+async def fetch(ctx, bus, addresses, latency=READ_LATENCY):
+    """Read words over the configuration bus, or a `HostPort`; they come when they are due, and not only later."""
+    words = []
+    for address in addresses:
+        ctx.set(bus.address, address)
+        ctx.set(bus.read, 1)
+        await ctx.tick()
+        ctx.set(bus.read, 0)
+        await ctx.tick().repeat(latency - 1)
+        words.append(ctx.get(bus.q))
+    return words
+
+
+def places(window):
+    """Addresses of the words of a window."""
+    return [window.address(index) for index in range(window.depth)]
 
 
 async def write(ctx, host, address, data):

@@ -1,12 +1,16 @@
 """Designs: what they are twins of, and what they take to a board."""
 
 import math
+from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from memtwin.designs import DESIGNS, Changes, board_image, find_design
+from memtwin.designs import DESIGNS, Changes, board_image, find_design, verilog
+from memtwin.nir_io import load_network, write_nir
 from memtwin.sim.errors import InputError
+from memtwin.sim.lif.network import LifLayerSpec, LifSpec
 from memtwin.sim.network import NetworkSpec
 
 
@@ -20,7 +24,13 @@ def test_image_is_that_of_the_experiment(name):
     design = find_design(name)
     image = board_image(name)
     assert image.layers == design.layers
-    if isinstance(design.spec, NetworkSpec):
+    weights = "conductance"
+    if isinstance(design.spec, LifSpec):
+        assert image.image["layer1.leak"] == design.coefficients[0].words["leak"][0].tolist()
+        assert image.image["decoder"] == [0]
+        assert image.substep_hz == round(1 / design.spec.dt)
+        weights = "weight"
+    elif isinstance(design.spec, NetworkSpec):
         assert image.image["layer1.theta_off"] == [round(design.spec.device["theta_off"] * 2**14)]
         assert image.substep_hz == round(2 * design.spec.neuron["clock"] * design.spec.substeps)
     else:
@@ -28,7 +38,7 @@ def test_image_is_that_of_the_experiment(name):
         assert image.image["layer1.r1_log"] == [round(math.log2(r1 / 2**8) * 2**11)]
         assert image.substep_hz == 100_000
     for number, layer in enumerate(image.layers, 1):
-        assert len(image.image[f"layer{number}.conductance"]) == layer.rows * layer.neurons
+        assert len(image.image[f"layer{number}.{weights}"]) == layer.rows * layer.neurons
 
 
 @pytest.mark.parametrize(
@@ -96,3 +106,70 @@ def test_digits_lesson_is_the_training_of_the_experiment():
         assert np.array_equal(program.learn[0, at], np.arange(2) == phase.learn)
         for name in ("until", "fires", "periods", "rest"):
             assert getattr(phase, name) == getattr(program, name)[0, at]
+
+
+def test_pictures_are_the_images_of_the_design():
+    design, image = find_design("mnist"), board_image("mnist")
+    images = design.job.program
+    assert image.steps == images.steps[0, 0] == 20
+    assert image.capacity == design.spec.capacity == 512
+    assert [picture.label for picture in image.pictures] == list(range(10))
+    for at, picture in enumerate(image.pictures):
+        entries = len(picture.rows)
+        assert entries == images.entries[0, at]
+        assert list(picture.rows) == images.row[0, at, :entries].tolist()
+        assert list(picture.values) == images.value[0, at, :entries].tolist()
+
+
+def test_a_constant_current_is_a_picture_without_entries():
+    image = board_image("lif")
+    assert [(list(picture.rows), picture.label) for picture in image.pictures] == [([], None)]
+    assert (image.steps, image.substep_hz) == (600, 10_000)
+    assert board_image("lif", Changes(assignments=("time=20ms",))).steps == 200
+
+
+@pytest.fixture(scope="module")
+def nets(tmp_path_factory):
+    """Files of a network of two layers, and of one that is too small for pictures."""
+    folder = tmp_path_factory.mktemp("nets")
+    shipped = load_network("mnist-784x10")
+    rng = np.random.default_rng(1)
+    for name, shape in (("two", (784, 20, 10)), ("small", (9, 10))):
+        layers = tuple(
+            LifLayerSpec(weight=rng.normal(size=(neurons, rows)), tau=20e-3) for rows, neurons in pairwise(shape)
+        )
+        names = tuple(f"layer{number}" for number in range(1, len(shape)))
+        network = replace(shipped, spec=LifSpec(layers=layers, dt=1e-3), names=names, notes={})
+        write_nir(network, folder / f"{name}.nir")
+    return folder
+
+
+def test_network_of_a_file(nets):
+    changes = Changes(assignments=(f"net={nets / 'two.nir'}", "steps=7"))
+    first, second = find_design("mnist", changes).layers
+    assert (first.rows, first.neurons, first.lanes) == (784, 20, 20)
+    assert (second.rows, second.neurons, second.lanes) == (20, 10, 10)
+    assert board_image("mnist", changes).steps == 7
+    text = verilog("mnist", changes)
+    assert "\n//   network two.nir\n" in text
+    assert str(nets) not in text
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("net={nets}/small.nir", "small.nir: expected 784 inputs and 10 outputs, not 9 and 10"),
+        ("net=none", "network none: expected a NIR file, or one of mnist-784x10"),
+        ("data=mnist", "option --set: unknown name data; expected one of net, steps"),
+    ],
+)
+def test_network_that_does_not_fit(assignment, message, nets):
+    with pytest.raises(InputError, match=message):
+        board_image("mnist", Changes(assignments=(assignment.format(nets=nets),)))
+
+
+def test_spread_is_in_the_weights_and_names_the_card():
+    exact, spread = find_design("mnist"), find_design("mnist", Changes(spread=True))
+    assert exact.image["layer1.weight"] != spread.image["layer1.weight"]
+    assert "card ag-tio2" in verilog("mnist", spread.changes)
+    assert "card" not in verilog("mnist").partition("`timescale")[0]

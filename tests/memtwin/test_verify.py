@@ -1,12 +1,15 @@
 """``memtwin verify``: reports, files and messages. The benches of all designs run in tests/cocotb."""
 
 import re
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from memtwin import designs
 from memtwin import verify as module
 from memtwin.hdl.verilog import convert
+from memtwin.nir_io import load_network, write_nir
 from memtwin.sim.errors import InputError
 from memtwin.verify import run_bench, synthesise, verify
 
@@ -66,6 +69,30 @@ def test_a_wrong_coefficient_of_an_opamp_neuron_fails(icarus, tmp_path, monkeypa
     report = verify("opamp-7a", "icarus", tmp_path)
     assert (report["passed"], report["failed"]) == (1, 1)
     assert re.search(r"layer 1, word \d+: design {'kind': 'state'", (tmp_path / "opamp-7a-icarus.log").read_text())
+
+
+def test_a_wrong_coefficient_of_a_lif_neuron_fails(icarus, tmp_path, monkeypatch):
+    design = designs.find_design("lif")
+    image = design.image
+    image["layer1.gain"][4] += 1
+    image["layer1.bias"][4] += 1
+    wrong = convert(design.parts(design.layers, image)[0], design.top)
+    monkeypatch.setattr(designs, "verilog", lambda name, changes: wrong)
+    report = verify("lif", "icarus", tmp_path)
+    assert (report["passed"], report["failed"]) == (1, 1)
+    assert re.search(r"layer 1, word \d+: design {'kind': 'membrane'", (tmp_path / "lif-icarus.log").read_text())
+
+
+def test_a_network_of_a_file_reaches_the_bench(icarus, tmp_path, monkeypatch):
+    network = load_network("mnist-784x10")
+    (layer,) = network.spec.layers
+    # Two layers, of which the second repeats the first.
+    spec = replace(network.spec, layers=(layer, replace(layer, weight=2e3 * np.eye(10))))
+    write_nir(replace(network, spec=spec, names=("first", "second")), tmp_path / "net.nir")
+    monkeypatch.chdir(tmp_path)
+    report = verify("mnist", "icarus", tmp_path / "out", changes=designs.Changes(assignments=("net=net.nir",)))
+    assert (report["passed"], report["failed"]) == (2, 0), (tmp_path / "out" / "mnist-icarus.log").read_text()
+    assert "trace2_word" in (tmp_path / "out" / "mnist-icarus.gtkw").read_text()
 
 
 def test_changes_of_an_opamp_neuron_reach_the_bench(icarus, tmp_path):
