@@ -6,35 +6,68 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from amaranth.hdl import Elaboratable
 
+from memtwin.boards.fits import fitting
 from memtwin.boards.image import BoardImage
+from memtwin.boards.link_top import LinkTop, streams_traces
 from memtwin.boards.registry import Board
 from memtwin.boards.registry import board as find_board
 from memtwin.boards.tools import ToolError, find_tool, run_tool
 from memtwin.boards.top import BoardTop
 from memtwin.boards.twins import TWINS
+from memtwin.hdl.host import HostPort
 from memtwin.sim.errors import InputError
 
-__all__ = ["SEEDS", "build", "build_top"]
+__all__ = ["SEEDS", "DoesNotFit", "TooSlow", "build", "build_linked", "build_top"]
 
 # Placement starts from a random number; the first of these that meets the timing is taken. Fixed, so that the same
 # design gives the same bits.
 SEEDS = (1, 2, 3)
 
-# Registered products become multipliers of the chip only if the iCE40 flow is told so; the ECP5 flow does it unasked.
-_SYNTHESIS = {"ice40": "-dsp", "ecp5": ""}
-_SUFFIX = {"ice40": ".bin", "ecp5": ".bit"}
+_SUFFIX = {"ice40": ".bin", "ecp5": ".bit", "gowin": ".fs"}
 # Memories that say so in their attributes need no logic for a read in the clock of a write to the same word. Yosys
 # looks at the attribute only where it makes the read port itself, which Amaranth has done already.
 _MEMORIES = (
     "proc; memory_collect; setparam -set RD_COLLISION_X_MASK 1'1 "
     "t:$mem_v2 a:no_rw_check %i r:RD_PORTS=1 %i r:WR_PORTS=1 %i"
 )
+_NAMED = 4  # boards that a message names
 _SEED = "SEED"  # stands for the seed in the command line
+
+
+class TooSlow(ToolError):  # noqa: N818 - says what is the matter
+    """No placement meets the clock of the board.
+
+    Attributes
+    ----------
+    fmax_hz : float
+        What the last one reached.
+    utilisation : dict
+        See `build_top`.
+    """
+
+    def __init__(self, message: str, fmax_hz: float, utilisation: dict[str, list[int]]) -> None:
+        super().__init__(message)
+        self.fmax_hz = fmax_hz
+        self.utilisation = utilisation
+
+
+class DoesNotFit(ToolError):  # noqa: N818 - as above
+    """A chip is too small for a design.
+
+    Attributes
+    ----------
+    needs : dict of str to list of int
+        Cells that the design needs and cells that the chip has, of those it has too few of.
+    """
+
+    def __init__(self, message: str, needs: dict[str, list[int]]) -> None:
+        super().__init__(message)
+        self.needs = needs
 
 
 def _to_stderr(line: str) -> None:
@@ -72,14 +105,72 @@ def build(
     ------
     InputError
         If the design or the board is unknown, or a tool is missing.
+    DoesNotFit
+        If the chip is too small; the message says by how much, and what would fit.
+    TooSlow
+        If no placement meets the timing.
     ToolError
-        If a tool fails, the design does not fit, or no placement meets the timing.
+        If a tool fails.
     """
     target = find_board(board)
     if design not in TWINS:
         raise InputError(f"design {design}: cannot be built for a board; expected one of {', '.join(TWINS)}")
-    twin = TWINS[design](content(design), round(target.clock_hz))
-    return build_top(BoardTop(target, twin), target, design, out_dir, reuse=reuse, say=say)
+    image = content(design)
+    twin = TWINS[design](image, round(target.clock_hz))
+    try:
+        return build_top(BoardTop(target, twin), target, design, out_dir, reuse=reuse, say=say)
+    except DoesNotFit as error:
+        lanes = max(getattr(layer, "lanes", 1) for layer in image.layers)
+        hints = [f"fewer lanes than {lanes} take fewer cells"] if lanes > 1 else []
+        if boards := fitting(design):
+            hints.append(f"it fits {_some(boards)}")
+        raise DoesNotFit("; ".join([str(error), *hints]), error.needs) from None
+
+
+def build_linked(
+    design: str,
+    board: str,
+    out_dir: str | os.PathLike[str],
+    network: Callable[[bool], tuple[HostPort, Mapping[str, object]]],
+    *,
+    reuse: bool = False,
+    say: Callable[[str], None] = _to_stderr,
+) -> dict:
+    """Build the bitstream of a network that a host drives over the serial port of a board (docs/link.md).
+
+    Parameters
+    ----------
+    design, board : str
+        Name of the design, for the file names; name of the board.
+    out_dir : path
+        Folder of the results, see `build_top`.
+    network : callable
+        Returns the network, and its map (docs/link.md, section 6); its argument says whether trace words are streamed.
+    reuse, say
+        See `build_top`.
+
+    Returns
+    -------
+    dict
+        See `build_top`.
+
+    Raises
+    ------
+    InputError, DoesNotFit, TooSlow, ToolError
+        As in `build`.
+    """
+    target = find_board(board)
+    host, memory_map = network(streams_traces(target))
+    digests = {name: bytes.fromhex(str(memory_map[name])) for name in ("map_digest", "design_digest")}
+    try:
+        return build_top(
+            LinkTop(target, host, **digests), target, design, out_dir, memory_map=memory_map, reuse=reuse, say=say
+        )
+    except (DoesNotFit, TooSlow) as error:
+        boards = fitting(design, linked=True)
+        hints = [f"with the link it fits {_some(boards)}"] if boards else []
+        error.args = ("; ".join([str(error), *hints, "--alone builds it without the link"]),)
+        raise
 
 
 def build_top(
@@ -88,6 +179,7 @@ def build_top(
     design: str,
     out_dir: str | os.PathLike[str],
     *,
+    memory_map: Mapping[str, object] | None = None,
     reuse: bool = False,
     say: Callable[[str], None] = _to_stderr,
     seeds: tuple[int, ...] = SEEDS,
@@ -106,7 +198,9 @@ def build_top(
         Name of the design, for the file names.
     out_dir : path
         Folder of the results; it is made if need be. ``DESIGN-BOARD.bin`` or ``.bit`` is the bitstream, ``.json``
-        what is returned, ``.synthesis.log`` and ``.place.log`` are what the tools said.
+        what is returned, ``.synthesis.log`` and ``.place.log`` are what the tools said; ``.map.json`` is the map.
+    memory_map : mapping, optional
+        Map of a design that a host drives.
     reuse : bool
         If the folder holds the bitstream of the very same design, leave it.
     say : callable
@@ -119,21 +213,24 @@ def build_top(
     dict
         ``design``, ``board``, ``fmax_hz`` (what place and route reached), ``clock_hz`` (what the design runs at),
         ``utilisation`` ({cell: [used, available]}), ``seed``, ``digest`` (of the design before synthesis),
-        ``bitstream`` (path).
+        ``bitstream`` (path), ``link`` (a host drives it), ``map`` (path, or nothing).
 
     Raises
     ------
     InputError
         If a tool is missing, or `out_dir` cannot be written.
+    DoesNotFit
+        If the chip is too small; the message says by how much.
+    TooSlow
+        If no placement meets the timing.
     ToolError
-        If a tool fails, the design does not fit, or no placement meets the timing.
+        If a tool fails.
     """
-    plan = board.platform().build(
+    plan = board.platform().prepare(
         top,
         name="top",
-        do_build=False,
         script_after_read=_MEMORIES,
-        synth_opts=_SYNTHESIS[board.family],
+        synth_opts=board.silicon.synthesis,
         nextpnr_opts=f"--seed {_SEED} --report report.json --timing-allow-fail",
         emit_src=False,
     )
@@ -142,17 +239,26 @@ def build_top(
     suffix = _SUFFIX[board.family]
     digest = plan.digest(size=16).hex()
     bitstream = out / (stem + suffix)
-    if reuse and bitstream.is_file() and (kept := _kept(out / f"{stem}.json", digest)) is not None:
+    map_file = out / f"{stem}.map.json"
+    where = {
+        "bitstream": str(bitstream),
+        "link": memory_map is not None,
+        "map": None if memory_map is None else str(map_file),
+    }
+    is_whole = bitstream.is_file() and (memory_map is None or map_file.is_file())
+    if reuse and is_whole and (kept := _kept(out / f"{stem}.json", digest)) is not None:
         say(f"{bitstream} is up to date")
-        return kept | {"bitstream": str(bitstream)}
+        return kept | where
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"folder {out}: cannot be made ({error.strerror})") from None
 
-    commands = json.loads(plan.files["build_top.json"])["commands"]
-    (synthesis, place, pack) = commands
-    (yosys, nextpnr, packer) = tools = [find_tool(command[0]) for command in commands]
+    # What a platform adds after the packer is for other loaders than ours.
+    synthesis, place, pack = json.loads(plan.files["build_top.json"])["commands"][:3]
+    if board.family == "gowin":
+        place = _himbaechel(place, board.clock_hz)
+    (yosys, nextpnr, packer) = tools = [find_tool(command[0]) for command in (synthesis, place, pack)]
     if any(Path(tool).name.startswith("yowasp") for tool in tools):
         say("the first use of each tool compiles it, which takes a few minutes")
 
@@ -166,18 +272,22 @@ def build_top(
             try:
                 run_tool([nextpnr, *(str(seed) if part == _SEED else part for part in place[1:])], folder)
             except ToolError:
-                if lacking := _lacking(folder / "top.tim"):
-                    raise ToolError(f"design {design} does not fit {board.name}: it needs {lacking}") from None
+                if needs := _lacking(folder / "top.tim"):
+                    listed = ", ".join(f"{n} of {of} {cell} ({n - of} too many)" for cell, (n, of) in needs.items())
+                    message = f"design {design} does not fit {board.name}: it needs {listed}"
+                    raise DoesNotFit(message, needs) from None
                 raise
             timing = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-            fmax_hz = _fmax(timing)
+            fmax_hz, used = _fmax(timing), _utilisation(timing)
             if fmax_hz >= board.clock_hz:
                 break
             say(f"too slow: {fmax_hz / 1e6:.2f} MHz of {board.clock_hz / 1e6:.2f} MHz")
         else:
-            raise ToolError(
+            raise TooSlow(
                 f"design {design} reaches {fmax_hz / 1e6:.2f} MHz on {board.name}, less than the "
-                f"{board.clock_hz / 1e6:.2f} MHz that it must run at; its longest path is {_longest_path(timing)}"
+                f"{board.clock_hz / 1e6:.2f} MHz that it must run at; its longest path is {_longest_path(timing)}",
+                fmax_hz,
+                used,
             )
         say("bitstream")
         run_tool([packer, *pack[1:]], folder)
@@ -187,17 +297,23 @@ def build_top(
             "board": board.name,
             "fmax_hz": fmax_hz,
             "clock_hz": board.clock_hz,
-            "utilisation": {cell: [count["used"], count["available"]] for cell, count in timing["utilization"].items()},
+            "utilisation": used,
             "seed": seed,
             "digest": digest,
-            "bitstream": str(bitstream),
+            **where,
         }
+        if memory_map is None:
+            # That of an earlier build would be of another design.
+            map_file.unlink(missing_ok=True)
+        else:
+            (folder / "map.json").write_text(json.dumps(memory_map, indent=1) + "\n", encoding="utf-8")
         (folder / "result.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
         # The report comes last: where it is, the rest is whole.
         for made, ending in (
             ("top.rpt", ".synthesis.log"),
             ("top.tim", ".place.log"),
             (f"top{suffix}", suffix),
+            *([] if memory_map is None else [("map.json", ".map.json")]),
             ("result.json", ".json"),
         ):
             partial = out / f".{stem}{ending}.part"
@@ -206,11 +322,30 @@ def build_top(
     return result
 
 
-def _lacking(log: Path) -> str:
-    """List the cells of which place and route found too few, from what it wrote; empty if there are enough."""
+def _some(boards: Sequence[str]) -> str:
+    """Name a few boards."""
+    more = ", and others that memtwin boards lists" if len(boards) > _NAMED else ""
+    return ", ".join(boards[:_NAMED]) + more
+
+
+def _himbaechel(command: list[str], clock_hz: float) -> list[str]:
+    """Turn a command line for nextpnr-gowin into one for what has taken its place."""
+    _, *words = command
+    for option in ("family", "cst"):
+        at = words.index(f"--{option}")
+        words[at : at + 2] = ["--vopt", f"{option}={words[at + 1]}"]
+    return ["nextpnr-himbaechel-gowin", *words, "--freq", f"{clock_hz / 1e6:g}"]
+
+
+def _lacking(log: Path) -> dict[str, list[int]]:
+    """List the cells of which place and route found too few, from what it wrote: needed, there."""
     text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
     counts = re.findall(r"^Info:\s+(\w+):\s+(\d+)/\s*(\d+)\s+\d+%$", text, re.MULTILINE)
-    return ", ".join(f"{used} of {most} {cell}" for cell, used, most in counts if int(used) > int(most))
+    # Some cells that do not exist as such are listed as used of 0.
+    found = {cell: [int(used), int(most)] for cell, used, most in counts if int(used) > int(most) > 0}
+    for cell in re.findall(r"^ERROR: (\w+) '.*' couldn't be placed anywhere", text, re.MULTILINE):
+        found[cell] = [1, 0]
+    return found
 
 
 def _kept(report: Path, digest: str) -> dict | None:
@@ -220,6 +355,10 @@ def _kept(report: Path, digest: str) -> dict | None:
         return kept if kept["digest"] == digest else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _utilisation(timing: dict) -> dict[str, list[int]]:
+    return {cell: [count["used"], count["available"]] for cell, count in timing["utilization"].items()}
 
 
 def _fmax(timing: dict) -> float:

@@ -1,11 +1,12 @@
 """Clock of a board: the PLL, and a reset that waits for it."""
 
 from amaranth.build import Platform
-from amaranth.hdl import ClockDomain, ClockSignal, Elaboratable, Instance, IOPort, Module, ResetSignal, Signal
+from amaranth.hdl import ClockDomain, ClockSignal, Const, Elaboratable, Instance, Module, ResetSignal, Signal
 from amaranth.lib import io
 from amaranth.lib.cdc import FFSynchronizer
 
-from memtwin.boards.registry import Board, Ecp5Pll, Ice40Pll
+from memtwin.boards.pll import Ecp5Pll, GowinPll, Ice40Pll
+from memtwin.boards.registry import Board
 
 __all__ = ["ClockGenerator"]
 
@@ -16,8 +17,8 @@ SETTLE = 15e-6
 class ClockGenerator(Elaboratable):
     """Drives clock and reset of the domain ``sync`` from the oscillator of a board; the design above defines it.
 
-    The PLL takes the oscillator's pin. ``sync`` is held in reset until the PLL has been locked for 15 us, so that
-    nothing is left of what it may have done before.
+    ``sync`` is held in reset until the PLL has been locked for 15 us, so that nothing is left of what it may have done
+    before.
 
     Parameters
     ----------
@@ -33,12 +34,7 @@ class ClockGenerator(Elaboratable):
         m = Module()
         clock = Signal(attrs={"keep": 1})
         locked = Signal()
-        port = platform.request(platform.default_clk, dir="-")
-        if isinstance(self.board.pll, Ice40Pll):
-            m.submodules.pll = _ice40_pll(self.board.pll, port.io, clock, locked)
-        else:
-            m.submodules.clock_in = clock_in = io.Buffer("i", port)
-            m.submodules.pll = _ecp5_pll(self.board.pll, clock_in.i, clock, locked)
+        m.submodules.pll = self._pll(m, platform, clock, locked)
         platform.add_clock_constraint(clock, self.board.clock_hz)
 
         m.domains.power_on = ClockDomain(reset_less=True, local=True)
@@ -60,16 +56,31 @@ class ClockGenerator(Elaboratable):
         ]
         return m
 
+    def _pll(self, m: Module, platform: Platform, clock: Signal, locked: Signal) -> Instance:
+        """Return the PLL of the chip, fed by the oscillator."""
+        board, pll = self.board, self.board.pll
+        port = platform.request(board.oscillator, dir="-")
+        if board.pad and isinstance(pll, Ice40Pll):
+            return _ice40_pll(board, pll, clock, locked, "SB_PLL40_PAD", io_PACKAGEPIN=port.io)
+        m.submodules.clock_in = clock_in = io.Buffer("i", port)
+        match pll:
+            case Ice40Pll():
+                return _ice40_pll(board, pll, clock, locked, "SB_PLL40_CORE", i_REFERENCECLK=clock_in.i)
+            case Ecp5Pll():
+                return _ecp5_pll(pll, clock_in.i, clock, locked)
+            case GowinPll():
+                return _gowin_pll(board, pll, clock_in.i, clock, locked)
 
-def _ice40_pll(pll: Ice40Pll, pin: IOPort, clock: Signal, locked: Signal) -> Instance:
+
+def _ice40_pll(board: Board, pll: Ice40Pll, clock: Signal, locked: Signal, cell: str, **source: Signal) -> Instance:
     return Instance(
-        "SB_PLL40_PAD",
+        cell,
         p_FEEDBACK_PATH="SIMPLE",
         p_DIVR=pll.divr,
         p_DIVF=pll.divf,
         p_DIVQ=pll.divq,
-        p_FILTER_RANGE=pll.filter_range,
-        io_PACKAGEPIN=pin,
+        p_FILTER_RANGE=pll.filter_range(board.oscillator_hz),
+        **source,
         i_RESETB=1,
         i_BYPASS=0,
         o_PLLOUTGLOBAL=clock,
@@ -103,5 +114,41 @@ def _ecp5_pll(pll: Ecp5Pll, pin: Signal, clock: Signal, locked: Signal) -> Insta
         i_PLLWAKESYNC=0,
         i_ENCLKOP=0,
         o_CLKOP=clock,
+        o_LOCK=locked,
+    )
+
+
+def _gowin_pll(board: Board, pll: GowinPll, pin: Signal, clock: Signal, locked: Signal) -> Instance:
+    return Instance(
+        "rPLL",
+        p_DEVICE=board.silicon.name,
+        p_FCLKIN=str(board.oscillator_mhz),
+        p_IDIV_SEL=pll.idiv - 1,
+        p_FBDIV_SEL=pll.fbdiv - 1,
+        p_ODIV_SEL=pll.odiv,
+        p_DYN_IDIV_SEL="false",
+        p_DYN_FBDIV_SEL="false",
+        p_DYN_ODIV_SEL="false",
+        p_DYN_DA_EN="false",
+        p_DYN_SDIV_SEL=2,
+        p_PSDA_SEL="0000",
+        p_DUTYDA_SEL="1000",
+        p_CLKFB_SEL="internal",
+        p_CLKOUT_BYPASS="false",
+        p_CLKOUTP_BYPASS="false",
+        p_CLKOUTD_BYPASS="false",
+        p_CLKOUTD_SRC="CLKOUT",
+        p_CLKOUTD3_SRC="CLKOUT",
+        i_CLKIN=pin,
+        i_CLKFB=0,
+        i_RESET=0,
+        i_RESET_P=0,
+        i_FBDSEL=Const(0, 6),
+        i_IDSEL=Const(0, 6),
+        i_ODSEL=Const(0, 6),
+        i_PSDA=Const(0, 4),
+        i_DUTYDA=Const(0, 4),
+        i_FDLY=Const(0, 4),
+        o_CLKOUT=clock,
         o_LOCK=locked,
     )

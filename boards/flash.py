@@ -34,7 +34,8 @@ def flash(bitstream: str | os.PathLike[str], board: str) -> None:
     Raises
     ------
     InputError
-        If the bitstream, the program, a system library, the permission or the board is missing.
+        If the bitstream, the program, a system library, the permission or the board is missing, or openFPGALoader has
+        no way to the board; then the message says what to do with the bitstream.
     ToolError
         If openFPGALoader fails for another reason.
     """
@@ -42,6 +43,8 @@ def flash(bitstream: str | os.PathLike[str], board: str) -> None:
     path = Path(bitstream)
     if not path.is_file():
         raise InputError(f"bitstream {path}: no such file; build the design for {board} first")
+    if target.by_hand:
+        raise InputError(f"board {board}: openFPGALoader has no way to it; the bitstream is {path}: {target.by_hand}")
     tool = find_tool("openFPGALoader")
     command = [tool, *target.loader, str(path.resolve())]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)

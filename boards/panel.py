@@ -6,8 +6,9 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
 
-__all__ = ["AnalogPin", "Button", "Flash", "Sampler", "Ticker"]
+__all__ = ["AnalogPin", "Button", "Flash", "Sampler", "SelfPress", "Ticker"]
 
 
 class Ticker(wiring.Component):
@@ -119,6 +120,36 @@ class Button(wiring.Component):
         with m.If(self.sample):
             m.d.sync += self.down.eq(level)
         m.d.sync += self.pressed.eq(self.sample & level & ~self.down)
+        return m
+
+
+class SelfPress(wiring.Component):
+    """Stands in for a button that a board lacks: every 4 to 8 seconds it is down for half a second to a second.
+
+    Parameters
+    ----------
+    clock_hz : int
+        Frequency of the clock.
+
+    Members
+    -------
+    raw : Out(1)
+        As from the pin of a button. It is up after reset.
+    """
+
+    raw: Signal
+
+    def __init__(self, clock_hz: int) -> None:
+        if isinstance(clock_hz, bool) or not isinstance(clock_hz, int) or clock_hz < 1:
+            raise ValueError(f"clock_hz must be an integer of at least 1, not {clock_hz!r}")
+        self.bits = ceil_log2(4 * clock_hz)
+        super().__init__({"raw": Out(1)})
+
+    def elaborate(self, platform: object) -> Module:
+        """Build the counter."""
+        m = Module()
+        count = Signal(self.bits)
+        m.d.sync += [count.eq(count + 1), self.raw.eq(count[-3:].all())]
         return m
 
 

@@ -1,125 +1,178 @@
-"""Boards as data: what a design needs to know of the board that it runs on."""
+"""Boards as data: what a design needs to know of the board that it runs on (``data/boards.toml``)."""
 
+import importlib
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from importlib.resources import files
 
-from amaranth.build import Platform
-from amaranth_boards.icebreaker import ICEBreakerPlatform
-from amaranth_boards.ulx3s import ULX3S_85F_Platform
+from amaranth.build import Attrs, Pins, Platform, Resource, Subsignal
 
+from memtwin.boards.pll import Ecp5Pll, GowinPll, Ice40Pll, Limits, Pll, find_pll
 from memtwin.sim.errors import InputError
 
-__all__ = ["BOARDS", "Board", "Ecp5Pll", "Ice40Pll", "board"]
+__all__ = ["BOARDS", "CHIPS", "Board", "Chip", "board"]
+
+_PLLS: dict[str, type[Pll]] = {"ice40": Ice40Pll, "ecp5": Ecp5Pll, "gowin": GowinPll}
+_MHZ = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ice40Pll:
-    """Settings of an SB_PLL40 with simple feedback; ``icepll`` prints them.
+class Chip:
+    """One chip.
 
     Parameters
     ----------
-    divr, divf, divq : int
-        Reference divider minus 1, feedback divider minus 1, output divider as a power of two.
-    filter_range : int
-        Loop filter, by the frequency at the phase detector.
+    name, family : str
+        Part without package; ``"ice40"``, ``"ecp5"`` or ``"gowin"``.
+    LUT4, BRAM, DSP : int
+        Cells: logic cells with four inputs, block RAMs, multipliers.
+    kbit : int
+        Size of a block RAM.
+    clock_mhz : int
+        Designs run at the highest whole number of megahertz up to this that the PLL makes.
+    synthesis : str
+        Options of Yosys.
+    limits_mhz : sequence of int
+        Limits of the PLL where they differ within the family: lowest and highest frequency at the phase detector, and
+        of the oscillator.
     """
 
-    divr: int
-    divf: int
-    divq: int
-    filter_range: int
+    name: str
+    family: str
+    LUT4: int
+    BRAM: int
+    DSP: int
+    kbit: int
+    clock_mhz: int
+    synthesis: str = ""
+    limits_mhz: tuple[int, ...] = ()
 
-    def vco_hz(self, input_hz: float) -> float:
-        """Frequency of the oscillator (533 to 1066 MHz)."""
-        return input_hz / (self.divr + 1) * (self.divf + 1)
+    @property
+    def size(self) -> dict[str, int]:
+        """Cells by name."""
+        return {"LUT4": self.LUT4, "BRAM": self.BRAM, "DSP": self.DSP}
 
-    def output_hz(self, input_hz: float) -> float:
-        """Frequency at the output."""
-        return self.vco_hz(input_hz) / 2**self.divq
+    @property
+    def memory_bits(self) -> int:
+        """Bits in all block RAMs."""
+        return 1024 * self.kbit * self.BRAM
 
-
-@dataclass(frozen=True, kw_only=True)
-class Ecp5Pll:
-    """Settings of an EHXPLLL with feedback from its first output; ``ecppll`` prints them.
-
-    Parameters
-    ----------
-    clki_div, clkfb_div, clkop_div : int
-        Reference, feedback and output divider.
-    """
-
-    clki_div: int
-    clkfb_div: int
-    clkop_div: int
-
-    def vco_hz(self, input_hz: float) -> float:
-        """Frequency of the oscillator (400 to 800 MHz)."""
-        return self.output_hz(input_hz) * self.clkop_div
-
-    def output_hz(self, input_hz: float) -> float:
-        """Frequency at the output."""
-        return input_hz / self.clki_div * self.clkfb_div
+    @property
+    def limits(self) -> Limits:
+        """Limits of the PLL."""
+        if self.limits_mhz:
+            return Limits(detector=self.limits_mhz[:2], vco=self.limits_mhz[2:])
+        return _PLLS[self.family].LIMITS
 
 
 @dataclass(frozen=True, kw_only=True)
 class Board:
-    """One board.
+    """One board. LEDs, buttons and other resources are in the words of amaranth-boards: ``"RESOURCE NUMBER [MEMBER]"``.
 
     Parameters
     ----------
     name, title : str
         Name on the command line, name in a sentence.
-    platform : type
-        Platform of amaranth-boards: pins, chip, tools.
-    family, chip : str
-        ``"ice40"`` or ``"ecp5"``; part.
-    size : mapping of str to int
-        Cells of the chip: LUT4, BRAM, DSP.
+    path : str
+        Module and class in amaranth-boards, with a dot between.
+    silicon : Chip
+        Chip.
+    chip : str
+        Part with its package and speed.
+    oscillator : str
+        Resource of the clock.
+    oscillator_mhz : int
+        Its frequency.
+    pad : bool
+        The PLL of an iCE40 takes the pin of the oscillator itself; without it, the pin is an input as any other.
     extension : str
-        Name of the platform's attribute that holds the resources of an attached section, or nothing.
-    oscillator_hz : float
-        Frequency of the platform's default clock.
-    pll : Ice40Pll or Ecp5Pll
-        Makes the clock that designs run at.
-    winner : sequence of (str, int)
-        LEDs of the winner in binary, least significant bit first: resource and number.
-    training, spike : (str, int)
-        LED that is on while the network trains, LED that flashes with the output.
-    button, second : (str, int)
-        Buttons.
-    connector : (str, int)
-        Header of the scope signals.
-    scope : sequence of str
-        Pins of the header, in the order of `memtwin.boards.base.Twin.signals`.
+        Attribute of the platform that holds the resources of an attached section, or nothing.
+    winner : sequence of str
+        LEDs of the answer, least significant bit first; four, or as many as there are.
+    training, spike : str
+        LED that is on while the network trains, LED that flashes with the output; or nothing.
+    button, second : str
+        Buttons, or nothing.
+    scope : mapping of str to str
+        Eight pins of a header, in the order of `memtwin.boards.base.Twin.signals`: ``pins``, ``connector`` (without
+        it, the pins are those of the chip).
     attributes : mapping of str to str
-        Electrical attributes of the scope pins.
+        Electrical attributes of the header's pins.
+    uart : str or mapping of str to str
+        Resource of the serial port; or ``rx`` and ``tx`` (and ``connector``) on a header.
+    adapter : bool
+        The serial port has no bridge to USB on the board.
+    baud : int
+        Rate that its bridge is known to bear.
     loader : sequence of str
         Arguments of openFPGALoader before the bitstream.
+    by_hand : str
+        What to do with a bitstream where openFPGALoader cannot load it.
     """
 
     name: str
     title: str
-    platform: type[Platform]
-    family: str
+    path: str
+    silicon: Chip
     chip: str
-    size: Mapping[str, int]
-    oscillator_hz: float
-    pll: Ice40Pll | Ecp5Pll
-    winner: tuple[tuple[str, int], ...]
-    training: tuple[str, int]
-    spike: tuple[str, int]
-    button: tuple[str, int]
-    second: tuple[str, int]
-    connector: tuple[str, int]
-    scope: tuple[str, ...]
+    oscillator: str
+    oscillator_mhz: int
+    scope: Mapping[str, str]
     attributes: Mapping[str, str]
-    loader: tuple[str, ...]
+    uart: str | Mapping[str, str]
+    baud: int
+    pad: bool = False
     extension: str = ""
+    winner: tuple[str, ...] = ()
+    training: str = ""
+    spike: str = ""
+    button: str = ""
+    second: str = ""
+    adapter: bool = False
+    loader: tuple[str, ...] = ()
+    by_hand: str = ""
+
+    @property
+    def family(self) -> str:
+        """Family of the chip."""
+        return self.silicon.family
+
+    @property
+    def size(self) -> dict[str, int]:
+        """Cells of the chip."""
+        return self.silicon.size
+
+    @property
+    def oscillator_hz(self) -> int:
+        """Frequency of the oscillator."""
+        return self.oscillator_mhz * _MHZ
+
+    @cached_property
+    def pll(self) -> Pll:
+        """Settings that make the clock that designs run at."""
+        chip = self.silicon
+        return find_pll(_PLLS[chip.family], self.oscillator_hz, chip.clock_mhz * _MHZ, chip.limits)
 
     @property
     def clock_hz(self) -> float:
         """Clock that designs run at."""
         return self.pll.output_hz(self.oscillator_hz)
+
+    def platform(self) -> Platform:
+        """Make the platform of amaranth-boards, with all resources that designs ask for."""
+        module, name = self.path.rsplit(".", 1)
+        platform = getattr(importlib.import_module(f"amaranth_boards.{module}"), name)()
+        if self.extension:
+            platform.add_resources(getattr(platform, self.extension))
+        attributes = Attrs(**self.attributes)
+        platform.add_resources([Resource("scope", 0, _pins(self.scope, "pins", "o"), attributes)])
+        if not isinstance(self.uart, str):
+            rx, tx = _pins(self.uart, "rx", "i"), _pins(self.uart, "tx", "o")
+            lines = [Subsignal("rx", rx), Subsignal("tx", tx)]
+            platform.add_resources([Resource("uart", 0, *lines, attributes)])
+        return platform
 
     def json(self) -> dict:
         """Return what a listing of boards shows, as JSON values."""
@@ -127,56 +180,44 @@ class Board:
             "name": self.name,
             "title": self.title,
             "chip": self.chip,
-            "cells": dict(self.size),
+            "cells": self.size,
+            "memory_bits": self.silicon.memory_bits,
             "clock_hz": self.clock_hz,
+            "uart": {"baud": self.baud, "adapter": self.adapter},
+            "loads": not self.by_hand,
         }
 
 
-BOARDS = {
-    entry.name: entry
-    for entry in (
-        Board(
-            name="icebreaker",
-            title="1BitSquared iCEBreaker",
-            platform=ICEBreakerPlatform,
-            family="ice40",
-            chip="iCE40UP5K-SG48",
-            size={"LUT4": 5280, "BRAM": 30, "DSP": 8},
-            oscillator_hz=12e6,
-            pll=Ice40Pll(divr=0, divf=79, divq=5, filter_range=1),  # 30 MHz
-            # The LEDs of the section that can be broken off, at PMOD 2; the two on the board itself are `led` 0 and 1.
-            extension="break_off_pmod",
-            winner=(("led_g", 1), ("led_g", 2), ("led_g", 3), ("led_g", 4)),
-            training=("led_r", 0),
-            spike=("led_g", 0),
-            button=("button", 0),
-            second=("button", 1),
-            connector=("pmod", 0),
-            scope=("1", "2", "3", "4", "7", "8", "9", "10"),
-            attributes={"IO_STANDARD": "SB_LVCMOS"},
-            loader=("-b", "ice40_generic"),
-        ),
-        Board(
-            name="ulx3s-85f",
-            title="Radiona ULX3S (ECP5-85F)",
-            platform=ULX3S_85F_Platform,
-            family="ecp5",
-            chip="LFE5U-85F-6BG381",
-            size={"LUT4": 83640, "BRAM": 208, "DSP": 156},
-            oscillator_hz=25e6,
-            pll=Ecp5Pll(clki_div=1, clkfb_div=3, clkop_div=8),  # 75 MHz
-            winner=(("led", 0), ("led", 1), ("led", 2), ("led", 3)),
-            training=("led", 7),
-            spike=("led", 6),
-            button=("button_fire", 0),
-            second=("button_fire", 1),
-            connector=("gpio", 0),
-            scope=("0+", "0-", "1+", "1-", "2+", "2-", "3+", "3-"),
-            attributes={"IO_TYPE": "LVCMOS33"},
-            loader=("-b", "ulx3s", "-m"),
-        ),
-    )
-}
+def resource(words: str) -> tuple[str, int, str]:
+    """Split the words for a LED, a button or another resource: name, number, and member or nothing."""
+    name, number, *member = words.split()
+    return name, int(number), "".join(member)
+
+
+def _pins(where: Mapping[str, str], name: str, direction: str) -> Pins:
+    """Return pins of a header, or of the chip."""
+    connector = where.get("connector")
+    return Pins(where[name], dir=direction, conn=tuple(connector.split()) if connector else None)
+
+
+def _read() -> tuple[dict[str, Chip], dict[str, Board]]:
+    """Read all chips and boards."""
+    table = tomllib.loads((files(__package__) / "data/boards.toml").read_text(encoding="utf-8"))
+    chips = {
+        name: Chip(name=name, **{**entry, "limits_mhz": tuple(entry.get("limits_mhz", ()))})
+        for name, entry in table["chip"].items()
+    }
+    boards = {}
+    for name, entry in table["board"].items():
+        lists = {key: tuple(entry.pop(key, ())) for key in ("winner", "loader")}
+        silicon, chip, path = chips[entry.pop("chip")], entry.pop("part"), entry.pop("platform")
+        # Pins of a header go to an adapter of the user's own.
+        entry.setdefault("adapter", not isinstance(entry["uart"], str))
+        boards[name] = Board(name=name, path=path, silicon=silicon, chip=chip, **lists, **entry)
+    return chips, boards
+
+
+CHIPS, BOARDS = _read()
 
 
 def board(name: str) -> Board:

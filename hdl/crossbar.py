@@ -41,6 +41,8 @@ class Crossbar(wiring.Component):
         Map in which the conductances claim a `MatrixWindow`.
     name : str
         Name of the conductances in the coefficient image, such as ``"layer1.conductance"``.
+    state : bool
+        The conductances are part of the state; who drives the learning port has them read.
 
     Members
     -------
@@ -88,7 +90,9 @@ class Crossbar(wiring.Component):
     w_data: Signal
     w_enable: Signal
 
-    def __init__(self, rows: int, columns: int, lanes: int, memory_map: MemoryMap, name: str) -> None:
+    def __init__(
+        self, rows: int, columns: int, lanes: int, memory_map: MemoryMap, name: str, *, state: bool = False
+    ) -> None:
         for label, value in {"rows": rows, "columns": columns, "lanes": lanes}.items():
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"{label} must be an integer of at least 1, not {value!r}")
@@ -97,7 +101,7 @@ class Crossbar(wiring.Component):
         self.rows = rows
         self.columns = columns
         self.lanes = lanes
-        self.window = memory_map.claim_matrix(name, rows, columns)
+        self.window = memory_map.claim_matrix(name, rows, columns, state=state)
         super().__init__(
             {
                 "config": In(ConfigBus()),

@@ -1,9 +1,10 @@
 """A network behind one bus of addresses: what a simulator's harness or a link drives."""
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from memtwin.hdl.config import READ_LATENCY
 from memtwin.hdl.network_port import NetworkPort
 
 __all__ = ["REGISTERS_BASE", "HostPort"]
@@ -14,13 +15,17 @@ PORT_BITS = 64
 
 
 class HostPort(wiring.Component):
-    """A network with nothing but plain ports of at most 64 bits: one bus in, traces and spikes out.
+    """A network with nothing but plain ports of at most 64 bits: one bus, traces and spikes out.
 
     Addresses below `REGISTERS_BASE` go to the network's configuration bus. From there on are the registers, one
     16-bit word each: the fields of a presentation, lowest word first, and ``go``. A write to ``go``, of any data,
     shows the presentation that the registers hold; they keep their contents, so that a host writes only what changes.
 
-    Latency: a write is taken in the clock in which `enable` and `ready` are both high. Throughput: one per clock.
+    Words of the network's state can be read while it is idle; `address` is held from `read` until the word is taken,
+    and nothing is written meanwhile. Other addresses have the word 0.
+
+    Latency: a write is taken in the clock in which `enable` and `ready` are both high; `q` has its word `read_latency`
+    clocks after `read`. Throughput: one write per clock.
 
     Parameters
     ----------
@@ -33,6 +38,8 @@ class HostPort(wiring.Component):
     ----------
     registers : dict of str to range
         Addresses of each field of the presentation, and of ``go``.
+    read_latency : int
+        Clocks from `read` to `q`.
 
     Members
     -------
@@ -42,8 +49,12 @@ class HostPort(wiring.Component):
         Word.
     enable : In(1)
         Write.
+    read : In(1)
+        Read strobe, while `idle`.
     tick : In(1)
         Only if `paced`: as in the network.
+    q : Out(16)
+        Word that was read.
     ready : Out(1)
         A write can be taken: the network is idle.
     idle : Out(1)
@@ -59,10 +70,14 @@ class HostPort(wiring.Component):
         ``spikes1_1``, ..., 64 each.
     """
 
+    read_latency = READ_LATENCY + 1
+
     address: Signal
     data: Signal
     enable: Signal
+    read: Signal
     tick: Signal
+    q: Signal
     ready: Signal
     idle: Signal
     clk_level: Signal
@@ -92,7 +107,9 @@ class HostPort(wiring.Component):
                 "address": In(24),
                 "data": In(16),
                 "enable": In(1),
+                "read": In(1),
                 **({"tick": In(1)} if paced else {}),
+                "q": Out(16),
                 "ready": Out(1),
                 "idle": Out(1),
                 "clk_level": Out(1),
@@ -111,6 +128,8 @@ class HostPort(wiring.Component):
         taken = Signal()
         to_registers = Signal()
         go = Signal()
+        # Addresses between the bus and the registers reach nothing.
+        to_network = self.address[len(network.config.address) :] == 0
         m.d.comb += [
             to_registers.eq(self.address >= REGISTERS_BASE),
             self.idle.eq(network.idle & ~network.presentations.valid),
@@ -118,13 +137,14 @@ class HostPort(wiring.Component):
             taken.eq(self.enable & self.ready),
             network.config.address.eq(self.address),
             network.config.data.eq(self.data),
-            # Addresses between the bus and the registers reach nothing.
-            network.config.enable.eq(taken & (self.address[len(network.config.address) :] == 0)),
+            network.config.enable.eq(taken & to_network),
+            network.config.read.eq(self.read & self.ready & to_network),
             network.tick.eq(self.tick if self.paced else 1),
             self.clk_level.eq(network.clk_level),
             self.half.eq(network.half),
             self.spikes_strobe.eq(network.spikes_strobe),
         ]
+        m.d.sync += self.q.eq(Mux(to_network, network.config.q, 0))
 
         for name, addresses in self.registers.items():
             words = []

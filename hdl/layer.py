@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, ResetInserter, Signal, Value, unsigned
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from memtwin.hdl.check import check_integer
-from memtwin.hdl.config import ConfigBus, MemoryMap, Registers
+from memtwin.hdl.config import ConfigBus, MemoryMap, Registers, connect_config
 from memtwin.hdl.crossbar import Crossbar
 from memtwin.hdl.fixed import GROWTH, X
 from memtwin.hdl.growth import GrowthTable
@@ -144,7 +144,7 @@ class Layer(wiring.Component):
     Members
     -------
     config : In(ConfigBus())
-        Writes of coefficients, while not busy.
+        Writes of coefficients; reads and writes of the state, while not busy (docs/link.md, section 5).
     init : In(1)
         Strobe: power-up (section 3). Needed after `v_in`, `g_load`, the seed or conductances were written.
     start : In(1)
@@ -204,10 +204,13 @@ class Layer(wiring.Component):
         self._growth = GrowthTable(memory_map, prefix)
         self._lift_window = memory_map.claim(prefix + "lift_growth", neurons)
         self._threshold = Threshold(neurons, memory_map, prefix)
-        self._crossbar = Crossbar(rows, neurons, config.lanes, memory_map, prefix + "conductance")
+        self._crossbar = Crossbar(rows, neurons, config.lanes, memory_map, prefix + "conductance", state=True)
         self._node1 = Node1(rows, neurons, config.recip_shift, memory_map, prefix)
         self._hebbian = Hebbian(rows, neurons)
         self._lia = LateralInhibition(neurons, config.tie, memory_map, prefix) if config.inhibition else None
+        self._filament = memory_map.claim(prefix + "filament", 2 * neurons, state=True)
+        self._latches = memory_map.claim(prefix + "latches", neurons, state=True)
+        self._count = memory_map.claim(prefix + "count", 1, state=True)
         super().__init__(
             {
                 "config": In(ConfigBus()),
@@ -252,8 +255,6 @@ class Layer(wiring.Component):
         if self._lia is not None:
             m.submodules.lia = self._lia
             parts.append(self._lia)
-        for part in parts:
-            wiring.connect(m, wiring.flipped(self.config), part.config)
         option = {
             name: registers.options[bit]
             for bit, name in enumerate(("refractory", "depression", "skip", "adaptive", "scaled"))
@@ -262,12 +263,15 @@ class Layer(wiring.Component):
         # No word that is read in the clock of its write is used; without the attribute Yosys adds logic for that case.
         attrs = {"no_rw_check": 1}
 
-        # State of a neuron. `lifted` counts the passes of this half-period in which T3 lifted node 1.
+        # State of a neuron. `lifted` counts the passes of this half-period in which T3 lifted node 1; it is nothing
+        # between half-periods. Each half of a word is one of the filament on the bus, and is written alone from there.
         lifted_bits = self.structure.pace_bits
         state = data.StructLayout({"x": X, "on": 1, "lifted": lifted_bits})
-        m.submodules.state = state_memory = memory.Memory(shape=state, depth=neurons, init=[], attrs=attrs)
-        state_write = state_memory.write_port()
+        m.submodules.state = state_memory = memory.Memory(shape=unsigned(32), depth=neurons, init=[], attrs=attrs)
+        state_write = state_memory.write_port(granularity=16)
         state_read = state_memory.read_port()
+        before = data.View(state, state_read.data[: state.size])
+        after = Signal(state)
 
         # Growth per substep: bank 0 for node 1 as the inputs drive it, bank 1 for node 1 lifted by T3.
         bank = 1 << ceil_log2(neurons)
@@ -290,10 +294,18 @@ class Layer(wiring.Component):
         active = Signal(neurons)  # node 1 above the hold voltage; never set while CLK is low
         fired = Signal(neurons)
 
+        # The state on the bus: whatever has a word for each neuron shows that of `index`, where a read puts it.
+        looking = Signal()  # the bus has the learning port of the crossbar
+        filament_hit = self._filament.hit(self.config)
+        filament_part = self.config.address[0]
+        latches_hit = self._latches.hit(self.config)
+        count_hit = self._count.hit(self.config)
+
         # The shapers.
         edge = Signal()
         clear = Signal()
         commit = Signal()
+        restored = Mux(latches_hit, 1 << self._latches.offset(self.config), 0)[:neurons]
         for neuron in range(neurons):
             m.submodules[f"shaper{neuron}"] = shaper = SpikeShaper()
             m.d.comb += [
@@ -301,6 +313,8 @@ class Layer(wiring.Component):
                 shaper.edge.eq(edge),
                 shaper.clear.eq(clear),
                 shaper.commit.eq(commit & (out_index == neuron)),
+                shaper.restore.eq(restored[neuron]),
+                shaper.latches.eq(self.config.data[:2]),
                 shaper.node2.eq(switch.o_node2),
                 shaper.refractory.eq(option["refractory"]),
                 shaper.depression.eq(option["depression"]),
@@ -322,12 +336,17 @@ class Layer(wiring.Component):
         refresh = Signal()
         changed = Signal()
         settling = Signal()
+        inhibited = Signal(2, init=0b10)  # of neuron `index`: suppressed, and its gate
         if self._lia is None:
             m.d.comb += self.gate.eq(self.mask)
         else:
             lia = self._lia
+            l1, l2, _, *others = self.config.data[:5]
             m.d.comb += [
                 lia.clear.eq(clear),
+                lia.restore.eq(restored),
+                lia.latches.eq(Cat(l1 | l2, *others)),
+                inhibited.eq(Cat(word.bit_select(index, 1) for word in (lia.suppressed, lia.l_g))),
                 lia.evaluate.eq(ended | refresh),
                 lia.refresh.eq(refresh),
                 lia.v_l.eq(self.v_l),
@@ -394,8 +413,8 @@ class Layer(wiring.Component):
         m.d.sync += in_flight.eq(Cat(issue, in_flight))
         m.d.comb += [
             switch.valid.eq(in_flight[0]),
-            switch.x.eq(state_read.data.x),
-            switch.on.eq(state_read.data.on),
+            switch.x.eq(before.x),
+            switch.on.eq(before.on),
             switch.growth.eq(drive_read.data),
             switch.driven.eq(entering.driven),
             switch.skipped.eq(skipped),
@@ -408,26 +427,29 @@ class Layer(wiring.Component):
             commit.eq(in_flight[-1]),
         ]
         leaving = _delayed(m, entering, switch.latency, "flags")
-        lifted_before = _delayed(m, state_read.data.lifted, switch.latency, "lifted")
+        lifted_before = _delayed(m, before.lifted, switch.latency, "lifted")
         # Last stage: store.
         completed = Signal(lifted_bits)  # passes
         store = commit | (clearing & advance)
         node2 = switch.o_node2
         with m.If(option["scaled"]):
-            m.d.comb += state_write.data.lifted.eq(Mux(completed == 0, 0, lifted_before) + leaving.lifted)
+            m.d.comb += after.lifted.eq(Mux(completed == 0, 0, lifted_before) + leaving.lifted)
+        on = Mux(filament_hit, self.config.data[4], switch.o_on)
+        stored = Mux(filament_hit, self._filament.offset(self.config)[1:], out_index)
         m.d.comb += [
-            state_write.en.eq(store),
-            state_write.addr.eq(out_index),
-            state_write.data.x.eq(switch.o_x),
-            state_write.data.on.eq(switch.o_on),
+            after.x.eq(switch.o_x),
+            after.on.eq(switch.o_on),
+            state_write.en.eq(Mux(filament_hit, Cat(~filament_part, filament_part), store.replicate(2))),
+            state_write.addr.eq(stored),
+            state_write.data.eq(Mux(filament_hit, self.config.data.replicate(2), after)),
             self.fire.eq(commit & self.clk & node2 & ~(self.l1 | fired).bit_select(out_index, 1)),
         ]
         m.d.sync += ended.eq(commit & (out_index == last))
         with m.If(store):
-            m.d.sync += [
-                out_index.eq(Mux(out_index == last, 0, out_index + 1)),
-                formed.eq(switch.o_on | (formed & (out_index != 0))),
-            ]
+            m.d.sync += out_index.eq(Mux(out_index == last, 0, out_index + 1))
+        with m.If(state_write.en[1]):
+            # Neurons are stored in ascending order, over the bus too.
+            m.d.sync += formed.eq(on | (formed & (stored != 0)))
         with m.If(ended):
             m.d.sync += completed.eq(completed + 1)
 
@@ -447,9 +469,11 @@ class Layer(wiring.Component):
             hebbian.step_depression.eq(scaled_step),
             *(getattr(hebbian, name).eq(getattr(registers, name)) for name in ("g_min", "g_max", "g_load")),
             hebbian.r_data.eq(crossbar.r_data),
+            crossbar.r_row.eq(Mux(looking, crossbar.window.fields(self.config)[0], hebbian.r_row)),
+            crossbar.r_enable.eq(looking | hebbian.r_enable),
             *(
                 getattr(crossbar, name).eq(getattr(hebbian, name))
-                for name in ("r_row", "r_column", "r_enable", "w_row", "w_column", "w_data", "w_enable")
+                for name in ("r_column", "w_row", "w_column", "w_data", "w_enable")
             ),
             node1.w_column.eq(index),
             node1.w_total.eq(hebbian.total),
@@ -502,6 +526,13 @@ class Layer(wiring.Component):
         with m.FSM() as fsm:
             m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))
             with m.State("IDLE"):
+                with m.If(self.init | self.start):
+                    m.d.sync += [index.eq(0), looking.eq(0)]
+                with m.Elif(self.config.read):
+                    of_filament = self._filament.here(self.config)
+                    m.d.sync += [index.eq(self.config.address >> of_filament), looking.eq(1)]
+                with m.If(count_hit):
+                    m.d.sync += count.eq(self.config.data)
                 with m.If(self.init):
                     m.d.comb += clear.eq(1)
                     m.d.sync += [powering.eq(1), clearing.eq(1), count.eq(0)]
@@ -550,7 +581,7 @@ class Layer(wiring.Component):
             with m.State("STEP"):
                 m.d.sync += [
                     scaled_step.eq(Mux(option["scaled"], 0, registers.depression)),
-                    lifted_left.eq(state_read.data.lifted),
+                    lifted_left.eq(before.lifted),
                 ]
                 m.next = "SCALE"
             with m.State("SCALE"):
@@ -584,6 +615,19 @@ class Layer(wiring.Component):
             with m.State("SETTLE"), m.If(~settling):
                 m.d.sync += powering.eq(0)
                 m.next = "IDLE"
+
+        # The state on the bus.
+        latches = Cat((word.bit_select(index, 1) for word in (self.l1, self.l2)), Const(0, 1), inhibited)
+        filament = Mux(filament_part, Cat(before.x[16:], before.on), before.x[:16])
+        connect_config(
+            m,
+            self.config,
+            [part.config for part in parts],
+            crossbar.window.shown(self.config, crossbar.r_data),
+            self._filament.shown(self.config, filament),
+            self._latches.shown(self.config, latches),
+            self._count.shown(self.config, count),
+        )
 
         # The trace.
         v1_traced = _delayed(m, node1.o_v1, growth.latency, "v1")

@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from memtwin.hdl.config import ConfigBus, MemoryMap
+from memtwin.hdl.config import ConfigBus, MemoryMap, connect_config
 from memtwin.hdl.crossbar import Crossbar
 
 __all__ = ["TIES", "LateralInhibition"]
@@ -52,6 +52,10 @@ class LateralInhibition(wiring.Component):
     clear : In(1)
         Power-up, while not busy: no spike was seen before, nobody is suppressed. The gates stay until the evaluation
         that must follow, in a later clock.
+    restore : In(neurons)
+        Strobes, while not busy: a neuron takes `latches` for what the last evaluation left of it.
+    latches : In(3)
+        Its previous `v_l`, whether it is suppressed, and its gate. With ``"inhibit"`` nobody is ever suppressed.
     evaluate : In(1)
         Strobe; ignored while `busy`.
     refresh : In(1)
@@ -62,6 +66,8 @@ class LateralInhibition(wiring.Component):
         State of the layer's generator; must stay from the clock after `take_random` until `busy` falls.
     l_g : Out(neurons)
         Gates. All closed after reset.
+    suppressed : Out(neurons)
+        Neurons whose rows the array does not see, because they lost a tie.
     busy : Out(1)
         The gates are not valid.
     changed : Out(1)
@@ -72,11 +78,14 @@ class LateralInhibition(wiring.Component):
 
     config: wiring.PureInterface
     clear: Signal
+    restore: Signal
+    latches: Signal
     evaluate: Signal
     refresh: Signal
     v_l: Signal
     random: Signal
     l_g: Signal
+    suppressed: Signal
     busy: Signal
     changed: Signal
     take_random: Signal
@@ -94,11 +103,14 @@ class LateralInhibition(wiring.Component):
             {
                 "config": In(ConfigBus()),
                 "clear": In(1),
+                "restore": In(neurons),
+                "latches": In(3),
                 "evaluate": In(1),
                 "refresh": In(1),
                 "v_l": In(neurons),
                 "random": In(32),
                 "l_g": Out(neurons),
+                "suppressed": Out(neurons),
                 "busy": Out(1),
                 "changed": Out(1),
                 "take_random": Out(1),
@@ -116,10 +128,10 @@ class LateralInhibition(wiring.Component):
         )
         write = reference.write_port()
         read = reference.read_port()
-        wiring.connect(m, wiring.flipped(self.config), crossbar.config)
+        connect_config(m, self.config, [crossbar.config])
 
         previous = Signal(neurons)
-        suppressed = Signal(neurons)
+        suppressed = self.suppressed
         new = Signal(neurons)
         at = Signal(range(neurons))
         left = Signal(range(neurons + 1))
@@ -190,6 +202,12 @@ class LateralInhibition(wiring.Component):
         m.d.sync += [compare.eq(crossbar.o_valid), complement.eq(~crossbar.o_sum), column.eq(crossbar.o_column)]
         with m.If(compare):
             m.d.sync += self.l_g.bit_select(column, 1).eq(below[-1])
+
+        for neuron in range(neurons):
+            with m.If(self.restore[neuron]):
+                m.d.sync += [previous[neuron].eq(self.latches[0]), self.l_g[neuron].eq(self.latches[2])]
+                if self.tie != "inhibit":
+                    m.d.sync += suppressed[neuron].eq(self.latches[1])
         return m
 
 

@@ -5,7 +5,7 @@ from amaranth.lib import data, fifo, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from memtwin.hdl.check import check_integer
-from memtwin.hdl.config import ConfigBus, MemoryMap, Registers
+from memtwin.hdl.config import ConfigBus, MemoryMap, Registers, connect_config
 from memtwin.hdl.lif_fixed import row_shape
 from memtwin.hdl.random import Xorshift32
 
@@ -36,14 +36,15 @@ class LifEncoder(wiring.Component):
         Entries that can be held, an even number, 2 to 1024.
     memory_map : MemoryMap
         Map in which the encoder claims ``entry_row``, ``entry_value``, ``entries``, ``seed_low``, ``seed_high`` and
-        ``mode`` (0 rate, 1 latency).
+        ``mode`` (0 rate, 1 latency), and the state ``random``, two words.
     prefix : str
         Prefix of these names, such as ``"encoder."``.
 
     Members
     -------
     config : In(ConfigBus())
-        Writes, while not busy. An `entry_row` is less than `rows`; `entries` beyond `capacity` are not looked at.
+        Writes, and reads of the state, while not busy. An `entry_row` is less than `rows`; `entries` beyond `capacity`
+        are not looked at.
     seed : In(1)
         Strobe: the generator takes its seed.
     start : In(1)
@@ -82,6 +83,7 @@ class LifEncoder(wiring.Component):
         self.capacity = capacity
         self._windows = {name: memory_map.claim(prefix + name, capacity) for name in ("entry_row", "entry_value")}
         self._registers = Registers(memory_map, prefix, ("entries", "seed_low", "seed_high", "mode"))
+        self._random = memory_map.claim(prefix + "random", 2, state=True)
         super().__init__(
             {
                 "config": In(ConfigBus()),
@@ -99,7 +101,13 @@ class LifEncoder(wiring.Component):
         m = Module()
         m.submodules.registers = registers = self._registers
         m.submodules.generator = generator = Xorshift32()
-        wiring.connect(m, wiring.flipped(self.config), registers.config)
+        offset = self._random.offset(self.config)
+        random = self._random.shown(self.config, generator.state.word_select(offset, 16))
+        connect_config(m, self.config, [registers.config], random)
+        m.d.comb += [
+            generator.restore.eq(Mux(self._random.hit(self.config), 1 << offset, 0)),
+            generator.word.eq(self.config.data),
+        ]
 
         # A walk of four clocks: the address of a pair, its entries from the memories, the same in registers to be
         # compared, because block RAM is slow, and its events. All stop while the queue is full.

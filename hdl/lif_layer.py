@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from memtwin.hdl.check import check_integer
-from memtwin.hdl.config import ConfigBus, MemoryMap, Registers
+from memtwin.hdl.config import ConfigBus, MemoryMap, Registers, connect_config
 from memtwin.hdl.lif_crossbar import LifCrossbar
 from memtwin.hdl.lif_fixed import CURRENT, HOLD, MEMBRANE, row_shape, ssat
 from memtwin.hdl.lif_neuron import LifNeuron
@@ -154,8 +154,7 @@ class LifLayer(wiring.Component):
         m.submodules.registers = registers = self._registers
         m.submodules.crossbar = crossbar = self._crossbar
         m.submodules.neuron = neuron = LifNeuron()
-        for part in (registers, crossbar):
-            wiring.connect(m, wiring.flipped(self.config), part.config)
+        connect_config(m, self.config, [registers.config, crossbar.config])
         wiring.connect(m, wiring.flipped(self.events), crossbar.i)
         m.d.comb += crossbar.start.eq(self.start)
 

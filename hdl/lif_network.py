@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib import fifo, wiring
 from amaranth.lib.wiring import Out
 
-from memtwin.hdl.config import MemoryMap
+from memtwin.hdl.config import MemoryMap, connect_config
 from memtwin.hdl.lif_decoder import LifDecoder
 from memtwin.hdl.lif_encoder import LifEncoder
 from memtwin.hdl.lif_layer import LifLayer, LifLayerConfig
@@ -40,7 +40,7 @@ class LifNetwork(NetworkPort):
     Members
     -------
     config : In(ConfigBus())
-        Writes of coefficients and of the image, while `idle`.
+        Writes of coefficients and of the image, while `idle`; reads and writes of the state likewise.
     presentations : In(stream.Signature(LifPresentation()))
         For how long to show the image.
     clk_level : Out(1)
@@ -81,9 +81,9 @@ class LifNetwork(NetworkPort):
         self._presenter = LifPresenter(len(layers))
         answer = {"answer": Out(range(layers[-1].neurons)), "answer_spikes": Out(16)}
         super().__init__(layers, memory_map, self._presenter.layout, more=answer)
-        last = max(window.base + (1 << window.bits) for window in memory_map.windows.values())
-        if last > 1 << len(self.config.address):
-            raise ValueError(f"coefficients must fit {1 << len(self.config.address)} addresses, not need {last}")
+        end, room = memory_map.end, 1 << len(self.config.address)
+        if end > room:
+            raise ValueError(f"coefficients must fit {room} addresses, not need {end}")
 
     def elaborate(self, platform: object) -> Module:
         """Join encoder, layers and decoder."""
@@ -92,8 +92,7 @@ class LifNetwork(NetworkPort):
         m.submodules.encoder = encoder = self._encoder
         m.submodules.decoder = decoder = self._decoder
         wiring.connect(m, wiring.flipped(self.presentations), presenter.i)
-        for part in (encoder, decoder, *self._layers):
-            wiring.connect(m, wiring.flipped(self.config), part.config)
+        connect_config(m, self.config, [part.config for part in (encoder, decoder, *self._layers)])
         last = self._layers[-1]
         m.d.comb += [
             presenter.tick.eq(self.tick),

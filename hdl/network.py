@@ -6,7 +6,7 @@ from amaranth.hdl import Module, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
 
-from memtwin.hdl.config import MemoryMap
+from memtwin.hdl.config import MemoryMap, connect_config
 from memtwin.hdl.layer import Layer, LayerConfig
 from memtwin.hdl.network_port import NetworkPort, layers_in_a_row
 from memtwin.hdl.presenter import Presentation, Presenter
@@ -48,7 +48,8 @@ class Network(NetworkPort):
     Members
     -------
     config : In(ConfigBus())
-        Writes of coefficients, while `idle`. They act from the next presentation on that has `init`.
+        Writes of coefficients, while `idle`. They act from the next presentation on that has `init`. Reads and writes
+        of the state, while `idle`; what is written goes into the next presentation, which has no `init`.
     presentations : In(stream.Signature(Presentation(...)))
         What to show.
     clk_level : Out(1)
@@ -100,10 +101,10 @@ class Network(NetworkPort):
             self.half.eq(presenter.start),
             self.spikes_strobe.eq(presenter.high),
         ]
+        connect_config(m, self.config, [layer.config for layer in self._layers])
         events = presenter.pulses
         for index, layer in enumerate(self._layers):
             m.submodules[f"layer{index + 1}"] = layer
-            wiring.connect(m, wiring.flipped(self.config), layer.config)
             is_last = index == len(self._layers) - 1
             m.d.comb += [
                 layer.init.eq(presenter.init),

@@ -93,7 +93,7 @@ class NetworkPort(wiring.Component):
     Members
     -------
     config : In(ConfigBus())
-        Writes of coefficients, while `idle`.
+        Writes of coefficients, and reads and writes of the state, while `idle`.
     presentations : In(stream.Signature(presentation))
         What to show; each is taken when it is over.
     tick : In(1)

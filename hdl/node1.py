@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from amaranth.hdl import Module, Signal, unsigned
+from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -41,14 +41,14 @@ class Node1(wiring.Component):
     recip_shift : int
         Fraction bits dropped after the product, 0 to 31.
     memory_map : MemoryMap
-        Map in which `gain` (UQ(1, 15), one word per neuron) claims a window.
+        Map in which `gain` (UQ(1, 15)) and the state `reciprocal` claim windows, one word per neuron each.
     prefix : str
         Prefix of the names, such as ``"layer1."``.
 
     Members
     -------
     config : In(ConfigBus())
-        Writes of `gain`.
+        Writes of `gain`; reads and writes of `reciprocal`, while no current is on its way and not `w_busy`.
     v_in : In(16)
         Amplitude of the input pulses, UQ(2, 14) V.
     i_valid : In(1)
@@ -108,6 +108,7 @@ class Node1(wiring.Component):
         self.sum_shift = ceil_log2(rows)
         self.recip_shift = recip_shift
         self.gain = memory_map.claim(prefix + "gain", neurons)
+        self.reciprocal = memory_map.claim(prefix + "reciprocal", neurons, state=True)
         # The load counts as one more row; rounding may carry into the next power of two.
         total_hi_top = ((rows + 1) * 0xFFFF + (1 << self.sum_shift >> 1)) >> self.sum_shift
         self._divider = Divider(16, recip_shift, total_hi_top.bit_length())
@@ -169,7 +170,10 @@ class Node1(wiring.Component):
         b = Signal(16, reset_less=True)
         product = Signal(32, reset_less=True)
         m.d.comb += [
-            reciprocal_read.addr.eq(self.i_column),
+            # What was read for the bus stays until the next current.
+            reciprocal_read.addr.eq(Mux(self.config.read, self.reciprocal.offset(self.config), self.i_column)),
+            reciprocal_read.en.eq(self.config.read | self.i_valid),
+            self.config.q.eq(self.reciprocal.shown(self.config, reciprocal_read.data)),
             # Read late: to delay a column takes fewer registers than to delay its gain.
             gain_read.addr.eq(gain_column[-1]),
             self.o_gain.eq(gain_read.data),
@@ -186,6 +190,7 @@ class Node1(wiring.Component):
         ]
 
         # Update.
+        restore = self.reciprocal.hit(self.config)
         m.submodules.divider = divider = self._divider
         total_hi = Signal.like(divider.divisor)
         divide = Signal()
@@ -203,8 +208,8 @@ class Node1(wiring.Component):
             self.w_busy.eq(divide | divider.busy | divider.done),
             self.w_done.eq(divider.done),
             self.w_reciprocal.eq(divider.quotient),
-            reciprocal_write.addr.eq(update_column),
-            reciprocal_write.data.eq(divider.quotient),
-            reciprocal_write.en.eq(divider.done),
+            reciprocal_write.addr.eq(Mux(restore, self.reciprocal.offset(self.config), update_column)),
+            reciprocal_write.data.eq(Mux(restore, self.config.data, divider.quotient)),
+            reciprocal_write.en.eq(restore | divider.done),
         ]
         return m

@@ -7,7 +7,7 @@ from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from memtwin.hdl.check import check_integer
-from memtwin.hdl.config import ConfigBus, MemoryMap, Registers
+from memtwin.hdl.config import ConfigBus, MemoryMap, Registers, connect_config
 from memtwin.hdl.crossbar import Crossbar
 from memtwin.hdl.fixed import saturate
 from memtwin.hdl.logarithm import Log2
@@ -187,8 +187,7 @@ class OpampLayer(wiring.Component):
         m.submodules.crossbar = crossbar = self._crossbar
         m.submodules.log2 = log2 = Log2(len(crossbar.o_sum))
         m.submodules.neuron = neuron = OpampNeuron(circuit)
-        for part in (registers, crossbar):
-            wiring.connect(m, wiring.flipped(self.config), part.config)
+        connect_config(m, self.config, [registers.config, crossbar.config])
 
         index = Signal(range(neurons))  # neuron that enters the pipeline, or column that learns
         out_index = Signal(range(neurons))  # column whose current comes, neuron that leaves the pipeline or is cleared

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from amaranth.hdl import Cat, Module
 from amaranth.lib import wiring
 
-from memtwin.hdl.config import MemoryMap
+from memtwin.hdl.config import MemoryMap, connect_config
 from memtwin.hdl.network_port import NetworkPort, layers_in_a_row
 from memtwin.hdl.opamp_layer import OpampLayer, OpampLayerConfig
 from memtwin.hdl.opamp_presenter import OpampPresentation, OpampPresenter
@@ -74,10 +74,10 @@ class OpampNetwork(NetworkPort):
             self.half.eq(presenter.phase & presenter.start[0]),
             self.spikes_strobe.eq(presenter.substep),
         ]
+        connect_config(m, self.config, [layer.config for layer in self._layers])
         events = presenter.events
         for index, layer in enumerate(self._layers):
             m.submodules[f"layer{index + 1}"] = layer
-            wiring.connect(m, wiring.flipped(self.config), layer.config)
             is_last = index == len(self._layers) - 1
             m.d.comb += [
                 layer.init.eq(presenter.init),

@@ -13,15 +13,19 @@ class Xorshift32(wiring.Component):
     A step is ``s ^= s << 13; s ^= s >> 17; s ^= s << 5``, of period ``2**32 - 1`` for every seed but 0 (which
     stays 0). `noise` is the sum of the four bytes of the state minus 510: -510 .. 510, sd 147.80, close to normal.
 
-    Latency: `state` follows `load` and `step` after one clock, `noise` one clock after `state`.
+    Latency: `state` follows `load`, `restore` and `step` after one clock, `noise` one clock after `state`.
     Throughput: one number per clock.
 
     Members
     -------
     load : In(1)
-        Take `seed`; wins over `step`.
+        Take `seed`; wins over the others.
     seed : In(32)
         State after `load`.
+    restore : In(2)
+        Take `word` as the low half (bit 0) or the high half (bit 1) of the state; not with `step`.
+    word : In(16)
+        Half of a state.
     step : In(1)
         Take the next random number.
     state : Out(32)
@@ -34,6 +38,8 @@ class Xorshift32(wiring.Component):
 
     load: Signal
     seed: Signal
+    restore: Signal
+    word: Signal
     step: Signal
     state: Signal
     noise: Signal
@@ -43,6 +49,8 @@ class Xorshift32(wiring.Component):
             {
                 "load": In(1),
                 "seed": In(32),
+                "restore": In(2),
+                "word": In(16),
                 "step": In(1),
                 "state": Out(32, init=1),
                 "noise": Out(signed(11), init=-509),
@@ -64,6 +72,9 @@ class Xorshift32(wiring.Component):
             m.d.sync += self.state.eq(self.seed)
         with m.Elif(self.step):
             m.d.sync += self.state.eq(s5)
+        for half in range(2):
+            with m.If(self.restore[half] & ~self.load):
+                m.d.sync += self.state.word_select(half, 16).eq(self.word)
 
         # 510 minus two bytes is the sum of their complements.
         low = self.state[0:8] + self.state[8:16]

@@ -15,9 +15,9 @@ class SpikeShaper(wiring.Component):
     high half-period ``k + 1``, and T1 grounds node 1 for low ``k`` and high ``k + 1``. T3 acts one substep after the
     fire, which breaks the loop L1 - T3 - node 1 - L1, and never together with T1.
 
-    Latency: the registers follow `edge`, `commit` and `clear` after one clock; `g1`, `g2`, `t1` and `t3` follow
-    `clk`, `refractory` and `depression` combinationally. Throughput: one strobe per clock. Of strobes in the same
-    clock `clear` wins over `edge`, and `edge` over `commit`.
+    Latency: the registers follow `edge`, `commit`, `clear` and `restore` after one clock; `g1`, `g2`, `t1` and `t3`
+    follow `clk`, `refractory` and `depression` combinationally. Throughput: one strobe per clock. Of strobes in the
+    same clock `clear` wins over `edge`, `edge` over `commit`, and `commit` over `restore`.
 
     Members
     -------
@@ -29,6 +29,10 @@ class SpikeShaper(wiring.Component):
         Strobe: power-up, every latch is cleared.
     commit : In(1)
         Strobe: the neuron's substep is over, `node2` is valid.
+    restore : In(1)
+        Strobe, while CLK is low between presentations: the latches take `latches`. T3 needs none, it is off then.
+    latches : In(2)
+        L1 and L2.
     node2 : In(1)
         Node 2 is high (the device is on and driven).
     refractory : In(1)
@@ -57,6 +61,8 @@ class SpikeShaper(wiring.Component):
     edge: Signal
     clear: Signal
     commit: Signal
+    restore: Signal
+    latches: Signal
     node2: Signal
     refractory: Signal
     depression: Signal
@@ -76,6 +82,8 @@ class SpikeShaper(wiring.Component):
                 "edge": In(1),
                 "clear": In(1),
                 "commit": In(1),
+                "restore": In(1),
+                "latches": In(2),
                 "node2": In(1),
                 "refractory": In(1),
                 "depression": In(1),
@@ -106,6 +114,8 @@ class SpikeShaper(wiring.Component):
             m.d.sync += lift.eq(self.node2 & self.clk)
             with m.If(self.clk):
                 m.d.sync += [self.l1.eq(self.node2), self.fired.eq(self.fired | (self.node2 & ~self.l1))]
+        with m.Elif(self.restore):
+            m.d.sync += [self.l1.eq(self.latches[0]), self.l2.eq(self.latches[1])]
 
         m.d.comb += [
             self.g1.eq(self.l2 & self.clk),

@@ -34,14 +34,16 @@ class Threshold(wiring.Component):
     neurons : int
         Number of neurons.
     memory_map : MemoryMap
-        Map in which the mean thresholds claim ``theta_mean``, one word per neuron.
+        Map in which the mean thresholds claim ``theta_mean``, and the state ``theta`` and ``adapt``, one word per
+        neuron each, and ``random``, two words.
     prefix : str
         Prefix of the names, such as ``"layer1."``.
 
     Members
     -------
     config : In(ConfigBus())
-        Writes of ``theta_mean``, while not `busy`.
+        Writes, and reads of the state, while not `busy`. Of ``theta`` and ``adapt`` the neuron is read that `read`
+        holds, not that of the address.
     start : In(1)
         Strobe, while not `busy`: run a pass.
     redraw, decay, clear : In(1)
@@ -108,6 +110,9 @@ class Threshold(wiring.Component):
         check_integer("neurons", neurons, 1)
         self.neurons = neurons
         self._mean = memory_map.claim(prefix + "theta_mean", neurons)
+        self._theta = memory_map.claim(prefix + "theta", neurons, state=True)
+        self._adapt = memory_map.claim(prefix + "adapt", neurons, state=True)
+        self._random = memory_map.claim(prefix + "random", 2, state=True)
         bits = ceil_log2(neurons)
         super().__init__(
             {
@@ -201,7 +206,14 @@ class Threshold(wiring.Component):
             generator.load.eq(self.load),
             generator.seed.eq(self.seed),
             generator.step.eq(Mux(running, redraw & (phase == 0), self.step)),
+            generator.restore.eq(Mux(self._random.hit(self.config), 1 << self._random.offset(self.config), 0)),
+            generator.word.eq(self.config.data),
             self.random.eq(generator.state),
+            self.config.q.eq(
+                self._theta.shown(self.config, read_theta.data)
+                | self._adapt.shown(self.config, read_adapt.data)
+                | self._random.shown(self.config, generator.state.word_select(self._random.offset(self.config), 16))
+            ),
         ]
 
         # Products: phase 1 asks for the decay, phase 2 for the spread; they are there in phases 3 and 4.
@@ -253,7 +265,15 @@ class Threshold(wiring.Component):
             self.o_valid.eq(late[2]),
         ]
 
-        for memory, word in ((theta_memory, self.o_theta), (adapt_memory, self.o_adapt)):
+        for memory, window, word in (
+            (theta_memory, self._theta, self.o_theta),
+            (adapt_memory, self._adapt, self.o_adapt),
+        ):
             write = memory.write_port()
-            m.d.comb += [write.addr.eq(self.o_neuron), write.data.eq(word), write.en.eq(self.o_valid)]
+            restore = window.hit(self.config)
+            m.d.comb += [
+                write.addr.eq(Mux(restore, window.offset(self.config), self.o_neuron)),
+                write.data.eq(Mux(restore, self.config.data, word)),
+                write.en.eq(restore | self.o_valid),
+            ]
         return m

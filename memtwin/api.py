@@ -1,7 +1,7 @@
 """Run and compare experiments from Python; the command line is a thin layer over this module."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from memtwin.sim.opamp import spice as opamp_spice
 from memtwin.sim.opamp.circuit import OpampSpec
 from memtwin.sim.recording import Recording
 from memtwin.sim.waves import write_waves
+from memtwin.states import load_states, save_states
 
 __all__ = ["EXPERIMENTS", "Outcome", "compare", "experiment", "netlist", "run"]
 
@@ -85,6 +86,9 @@ def run(
     spread: bool = False,
     out: Path | None = None,
     clock_board: str = "icebreaker",
+    port: str | None = None,
+    start: Path | None = None,
+    save: Path | None = None,
     report: Report | None = None,
 ) -> Outcome:
     """Run an experiment on one backend.
@@ -94,7 +98,7 @@ def run(
     name : str
         Experiment, such as ``"digits"``.
     backend : str
-        ``"physics"``, ``"model"``, ``"rtl"``, or ``"ngspice"``.
+        ``"physics"``, ``"model"``, ``"rtl"``, ``"ngspice"``, or ``"board"``.
     cards : sequence of str
         Card names or paths of card files; each replaces the default card of its kind.
     assignments : sequence of str
@@ -104,7 +108,11 @@ def run(
     out : Path, optional
         Directory for figures and waves.
     clock_board : str
-        Board whose clock turns fabric clocks into seconds.
+        Board whose clock turns fabric clocks into seconds; a twin tells its own.
+    port : str, optional
+        Of ``"board"``: ``/dev/ttyUSB1``, or ``socket://HOST:NUMBER``.
+    start, save : Path, optional
+        File of the states to start from, and file for those at the end.
     report : callable, optional
         Called with the name of a run and the part of it that is done.
 
@@ -119,10 +127,19 @@ def run(
     )
     clock_hz = find_board(clock_board).clock_hz
     runs = chosen.plan(settings)
+    if backend == "board" and out is None:  # a trace takes its time on the line
+        runs = {label: job for label, job in runs.items() if label not in chosen.only_for_figures}
+    if start is not None:
+        runs = load_states(start, runs)
     if backend == "ngspice":
         runs = {label: _smooth(job) for label, job in runs.items()}
-    recordings = backends.run_all(runs, backend, report)
+    if backend == "board":
+        recordings, clock_hz = _on_board(runs, port, report)
+    else:
+        recordings = backends.run_all(runs, backend, report)
     results = chosen.analyse(settings, runs, recordings)
+    if save is not None:
+        save_states(save, runs, recordings)
     files = _write(chosen, settings, runs, recordings, results, out) if out is not None else []
     acceleration = _acceleration(recordings.values(), clock_hz)
     return Outcome(
@@ -146,6 +163,7 @@ def compare(
     seed: int = 0,
     trials: int | None = None,
     spread: bool = False,
+    port: str | None = None,
     report: Report | None = None,
 ) -> dict[str, Any]:
     """Run an experiment on two backends and compare the recordings, run by run.
@@ -164,7 +182,13 @@ def compare(
     findings = {}
     for label, job in chosen.plan(settings).items():
         recorded = dataclasses.replace(_smooth(job) if "ngspice" in (first, second) else job, record=True)
-        a, b = (backends.run(recorded, backend, _progress(report, label)) for backend in (first, second))
+        # Words that a twin streams take their time on the line; without them counts and synapses are compared.
+        a, b = (
+            _on_board({label: dataclasses.replace(recorded, record=False)}, port, report)[0][label]
+            if backend == "board"
+            else backends.run(recorded, backend, _progress(report, label))
+            for backend in (first, second)
+        )
         findings[label] = compare_recordings(recorded, a, b)
     return {"experiment": name, "backends": [first, second], "seed": seed, **_merge(findings)}
 
@@ -198,6 +222,21 @@ def netlist(
     if not isinstance(job.spec, NetworkSpec):
         raise InputError(f"experiment {name}: has no analog circuit to write as a netlist")
     return spice_hybrid.netlist(job)
+
+
+def _on_board(
+    runs: Mapping[str, backends.Run], port: str | None, report: Report | None
+) -> tuple[dict[str, Recording], float]:
+    """Run jobs on the twin at a port; returns the recordings, and the clock of the twin, Hz."""
+    # Imported here, because nothing else needs a serial port.
+    from memtwin import board
+    from memtwin.link import Link
+
+    if port is None:
+        raise InputError("backend board: expected a port; give --port /dev/ttyUSB1 or --port socket://HOST:NUMBER")
+    with Link(port) as link:
+        recordings = {label: board.run(job, link, _progress(report, label)) for label, job in runs.items()}
+        return recordings, float(link.identity.clock_hz)
 
 
 def _smooth(job: backends.Run) -> backends.Run:

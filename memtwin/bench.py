@@ -1,11 +1,13 @@
 """Benchmarks: ``make bench``. Clocks, synaptic operations, speed, area and Fmax, beside the peers' published figures.
 
-Clocks are counted, so they are the same on every machine; seconds are not, and are shown for orientation only.
+Clocks are counted, so they are the same on every machine; seconds are not, and are shown for orientation only. What
+needs MNIST is left out where MNIST cannot be had.
 """
 
 import argparse
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,14 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from memtwin import api, designs
-from memtwin.boards.build import build
+from memtwin import api, bench_brian, bench_lif, bench_sweep, designs, fits
 from memtwin.boards.registry import BOARDS
 from memtwin.boards.tools import ToolError
+from memtwin.boards.twins import TWINS
+from memtwin.console import notice
+from memtwin.data import load_mnist
 from memtwin.sim import backends
+from memtwin.sim.errors import InputError
 from memtwin.sim.network import NetworkSpec
 from memtwin.sim.opamp.stimulus import Stimulus
 
@@ -25,10 +30,18 @@ __all__ = ["main"]
 
 # Published, or measured by synthesis, as of 2026; the names are those of the projects.
 PEERS = (
-    ("tinyODIN on iCE40UP5K", "3742 LC, 12.9 MHz, 2 clocks per synaptic operation, no learning"),
+    ("tinyODIN on iCE40UP5K", "3742 LC, 12.9 MHz, 2 clocks per synaptic operation: 6.5e6 per second, no learning"),
     ("ODIN (28 nm)", "3-bit weights, SDSP learning, no open FPGA flow"),
     ("NeuroCoreX (Artix-7)", "6981 LUT, on-chip STDP, 8x8 digits 68 %"),
 )
+_MNIST_PEERS = (
+    ("yu-tio2, 784x10 (the paper)", "91.57 %"),
+    ("Spiker+, 784x128x10", "93.85 %, 780 us per image, 7612 cells, 18 block RAMs"),
+    ("im-afan snn-fpga", "520 us per image, 6358 LUT, 40.5 block RAMs"),
+    ("tinyODIN on iCE40UP5K", "6.5e6 synaptic operations per second, 3742 LC"),
+)
+_PLACED = ("icebreaker", "ulx3s-85f")  # the reference boards, on which everything is placed
+_PERCENT = 100.0
 
 
 def main() -> None:
@@ -37,14 +50,113 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="file for the numbers")
     parser.add_argument("--quick", action="store_true", help="no place and route")
     parser.add_argument("-o", dest="out", type=Path, default=Path("out/bench"), help="directory for bitstreams")
+    parser.add_argument("--net", type=Path, help="NIR file of a 784x128x10 network; trained without it, a minute")
+    parser.add_argument(
+        "--sweep", action="store_true", help="only accuracy against bits, steps and encoding: minutes; a figure in OUT"
+    )
     arguments = parser.parse_args()
+    try:
+        found = sweep(arguments.out) if arguments.sweep else _all(arguments)
+        if arguments.json:
+            _write(arguments.json, (json.dumps(found, indent=2) + "\n").encode())
+    except InputError as error:
+        parser.exit(2, f"{error}\n")
+
+
+def _all(arguments: argparse.Namespace) -> dict[str, Any]:
     found: dict[str, Any] = {"gateware": gateware(), "opamp": opamp(), "model": model()}
+    try:
+        load_mnist("test")
+    except InputError as error:
+        notice(f"LIF networks left out: {error}")
+    else:
+        nets = bench_lif.networks(arguments.out, arguments.net)
+        found["lif"] = lif(nets, arguments.out, place=not arguments.quick)
+        found["lif_model"] = lif_model(nets["784x10"])
     if not arguments.quick:
         found["boards"] = boards(arguments.out)
-    if arguments.json:
-        partial = arguments.json.with_name(arguments.json.name + ".part")
-        partial.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-        partial.replace(arguments.json)
+    return found
+
+
+def sweep(out: Path) -> dict[str, Any]:
+    """Train and try the networks of `memtwin.bench_sweep`; write ``mnist-accuracy.json`` and ``.png``."""
+    found = bench_sweep.sweep(load_mnist("train"), say=notice)
+    _write(out / "mnist-accuracy.json", (json.dumps(found, indent=2) + "\n").encode())
+    _write(out / "mnist-accuracy.png", bench_sweep.png(found))
+    columns = ("network", "encoding", "varied", "at", "%", "standard error", "difference", "its error")
+    keys = ("accuracy", "standard_error", "difference", "difference_error")
+    rows = []
+    for point in found["points"]:
+        numbers = [f"{_PERCENT * point[key]:.2f}" if key in point else "" for key in keys]
+        rows.append((point["net"], point["encoding"], point["sweep"], str(point["at"] or ""), *numbers))
+    _table(f"Accuracy on {found['held_out']} pictures that are held out", rows, columns)
+    return found
+
+
+def lif(nets: dict[str, str], out: Path, *, place: bool, images: int = 10000, compared: int = 1000) -> dict[str, Any]:
+    """LIF networks on MNIST: accuracy, clocks, gateware against model; area and speed on two boards if `place`."""
+    found, rows, placed = {}, [], []
+    for name, net in nets.items():
+        own = found[name] = bench_lif.gateware(net, images=images, compared=compared)
+        rows.append(
+            (
+                name,
+                f"{_PERCENT * own['accuracy']:.2f} % of {images}",
+                f"{own['clocks_per_image']:.0f}",
+                f"{own['sops_per_image']:.0f}",
+                f"{own['sops_per_clock']:.2f}",
+                f"{'yes' if own['equal'] else 'NO'}, {own['words']} words of {compared} images",
+            )
+        )
+        for board in _PLACED if place else ():
+            try:
+                area = bench_lif.area(net, BOARDS[board], out / name)
+            except ToolError as error:  # it does not fit
+                own[board] = {"error": str(error)}
+                placed.append((f"{name} on {board}", str(error)))
+                continue
+            speed = bench_lif.speed(own, area)
+            own[board] = area | speed
+            placed.append((f"{name} on {board}", _placed(own[board])))
+    columns = ("network", "accuracy", "clocks per image", "operations", "per clock", "gateware is the model")
+    _table("LIF networks on MNIST", rows, columns)
+    if placed:
+        _table("Design mnist, with the pins of the board; Fmax of three seeds, speed at their median", placed)
+    _table("Published", list(_MNIST_PEERS))
+    return found
+
+
+def _placed(own: dict[str, Any]) -> str:
+    fmax = ", ".join(f"{hz / 1e6:.1f}" for hz in own["fmax_hz"])
+    cells = ", ".join(f"{count} {cell}" for cell, count in own["cells"].items())
+    return (
+        f"{cells}; Fmax {fmax} MHz; {own['images_per_s']:.0f} images/s, {own['us_per_image']:.1f} us per image, "
+        f"{own['sops_per_s']:.2e} synaptic operations/s"
+    )
+
+
+def lif_model(net: str, *, images: int = 10000) -> dict[str, Any]:
+    """Speed of the integer model on a network of one layer, and of Brian2 on the same events if it is there.
+
+    Seconds are of processor time, so that they depend less on what else runs.
+    """
+    job = bench_lif.job_of(net, images)
+    began = time.process_time()
+    recording = backends.run(job, "model")
+    seconds = time.process_time() - began
+    operations = len(bench_brian.encoded(job)) * job.spec.layers[0].neurons
+    found: dict[str, Any] = {"images": images, "synaptic_operations": operations, "seconds": seconds}
+    rows = [("integer model, encoder included", f"{operations / seconds:.2e} synaptic operations/s")]
+    if bench_brian.available():
+        spikes, seconds = bench_brian.simulate(job)
+        same = float((spikes == recording.layers[0].spikes[0]).mean())
+        found["brian2"] = {"seconds": seconds, "equal_counts": same}
+        counts = f"{_PERCENT * same:.2f} % of the spike counts are equal"
+        rows.append(("Brian2, runtime mode", f"{operations / seconds:.2e} synaptic operations/s; {counts}"))
+    else:
+        rows.append(("Brian2", "Brian2 is not installed"))
+    _table(f"Speed of simulation, {images} images of MNIST on the shipped network, in processor time", rows)
+    return found
 
 
 def gateware() -> dict[str, Any]:
@@ -67,7 +179,7 @@ def gateware() -> dict[str, Any]:
         "clocks_per_clock_period": clocks / periods,
         "synaptic_operations": operations,
         "synaptic_operations_per_clock": operations / clocks,
-        "acceleration": {board.name: simulated / (clocks / board.clock_hz) for board in BOARDS.values()},
+        "acceleration": {name: simulated / (clocks / BOARDS[name].clock_hz) for name in _PLACED},
         "verilator_s": seconds,
     }
     rows = [
@@ -97,7 +209,7 @@ def opamp() -> dict[str, Any]:
         substeps = int((job.program.on + job.program.off).sum())
         per_substep = clocks / substeps
         per_neuron = per_substep / sum(layer.neurons for layer in job.spec.layers)
-        acceleration = {board.name: float(recording.time_s[0]) / (clocks / board.clock_hz) for board in BOARDS.values()}
+        acceleration = {board: float(recording.time_s[0]) / (clocks / BOARDS[board].clock_hz) for board in _PLACED}
         found[name] = {
             "clocks": clocks,
             "substeps": substeps,
@@ -132,27 +244,37 @@ def model() -> dict[str, Any]:
 
 
 def boards(out: Path) -> dict[str, Any]:
-    """Area and Fmax of every design on every board."""
+    """Area and Fmax: every design on the reference boards, and some on all boards; `memtwin boards` shows them."""
     found, rows = {}, []
-    for name in designs.DESIGNS:
-        for board in BOARDS:
-            try:
-                report = build(name, board, out, designs.board_image)
-            except ToolError as error:  # it does not fit, or misses the clock
-                found[f"{name} {board}"] = {"error": str(error)}
-                rows.append((f"{name} on {board}", str(error)))
+    for name in TWINS:
+        for board in BOARDS if name in fits.MATRIX else _PLACED:
+            entry = fits.measure(name, board, out)
+            fits.record(board, name, entry)
+            found[f"{name} {board}"] = entry
+            if "needs" in entry:
+                what = ", ".join(f"{cell} {n}/{of}" for cell, (n, of) in entry["needs"].items())
+                rows.append((f"{name} on {board}", f"does not fit: {what}"))
                 continue
-            found[f"{name} {board}"] = {key: report[key] for key in ("fmax_hz", "clock_hz", "utilisation")}
-            used = ", ".join(f"{cell} {n}/{of}" for cell, (n, of) in report["utilisation"].items() if n and of > 1)
-            speed = f"Fmax {report['fmax_hz'] / 1e6:.1f} MHz, runs at {report['clock_hz'] / 1e6:.0f} MHz"
+            used = ", ".join(f"{cell} {n}/{of}" for cell, (n, of) in entry["utilisation"].items())
+            speed = f"Fmax {entry['fmax_hz'] / 1e6:.1f} MHz, runs at {entry['clock_hz'] / 1e6:.0f} MHz"
             rows.append((f"{name} on {board}", f"{speed}; {used}"))
     _table("Area and speed", rows)
     _table("Peers", list(PEERS))
     return found
 
 
-def _table(title: str, rows: list[tuple[str, str]]) -> None:
-    table = Table(title=title, show_header=False, box=None, title_justify="left")
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(path.name + ".part")
+        partial.write_bytes(content)
+        partial.replace(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+
+
+def _table(title: str, rows: Sequence[tuple[str, ...]], columns: Sequence[str] = ()) -> None:
+    table = Table(*columns, title=title, show_header=bool(columns), box=None, title_justify="left")
     for row in rows:
         table.add_row(*row)
     Console(highlight=False).print(table)

@@ -11,12 +11,15 @@ from typing import Annotated, Any
 import typer
 
 from memtwin import api, designs
+from memtwin.bitstreams import build as build_bitstream
 from memtwin.boards import registry
-from memtwin.boards.build import build as build_board
-from memtwin.boards.flash import flash as flash_board
+from memtwin.boards.fits import fits
 from memtwin.boards.tools import ToolError
+from memtwin.cli_link import register as register_link
 from memtwin.cli_networks import register as register_networks
 from memtwin.console import notice, print_json, print_table, progress
+from memtwin.link.design_maps import write_design_map
+from memtwin.programming import greeting, program
 from memtwin.sim.cards import card_names, load_card
 from memtwin.sim.errors import InputError
 from memtwin.sim.units import format_si
@@ -35,6 +38,7 @@ app = typer.Typer(
 export_app = typer.Typer(help="Write what other programs read.", no_args_is_help=True)
 app.add_typer(export_app, name="export")
 register_networks(app, export_app)
+register_link(app)
 # Click's UsageError, wherever this release of typer keeps it.
 _UsageError: type[Any] = typer.BadParameter.__bases__[0]
 
@@ -50,8 +54,20 @@ Patterns = Annotated[str | None, typer.Option("--patterns", help="digits: file o
 Net = Annotated[str | None, typer.Option("--net", help="mnist: NIR file, or a network that is shipped.")]
 Data = Annotated[Path | None, typer.Option("--data", help="mnist: directory of its files; or MEMTWIN_DATA.")]
 Count = Annotated[int | None, typer.Option("--images", help="mnist: images of the test set.")]
+Port = Annotated[
+    str | None,
+    typer.Option("--port", help="Of the backend board: /dev/ttyUSB1, or socket://HOST:NUMBER of memtwin serve."),
+]
 Board = Annotated[str, typer.Option("--board", help="Board; see memtwin boards.")]
 Design = Annotated[str, typer.Argument(metavar="DESIGN")]
+Linked = Annotated[
+    bool | None,
+    typer.Option(
+        "--link/--alone",
+        help="A host drives the design over the serial port, or it plays for itself. "
+        "Networks have the link by default where it fits.",
+    ),
+]
 
 
 @app.command("devices")
@@ -100,7 +116,7 @@ def experiments(as_json: Json = False) -> None:
 @app.command("run")
 def run(
     name: Name,
-    backend: Annotated[str, typer.Option("--backend", help="physics, model, rtl or ngspice.")] = "model",
+    backend: Annotated[str, typer.Option("--backend", help="physics, model, rtl, ngspice or board.")] = "model",
     seed: Seed = 0,
     trials: Trials = None,
     spread: Spread = False,
@@ -112,6 +128,9 @@ def run(
     data: Data = None,
     images: Count = None,
     board: Board = "icebreaker",
+    port: Port = None,
+    start: Annotated[Path | None, typer.Option("--start", help="Go on from the states in a file of --save.")] = None,
+    save: Annotated[Path | None, typer.Option("--save", help="File for the states at the end (.npz).")] = None,
     out: Annotated[Path | None, typer.Option("-o", help="Directory for figures (PNG) and waves (VCD, gtkw).")] = None,
     as_json: Json = False,
 ) -> None:
@@ -127,6 +146,9 @@ def run(
             assignments=_assignments(assignment, order=order, patterns=patterns, net=net, data=data, images=images),
             out=out,
             clock_board=board,
+            port=port,
+            start=start,
+            save=save,
             report=report,
         )
     for path in outcome.files:
@@ -137,14 +159,15 @@ def run(
     _summary(outcome.results)
     if outcome.acceleration is not None and outcome.clock_hz is not None:
         clock = format_si(outcome.clock_hz, "Hz")
-        print(f"acceleration  {outcome.acceleration:.1f} times real time, at the {clock} of {board}")
+        where = "the board" if backend == "board" else board
+        print(f"acceleration  {outcome.acceleration:.1f} times real time, at the {clock} of {where}")
 
 
 @app.command("compare")
 def compare(
     name: Name,
     backends: Annotated[
-        str, typer.Option("--backends", help="Two backends: model,rtl; physics,model; physics,ngspice.")
+        str, typer.Option("--backends", help="Two backends: model,rtl; physics,model; physics,ngspice; model,board.")
     ],
     seed: Seed = 0,
     trials: Trials = None,
@@ -156,6 +179,7 @@ def compare(
     net: Net = None,
     data: Data = None,
     images: Count = None,
+    port: Port = None,
     as_json: Json = False,
 ) -> None:
     """Run an experiment on two backends and compare every state word, or events and traces in continuous time."""
@@ -172,6 +196,7 @@ def compare(
             spread=spread,
             cards=card or (),
             assignments=_assignments(assignment, order=order, patterns=patterns, net=net, data=data, images=images),
+            port=port,
             report=report,
         )
     if as_json:
@@ -243,15 +268,34 @@ def verilog(
     spread: Spread = False,
     out: Annotated[Path | None, typer.Option("-o", help="File; standard output without it.")] = None,
 ) -> None:
-    """Write the Verilog of a design."""
-    _write_text(designs.verilog(design, _changes(card, assignment, spread=spread)), out)
+    """Write the Verilog of a design; with -o, beside it the map of its addresses."""
+    changes = _changes(card, assignment, spread=spread)
+    _write_text(designs.verilog(design, changes), out)
+    if out is not None and (written := write_design_map(design, out, changes)) is not None:
+        notice(f"wrote {written}")
 
 
 @app.command("boards")
 def boards(as_json: Json = False) -> None:
-    """List the boards."""
-    rows = [entry.json() for entry in registry.BOARDS.values()]
-    _show(rows, as_json, ("name", "chip", "clock_hz"))
+    """List the boards, and which designs fit them as measured, alone and with the link; those in brackets do not."""
+    rows = [
+        entry.json() | {"fits": fits().get(entry.name, {}), "linked": fits(linked=True).get(entry.name, {})}
+        for entry in registry.BOARDS.values()
+    ]
+    if as_json:
+        print_json(rows)
+        return
+    shown = []
+    for row in rows:
+        uart = f"{row['uart']['baud']} baud" + (" (adapter)" if row["uart"]["adapter"] else "")
+        found = {
+            key: ", ".join(design if entry["fits"] else f"({design})" for design, entry in row[key].items())
+            for key in ("fits", "linked")
+        }
+        memory, clock = f"{row['memory_bits'] // 1024} kbit", format_si(row["clock_hz"], "Hz")
+        cells = row["cells"]["LUT4"]
+        shown.append(row | {"cells": cells, "memory": memory, "clock": clock, "uart": uart} | found)
+    _show(shown, False, ("name", "title", "chip", "cells", "memory", "clock", "uart", "fits", "linked"))
 
 
 @app.command("build")
@@ -261,12 +305,12 @@ def build(
     card: Cards = None,
     assignment: Sets = None,
     spread: Spread = False,
+    linked: Linked = None,
     out: Annotated[Path, typer.Option("-o", help="Directory for the bitstream and its report.")] = Path("out"),
     as_json: Json = False,
 ) -> None:
-    """Build the bitstream of a design for a board."""
-    changes = _changes(card, assignment, spread=spread)
-    report = build_board(design, board, out, lambda name: designs.board_image(name, changes))
+    """Build the bitstream of a design for a board; with the link, the map of its addresses too."""
+    report = build_bitstream(design, board, out, _changes(card, assignment, spread=spread), linked=linked)
     if as_json:
         print_json(report)
         return
@@ -277,11 +321,13 @@ def build(
 def flash(
     design: Design,
     board: Board,
+    linked: Linked = None,
+    port: Annotated[str | None, typer.Option("--port", help="Serial port of the board, to ask the twin at.")] = None,
     out: Annotated[Path, typer.Option("-o", help="Directory of the bitstream.")] = Path("out"),
 ) -> None:
-    """Build a design if needed, and program a board with it."""
-    flash_board(build_board(design, board, out, designs.board_image, reuse=True)["bitstream"], board)
-    notice(f"{board} runs {design}")
+    """Build a design if needed, and program a board with it; with --port, ask it over the link whether it is there."""
+    report = program(design, board, out, port=port, linked=linked)
+    notice(f"{board} runs {design}" if port is None else greeting(port, board, report))
 
 
 @app.command("verify")

@@ -106,6 +106,11 @@ class Design:
         return self.name.replace("-", "_")
 
     @property
+    def is_network(self) -> bool:
+        """It is a network behind a host port, so that a host can drive it over a link."""
+        return self.parts in (_network, _opamp_network, _lif_network)
+
+    @property
     def settings(self) -> Settings:
         """Cards and options of the experiment."""
         return _EXPERIMENTS[self.experiment].settings(trials=1, **vars(self.changes))

@@ -78,6 +78,11 @@ def _module(job: Run, backend: str) -> ModuleType:
     """Import the backend for the kind of network; only now, so that the physics needs no gateware."""
     if backend not in BACKENDS:
         raise InputError(f"backend {backend}: unknown; expected {', '.join(BACKENDS)}")
+    if job.start is not None:
+        if not isinstance(job.spec, NetworkSpec | LifSpec):
+            raise InputError("start: networks of this kind cannot go on from a state")
+        if backend not in ("model", "rtl"):
+            raise InputError(f"start: backend {backend} has no words of a state; expected model or rtl")
     name = f"{job.spec.package}.{backend}"
     if importlib.util.find_spec(name) is None:
         raise InputError(f"backend {backend}: not for networks of this kind; physics, model and rtl are")

@@ -81,13 +81,13 @@ def compare(job: Run, a: Recording, b: Recording) -> dict[str, Any]:
 
 
 def _equality(job: Run, a: Recording, b: Recording) -> dict[str, Any]:
-    """Compare word by word, then the counts; without words, the counts only."""
+    """Compare word by word, then the counts; if one of them has no words, the counts only."""
     family = _FAMILIES[job.spec.package]
     words = ticks = 0
     first = None
     for trial in range(job.program.trials):
         for number, (one, other) in enumerate(zip(a.layers, b.layers, strict=True)):
-            if not one.words and not other.words:
+            if not one.words or not other.words:
                 continue
             ours, theirs = one.words[trial], other.words[trial]
             words += max(ours.size, theirs.size)

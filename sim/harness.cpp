@@ -1,10 +1,12 @@
-// Runs a verilated HostPort at full speed: bus operations in, trace words out (memtwin/sim/verilator.py).
+// Runs a verilated HostPort at full speed: bus operations in, trace words and words of the state out
+// (memtwin/sim/verilator.py).
 //
 // usage: harness OPERATIONS DIRECTORY KINDS [VCD]
 //
 // OPERATIONS is a file of 64-bit words, lowest bit first: data 16, address 24, nothing 16, operation 8 (see below).
 // DIRECTORY gets trace1.bin, trace2.bin, ... with the trace words of each layer whose kind has its bit in KINDS, and
-// marks.bin with one record of int64 per mark: busy clocks so far, then trace words so far of each layer.
+// marks.bin with one record of int64 per mark: busy clocks so far, then trace words so far of each layer. reads.bin gets
+// the words that were read, 64 bits each.
 // One line with a dot on standard output says that a mark was passed.
 
 #include <cstdint>
@@ -24,10 +26,14 @@
 #ifndef FOR_EACH_LAYER
 #error "FOR_EACH_LAYER(F) must be defined"
 #endif
+// Clocks from a read to its word, defined by the build too.
+#ifndef READ_LATENCY
+#error "READ_LATENCY must be defined"
+#endif
 
 namespace {
 
-enum Operation : uint8_t { WRITE = 0, WAIT_IDLE = 1, RESET = 2, MARK = 3 };
+enum Operation : uint8_t { WRITE = 0, WAIT_IDLE = 1, RESET = 2, MARK = 3, READ = 4 };
 
 // Nothing that a design does between two idles takes this long; it turns a hang into a message.
 constexpr uint64_t CLOCK_LIMIT = uint64_t{1} << 32;
@@ -85,6 +91,7 @@ class Bench {
         FOR_EACH_LAYER(OPEN)
 #undef OPEN
         marks = std::make_unique<Output>(directory + "/marks.bin");
+        reads = std::make_unique<Output>(directory + "/reads.bin");
 #if VM_TRACE
         if (vcd) {
             Verilated::traceEverOn(true);
@@ -98,6 +105,7 @@ class Bench {
 
     void reset() {
         top.enable = 0;
+        top.read = 0;
         top.rst = 1;
         settle();
         clock();
@@ -119,6 +127,18 @@ class Bench {
         settle();
     }
 
+    void read(uint32_t address) {
+        if (!top.idle) fail("the design is read while it is busy");
+        top.address = address;
+        top.read = 1;
+        settle();
+        clock();
+        top.read = 0;
+        settle();
+        for (int passed = 1; passed < READ_LATENCY; ++passed) clock();
+        reads->put(top.q);
+    }
+
     void wait_idle() {
         for (uint64_t waited = 0; !top.idle; ++waited) {
             if (waited == CLOCK_LIMIT) fail("the design does not become idle");
@@ -136,6 +156,7 @@ class Bench {
     void close() {
         for (const auto &trace : traces) trace->close();
         marks->close();
+        reads->close();
 #if VM_TRACE
         dump.close();
 #endif
@@ -175,7 +196,7 @@ class Bench {
     unsigned kinds;
     int64_t busy = 0;
     std::vector<std::unique_ptr<Output>> traces;
-    std::unique_ptr<Output> marks;
+    std::unique_ptr<Output> marks, reads;
 #if VM_TRACE
     VerilatedVcdC dump;
     uint64_t time = 0;
@@ -195,6 +216,7 @@ int main(int argc, char **argv) {
         case WAIT_IDLE: bench.wait_idle(); break;
         case RESET: bench.reset(); break;
         case MARK: bench.mark(); break;
+        case READ: bench.read(word >> 16 & 0xFFFFFF); break;
         default: fail("unknown operation");
         }
     }

@@ -3,7 +3,7 @@
 One binary serves every trial, and every job of the same structure: coefficients are loaded over the configuration bus.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -17,16 +17,17 @@ from memtwin.hdl.verilog import convert
 from memtwin.sim import trace, verilator
 from memtwin.sim.backends import Progress, Run
 from memtwin.sim.errors import InputError
-from memtwin.sim.gateware import Writes, register_writes, run_trials, words_of
+from memtwin.sim.gateware import Writes, register_writes, run_trials, state_of, words_of
 from memtwin.sim.program import Program
 from memtwin.sim.quantize import LayerCoefficients
 from memtwin.sim.recording import LayerRecording, Recording
+from memtwin.sim.state import State
 
-__all__ = ["presentation_writes", "run"]
+__all__ = ["presentation_writes", "recording", "run"]
 
 _KIND = {name: kind for kind, name in trace.KINDS.items()}
-# Counts, final conductances and times are made of these; a recording keeps all kinds.
-_COUNTED = tuple(_KIND[name] for name in ("substep", "conductance", "half"))
+# Counts and times are made of these; a recording keeps all kinds.
+_COUNTED = tuple(_KIND[name] for name in ("substep", "half"))
 _L1, _L2 = (20 + trace.FLAGS.index(name) for name in ("l1", "l2"))
 _LARGEST_COUNT = 2**16 - 1
 
@@ -44,7 +45,8 @@ def run(job: Run, progress: Progress | None = None) -> Recording:
     Raises
     ------
     InputError
-        If a value of a card or of the program does not fit its word, or a tool is missing.
+        If a value of a card or of the program does not fit its word, `job.start` is of another network, or a tool is
+        missing.
     """
     coefficients = job.coefficients()
     host, text = _gateware(tuple(LayerConfig(**layer.structure) for layer in coefficients))
@@ -53,20 +55,32 @@ def run(job: Run, progress: Progress | None = None) -> Recording:
         host,
         text,
         coefficients,
-        lambda trial: presentation_writes(host.registers, job.program, trial),
+        lambda trial: presentation_writes(host.registers, job.program, trial, powered=job.start is not None),
         kinds=tuple(trace.KINDS) if job.record else _COUNTED,
         progress=progress,
     )
+    return recording(job, coefficients, outputs, state_of(host, outputs), "rtl")
+
+
+def recording(
+    job: Run,
+    coefficients: Sequence[LayerCoefficients],
+    outputs: Sequence[verilator.Output],
+    state: State,
+    backend: str,
+) -> Recording:
+    """Make a recording of what the gateware left, wherever it ran: trace words of each trial, and the state."""
     trials = [
-        [_read(output, number, layer, trial, job.record) for number, layer in enumerate(coefficients)]
+        [_read(output, number, l1[trial], job.record) for number, l1 in enumerate(_first_l1(job, coefficients))]
         for trial, output in enumerate(outputs)
     ]
     layers = []
-    for own, parts in zip(coefficients, zip(*trials, strict=True), strict=True):
+    for number, (own, parts) in enumerate(zip(coefficients, zip(*trials, strict=True), strict=True), 1):
+        synapses = state[f"layer{number}.conductance"].reshape(len(parts), -1, own.structure["neurons"])
         layer = LayerRecording(
             fires=np.stack([part.fires for part in parts]),
             spikes=np.stack([part.spikes for part in parts]),
-            conductance=np.stack([part.conductance for part in parts]) * own.g_lsb,
+            conductance=synapses.swapaxes(1, 2) * own.g_lsb,
         )
         if job.record:
             layer.words = [part.words for part in parts]
@@ -74,11 +88,12 @@ def run(job: Run, progress: Progress | None = None) -> Recording:
         layers.append(layer)
     halves = np.stack([first.halves for first, *_ in trials])
     return Recording(
-        backend="rtl",
+        backend=backend,
         layers=layers,
         periods=halves // 2 - job.program.rest,
         time_s=halves.sum(axis=1) * job.spec.half_period,
         clocks=np.array([first.clocks for first, *_ in trials]),
+        state=dict(state),
     )
 
 
@@ -89,8 +104,12 @@ def _gateware(layers: tuple[LayerConfig, ...]) -> tuple[HostPort, str]:
     return host, convert(host, "top")
 
 
-def presentation_writes(registers: Mapping[str, range], program: Program, trial: int) -> list[Writes]:
+def presentation_writes(
+    registers: Mapping[str, range], program: Program, trial: int, *, powered: bool = False
+) -> list[Writes]:
     """Bus writes to the `registers` of a `HostPort` that show each presentation of one trial.
+
+    The first one begins with power-up, unless the network is `powered` already.
 
     Raises
     ------
@@ -104,7 +123,7 @@ def presentation_writes(registers: Mapping[str, range], program: Program, trial:
     values = {name: words_of(getattr(program, name)[trial]) for name in ("pixels", "gates", "learn")} | {
         name: getattr(program, name)[trial][:, None] for name in ("until", "fires", "periods", "rest")
     }
-    values["init"] = (np.arange(program.presentations) == 0)[:, None]
+    values["init"] = (np.arange(program.presentations) == (-1 if powered else 0))[:, None]
     values["go"] = np.ones((program.presentations, 1))
     return register_writes(registers, values)
 
@@ -115,13 +134,19 @@ class _Layer:
 
     fires: NDArray[np.int64]
     spikes: NDArray[np.int64]
-    conductance: NDArray[np.int64]
     halves: NDArray[np.int64]
     clocks: int
     words: NDArray[np.uint64] | None
 
 
-def _read(output: verilator.Output, number: int, coefficients: LayerCoefficients, trial: int, record: bool) -> _Layer:
+def _first_l1(job: Run, coefficients: Sequence[LayerCoefficients]) -> list[NDArray[np.int64]]:
+    """L1 of each layer before the first presentation, (trials, neurons)."""
+    if job.start is None:
+        return [np.zeros((job.program.trials, layer.structure["neurons"]), dtype=np.int64) for layer in coefficients]
+    return [job.start[f"layer{number}.latches"] & 1 for number in range(1, len(coefficients) + 1)]
+
+
+def _read(output: verilator.Output, number: int, first_l1: NDArray[np.int64], record: bool) -> _Layer:
     """Count what happened in each presentation."""
     start, *ends = output.position[number].tolist()
     # What comes before the first presentation is the power-up after reset, without coefficients.
@@ -129,7 +154,7 @@ def _read(output: verilator.Output, number: int, coefficients: LayerCoefficients
     words = all_words.astype(np.int64)
     ends = np.array(ends, dtype=np.int64) - start
     presentations = len(ends)
-    neurons = coefficients.structure["neurons"]
+    neurons = first_l1.size
     kind, value = words & 15, words >> 20
 
     def presentation(position: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -142,7 +167,7 @@ def _read(output: verilator.Output, number: int, coefficients: LayerCoefficients
     substeps = value[at_substep].reshape(-1, neurons)
     at_pass = at_substep[::neurons]
     fires = np.zeros((presentations, neurons), dtype=np.int64)
-    rises, who = np.nonzero(np.diff(substeps >> _L1 & 1, axis=0, prepend=0) == 1)
+    rises, who = np.nonzero(np.diff(substeps >> _L1 & 1, axis=0, prepend=first_l1[None]) == 1)
     np.add.at(fires, (presentation(at_pass[rises]), who), 1)
     # G1 is L2 in a high half-period, and L2 does not change within one: its first pass tells.
     spikes = np.zeros((presentations, neurons), dtype=np.int64)
@@ -151,13 +176,9 @@ def _read(output: verilator.Output, number: int, coefficients: LayerCoefficients
     which, who = np.nonzero(substeps[first] >> _L2 & 1)
     np.add.at(spikes, (presentation(high[which]), who), 1)
 
-    conductance = coefficients.words["conductance"][trial].reshape(-1, neurons).T.copy()  # (neurons, rows)
-    touched = kind == _KIND["conductance"]
-    conductance[words[touched] >> 4 & 0xFFFF, value[touched] >> 16] = value[touched] & 0xFFFF  # the last one stays
     return _Layer(
         fires=fires,
         spikes=spikes,
-        conductance=conductance,
         halves=halves,
         clocks=int(output.clocks[-1] - output.clocks[0]),
         words=all_words if record else None,

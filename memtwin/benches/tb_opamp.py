@@ -26,7 +26,7 @@ class OpampTester(HostTester):
     """Tester with random devices and presentations."""
 
     def __init__(self, dut: Any) -> None:
-        super().__init__(dut, lambda host, job: presentation_writes(host, job.program, 0), trace.fields)
+        super().__init__(dut, lambda host, job: presentation_writes(host.registers, job.program, 0), trace.fields)
 
     def counts(self, words: list[NDArray[np.uint64]]) -> list[tuple[int, int]]:
         """How often neurons of each layer set, and how many synapses changed or might have."""

@@ -6,7 +6,7 @@ run by run.
 
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -123,6 +123,7 @@ class Experiment(ABC):
     cards: ClassVar[Mapping[str, str]] = CARDS
     common: ClassVar[Mapping[str, Option]] = COMMON
     options: ClassVar[Mapping[str, Option]] = {}
+    only_for_figures: ClassVar[Collection[str]] = ()  # names of runs that have no influence on the results
 
     @property
     def all_options(self) -> dict[str, Option]:

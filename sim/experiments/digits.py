@@ -24,6 +24,7 @@ TRIALS = 1
 FLIPS = (0, 1, 2, 3)  # flipped pixels at inference
 SHOWN = 1  # flipped pixels of the rates that are reported
 ORDERS = ("shuffled", "blocked")
+PHASES = ("all", "training", "inference")
 # The same cards, devices and programs in every mode: only the noise and the adaptive threshold differ.
 MODES = {
     "deterministic": {"c2c": False, "adaptive": False},
@@ -50,6 +51,7 @@ class Digits(Experiment):
     name = "digits"
     title = "A network of two layers learns ten digits in situ"
     source = "zhang2021, Fig. 5 and Supp. Fig. 8 to 13"
+    only_for_figures = ("evolution",)
     options = {  # noqa: RUF012
         "patterns": Option("digits", "", "shipped pattern file by name, or a .txt file: # black, . white"),
         "order": Option("shuffled", "", "order of the training of layer 1: shuffled or blocked"),
@@ -60,24 +62,31 @@ class Digits(Experiment):
         "settle": Option(2000, "", "clock periods of rest between the training of layer 1 and that of layer 2"),
         "periods": Option(60, "", "clock periods of a presentation at inference"),
         "tie": Option("inhibit", "", "what neurons do that fire in one substep: inhibit, lowest or random"),
+        "phase": Option("all", "", "what is run: all, training or inference (from a state that training left)"),
         "lanes": Option(1, "", "columns of layer 1 that the gateware adds up per clock; no influence on results"),
     }
 
     def plan(self, settings: Settings) -> dict[str, Run]:
-        """Plan one run per mode, and a recorded one in which one pattern alone is learnt (Fig. 5e)."""
+        """Plan one run per mode, and, of the whole, a recorded one in which one pattern alone is learnt (Fig. 5e)."""
         options = settings.options
         for name, least in (("epochs", 1), ("limit", 1), ("periods", 1), ("lanes", 1)):
             if options[name] < least:
                 raise InputError(f"option {name}: expected at least {least}, not {options[name]}")
         if options["order"] not in ORDERS:
             raise InputError(f"option order: expected one of {', '.join(ORDERS)}, not {options['order']!r}")
+        if options["phase"] not in PHASES:
+            raise InputError(f"option phase: expected one of {', '.join(PHASES)}, not {options['phase']!r}")
         patterns = load_patterns(options["patterns"])
         pixels = patterns.reshape(len(patterns), -1)
-        program = _program(settings, pixels)
+        shown = len(FLIPS) * len(pixels)
+        part = {"all": slice(None), "training": slice(0, -shown), "inference": slice(-shown, None)}[options["phase"]]
+        program = _program(settings, pixels).take(part)
         runs = {
             mode: Run(spec=_network(settings, pixels, **spread), program=program, seed=settings.seed)
             for mode, spread in MODES.items()
         }
+        if options["phase"] != "all":
+            return runs
         one = Program.build(
             np.repeat(pixels[None, [1]], options["epochs"], axis=1),
             gates=np.ones(len(pixels)),
@@ -92,19 +101,23 @@ class Digits(Experiment):
     def analyse(
         self, settings: Settings, runs: Mapping[str, Run], recordings: Mapping[str, Recording]
     ) -> dict[str, Any]:
-        """Count winners, right answers and synapses of layer 2 in every mode."""
+        """Count winners, right answers and synapses of layer 2 in every mode; training alone has no answers."""
         results: dict[str, Any] = {}
         for mode in MODES:
             run, recording = runs[mode], recordings[mode]
-            layer1, layer2 = (spikes_at_inference(recording, layer) for layer in (0, 1))
-            right = answers(layer2) == np.arange(layer2.shape[-1])
             middle = (run.spec.synapse["g_min"] + run.spec.synapse["g_max"]) / 2
             high = (recording.layers[1].conductance > middle).sum(axis=2)
+            one_hot = float((high == 1).all(axis=1).mean())
+            if settings.options["phase"] == "training":
+                results[mode] = {"layer2_one_hot": one_hot}
+                continue
+            layer1, layer2 = (spikes_at_inference(recording, layer) for layer in (0, 1))
+            right = answers(layer2) == np.arange(layer2.shape[-1])
             duration = 2 * run.spec.half_period * settings.options["periods"]
             results[mode] = {
                 "distinct_winners": float(np.mean([len(set(row) - {-1}) for row in winners(layer1[:, 0]).tolist()])),
                 "accuracy": {str(f): float(right[:, level].mean()) for level, f in enumerate(FLIPS)},
-                "layer2_one_hot": float((high == 1).all(axis=1).mean()),
+                "layer2_one_hot": one_hot,
                 "rates": {
                     "1": (layer1[0, FLIPS.index(SHOWN)] / duration).tolist(),
                     "2": (layer2[0, FLIPS.index(SHOWN)] / duration).tolist(),
@@ -121,9 +134,13 @@ class Digits(Experiment):
     ) -> dict[str, Figure]:
         """Draw Fig. 5a, 5d to 5f and 5h to 5k, of the first trial."""
         patterns = load_patterns(settings.options["patterns"])
+        figures = {"fig5a-patterns": draw.patterns(patterns)}
+        if settings.options["phase"] == "training":
+            return figures
+        if "evolution" in runs:
+            figures["fig5e-evolution"] = draw.evolution(runs["evolution"], recordings["evolution"], patterns[1])
         return {
-            "fig5a-patterns": draw.patterns(patterns),
-            "fig5e-evolution": draw.evolution(runs["evolution"], recordings["evolution"], patterns[1]),
+            **figures,
             "fig5f-weights": draw.layer1(runs, {mode: recordings[mode] for mode in MODES}, patterns.shape[1:]),
             "fig5g-rates": draw.rates(results, tuple(MODES), SHOWN),
             "fig5j-weights": draw.layer2(runs["adaptive"], recordings["adaptive"]),

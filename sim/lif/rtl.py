@@ -12,15 +12,17 @@ from memtwin.hdl.lif_network import LifNetwork
 from memtwin.hdl.verilog import convert
 from memtwin.sim import verilator
 from memtwin.sim.backends import Progress, Run
-from memtwin.sim.gateware import Writes, run_trials
+from memtwin.sim.gateware import Writes, run_trials, state_of
 from memtwin.sim.lif import trace
 from memtwin.sim.lif.images import Images
 from memtwin.sim.lif.network import LifSpec
 from memtwin.sim.lif.quantize import image_words, power_up_words
 from memtwin.sim.lif.recording import LifRecording
+from memtwin.sim.quantize import LayerCoefficients
 from memtwin.sim.recording import LayerRecording
+from memtwin.sim.state import State
 
-__all__ = ["gateware", "image_writes", "run"]
+__all__ = ["gateware", "image_writes", "recording", "run"]
 
 _MEMBRANE = np.uint64(next(kind for kind, name in trace.KINDS.items() if name == "membrane"))
 
@@ -38,7 +40,8 @@ def run(job: Run[LifSpec, Images], progress: Progress | None = None) -> LifRecor
     Raises
     ------
     InputError
-        If a parameter does not fit its word, an image does not fit the encoder, or a tool is missing.
+        If a parameter does not fit its word, an image does not fit the encoder, `job.start` is of another network, or
+        a tool is missing.
     """
     spec, images = job.spec, job.program
     sample, coefficients = job.sample(), job.coefficients()
@@ -48,10 +51,24 @@ def run(job: Run[LifSpec, Images], progress: Progress | None = None) -> LifRecor
         host,
         text,
         coefficients,
-        lambda trial: image_writes(host, images, power_up_words(sample, images, trial), trial),
+        lambda trial: image_writes(
+            host, images, power_up_words(sample, images, trial), trial, powered=job.start is not None
+        ),
         kinds=tuple(trace.KINDS),
         progress=progress,
     )
+    return recording(job, coefficients, outputs, state_of(host, outputs), "rtl")
+
+
+def recording(
+    job: Run[LifSpec, Images],
+    coefficients: Sequence[LayerCoefficients],
+    outputs: Sequence[verilator.Output],
+    state: State,
+    backend: str,
+) -> LifRecording:
+    """Make a recording of what the gateware left, wherever it ran: trace words of each trial, and the state."""
+    spec = job.spec
     layers = []
     steps = answers = events = np.zeros((0, 0), dtype=np.int64)
     for number, (layer, own) in enumerate(zip(spec.layers, coefficients, strict=True)):
@@ -71,11 +88,12 @@ def run(job: Run[LifSpec, Images], progress: Progress | None = None) -> LifRecor
             answers = np.stack([taken.answer for taken in read])
             steps = np.stack([np.diff(taken.end, prepend=0) for taken in read])
     return LifRecording(
-        backend="rtl",
+        backend=backend,
         layers=layers,
         periods=steps,
         time_s=steps.sum(axis=1) * spec.dt,
         clocks=np.array([int(output.clocks[-1] - output.clocks[0]) for output in outputs]),
+        state=dict(state),
         answers=answers,
         events=events,
     )
@@ -88,15 +106,24 @@ def gateware(layers: tuple[LifLayerConfig, ...], capacity: int) -> tuple[HostPor
     return host, convert(host, "top")
 
 
-def image_writes(host: HostPort, images: Images, power_up: dict[str, list[int]], trial: int) -> list[Writes]:
-    """Bus writes that show each image of one trial; before the first come the words of `power_up`."""
+def image_writes(
+    host: HostPort, images: Images, power_up: dict[str, list[int]], trial: int, *, powered: bool = False
+) -> list[Writes]:
+    """Bus writes that show each image of one trial; before the first come the words of `power_up`.
+
+    The first image begins with power-up, unless the network is `powered` already.
+    """
     out = []
     for presentation in range(images.presentations):
         words = image_words(images, trial, presentation)
         if presentation == 0:
             words = power_up | words
         writes = [_window_writes(host, name, values) for name, values in words.items()]
-        values = {"steps": int(images.steps[trial, presentation]), "init": int(presentation == 0), "go": 1}
+        values = {
+            "steps": int(images.steps[trial, presentation]),
+            "init": int(presentation == 0 and not powered),
+            "go": 1,
+        }
         writes += [([address], [values[name]]) for name, (address,) in host.registers.items()]
         addresses, data = (np.concatenate(parts).astype(np.int64) for parts in zip(*writes, strict=True))
         out.append((addresses, data))

@@ -1,5 +1,6 @@
 """The gateware of the op-amp neurons, compiled by Verilator: the same job as on any backend, bit for bit."""
 
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 import numpy as np
@@ -17,8 +18,9 @@ from memtwin.sim.opamp import trace
 from memtwin.sim.opamp.stimulus import Stimulus
 from memtwin.sim.quantize import LayerCoefficients
 from memtwin.sim.recording import LayerRecording, Recording
+from memtwin.sim.state import State
 
-__all__ = ["gateware", "presentation_writes", "run"]
+__all__ = ["gateware", "presentation_writes", "recording", "run"]
 
 _KIND = {name: kind for kind, name in trace.KINDS.items()}
 _COUNTED = tuple(_KIND[name] for name in ("circuit", "conductance"))
@@ -49,10 +51,22 @@ def run(job: Run, progress: Progress | None = None) -> Recording:
         host,
         text,
         coefficients,
-        lambda trial: presentation_writes(host, stimulus, trial),
+        lambda trial: presentation_writes(host.registers, stimulus, trial),
         kinds=tuple(trace.KINDS) if job.record else _COUNTED,
         progress=progress,
     )
+    return recording(job, coefficients, outputs, {}, "rtl")
+
+
+def recording(
+    job: Run,
+    coefficients: Sequence[LayerCoefficients],
+    outputs: Sequence[verilator.Output],
+    state: State,
+    backend: str,
+) -> Recording:
+    """Make a recording of what the gateware left, wherever it ran: trace words of each trial, and the state."""
+    stimulus = job.program
     layers = []
     for number, own in enumerate(coefficients):
         fires = np.stack([_fires(output, number, own) for output in outputs])
@@ -63,11 +77,12 @@ def run(job: Run, progress: Progress | None = None) -> Recording:
             trace.decode_layer(layer, job.spec, own)
         layers.append(layer)
     return Recording(
-        backend="rtl",
+        backend=backend,
         layers=layers,
         periods=stimulus.on,
         time_s=(stimulus.on + stimulus.off).sum(axis=1) * job.spec.substep,
         clocks=np.array([int(output.clocks[-1] - output.clocks[0]) for output in outputs]),
+        state=dict(state),
     )
 
 
@@ -78,8 +93,8 @@ def gateware(layers: tuple[OpampLayerConfig, ...]) -> tuple[HostPort, str]:
     return host, convert(host, "top")
 
 
-def presentation_writes(host: HostPort, stimulus: Stimulus, trial: int) -> list[Writes]:
-    """Bus writes that show each presentation of one trial."""
+def presentation_writes(registers: Mapping[str, range], stimulus: Stimulus, trial: int) -> list[Writes]:
+    """Bus writes to the `registers` of a `HostPort` that show each presentation of one trial."""
     first = np.arange(stimulus.presentations)[:, None] == 0
     values = {name: words_of(getattr(stimulus, name)[trial]) for name in ("pixels", "gates", "learn")} | {
         "on": stimulus.on[trial][:, None],
@@ -87,7 +102,7 @@ def presentation_writes(host: HostPort, stimulus: Stimulus, trial: int) -> list[
         "init": first,
         "go": np.ones_like(first),
     }
-    return register_writes(host.registers, values)
+    return register_writes(registers, values)
 
 
 def _words(output: verilator.Output, number: int) -> NDArray[np.uint64]:

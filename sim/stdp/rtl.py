@@ -1,5 +1,6 @@
 """The gateware of the STDP synapses, compiled by Verilator: the same job as on any backend, bit for bit."""
 
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 import numpy as np
@@ -14,11 +15,12 @@ from memtwin.sim.backends import Progress, Run
 from memtwin.sim.gateware import Writes, register_writes, run_trials, words_of
 from memtwin.sim.quantize import LayerCoefficients
 from memtwin.sim.recording import LayerRecording
+from memtwin.sim.state import State
 from memtwin.sim.stdp import trace
 from memtwin.sim.stdp.recording import StdpRecording
 from memtwin.sim.stdp.trains import SpikeTrains
 
-__all__ = ["gateware", "presentation_writes", "run", "starts"]
+__all__ = ["gateware", "presentation_writes", "recording", "run", "starts"]
 
 _COUNTED = tuple(trace.KIND[name] for name in ("neuron", "conductance"))
 
@@ -49,10 +51,24 @@ def run(job: Run, progress: Progress | None = None) -> StdpRecording:
         host,
         text,
         coefficients,
-        lambda trial: presentation_writes(host, trains, trial),
+        lambda trial: presentation_writes(host.registers, trains, trial),
         kinds=tuple(trace.KINDS) if job.record else _COUNTED,
         progress=progress,
     )
+    return recording(job, coefficients, outputs, {}, "rtl")
+
+
+def recording(
+    job: Run,
+    coefficients: Sequence[LayerCoefficients],
+    outputs: Sequence[verilator.Output],
+    state: State,
+    backend: str,
+) -> StdpRecording:
+    """Make a recording of what the gateware left, wherever it ran: trace words of each trial, and the state."""
+    trains = job.program
+    assert isinstance(trains, SpikeTrains)  # what goes with it
+    (own,) = coefficients
     spikes, history = [], []
     for trial, output in enumerate(outputs):
         words = _by_epoch(output, trains, trial)
@@ -65,11 +81,12 @@ def run(job: Run, progress: Progress | None = None) -> StdpRecording:
         layer.words = [output.words[0][output.position[0][0] :] for output in outputs]
         trace.decode_layer(layer, job.spec, own)
     return StdpRecording(
-        backend="rtl",
+        backend=backend,
         layers=[layer],
         periods=np.full((trains.trials, trains.epochs), trains.steps),
         time_s=np.full(trains.trials, trains.epochs * trains.steps * job.spec.step),
         clocks=np.array([int(output.clocks[-1] - output.clocks[0]) for output in outputs]),
+        state=dict(state),
         history=conductance,
     )
 
@@ -88,8 +105,8 @@ def starts(trains: SpikeTrains, trial: int) -> NDArray[np.int64]:
     return np.flatnonzero(spikes)
 
 
-def presentation_writes(host: HostPort, trains: SpikeTrains, trial: int) -> list[Writes]:
-    """Bus writes that show each presentation of one trial."""
+def presentation_writes(registers: Mapping[str, range], trains: SpikeTrains, trial: int) -> list[Writes]:
+    """Bus writes to the `registers` of a `HostPort` that show each presentation of one trial."""
     at = starts(trains, trial)
     epoch, step = np.divmod(at, trains.steps)
     lengths = np.diff(at, append=trains.epochs * trains.steps)
@@ -101,7 +118,7 @@ def presentation_writes(host: HostPort, trains: SpikeTrains, trial: int) -> list
         "init": at[:, None] == 0,
         "go": np.ones((at.size, 1)),
     }
-    return register_writes(host.registers, values)
+    return register_writes(registers, values)
 
 
 def _by_epoch(output: verilator.Output, trains: SpikeTrains, trial: int) -> list[NDArray[np.int64]]:

@@ -1,15 +1,21 @@
 import json
 import stat
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from amaranth.hdl import ClockDomain, Elaboratable, Module, Signal
 from amaranth.lib import io
 
-from memtwin.boards.build import build, build_top
+from memtwin.boards import build as module
+from memtwin.boards.build import DoesNotFit, TooSlow, build, build_top
 from memtwin.boards.clock import ClockGenerator
 from memtwin.boards.registry import board
 from memtwin.boards.tools import ToolError
+from memtwin.boards.top import BoardTop
+from memtwin.boards.twins import TWINS
+from memtwin.designs import board_image
 from memtwin.sim.errors import InputError
 
 
@@ -118,8 +124,9 @@ def test_missed_timing_is_a_failure(monkeypatch, tmp_path):
     stand_in(monkeypatch, tmp_path, "NEXTPNR_ICE40", SLOW)
     said = []
     target = board("icebreaker")
-    with pytest.raises(ToolError) as caught:
+    with pytest.raises(TooSlow) as caught:
         build_top(Blink(target), target, "blink", tmp_path / "out", say=said.append)
+    assert caught.value.fmax_hz == 29.5e6
     assert str(caught.value) == (
         "design blink reaches 29.50 MHz on icebreaker, less than the 30.00 MHz that it must run at; "
         "its longest path is a.b to c"
@@ -154,10 +161,115 @@ def test_a_design_that_does_not_fit_says_so(monkeypatch, tmp_path):
         stand_in(monkeypatch, tmp_path, variable, "")
     stand_in(monkeypatch, tmp_path, "NEXTPNR_ICE40", FULL)
     out = tmp_path / "out"
-    with pytest.raises(ToolError) as caught:
+    with pytest.raises(DoesNotFit) as caught:
         make("icebreaker", out)
-    assert str(caught.value) == "design blink does not fit icebreaker: it needs 6382 of 5280 ICESTORM_LC"
+    assert str(caught.value) == (
+        "design blink does not fit icebreaker: it needs 6382 of 5280 ICESTORM_LC (1102 too many)"
+    )
+    assert caught.value.needs == {"ICESTORM_LC": [6382, 5280]}
     assert list(out.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("lanes", "fitting", "hint"),
+    [
+        (1, [], ""),
+        (4, [], "; fewer lanes than 4 take fewer cells"),
+        (1, ["ulx3s-85f", "versa-ecp5"], "; it fits ulx3s-85f, versa-ecp5"),
+        (1, ["a", "b", "c", "d", "e"], "; it fits a, b, c, d, and others that memtwin boards lists"),
+    ],
+)
+def test_what_would_fit_is_said(monkeypatch, tmp_path, lanes, fitting, hint):
+    for variable in ("YOSYS", "ICEPACK"):
+        stand_in(monkeypatch, tmp_path, variable, "")
+    stand_in(monkeypatch, tmp_path, "NEXTPNR_ICE40", FULL)
+    monkeypatch.setattr(module, "fitting", lambda design: fitting)
+
+    def content(design):
+        image = board_image(design)
+        (layer,) = image.layers
+        return replace(image, layers=[replace(layer, lanes=lanes)])
+
+    with pytest.raises(DoesNotFit) as caught:
+        build("lia", "icebreaker", tmp_path / "out", content, say=lambda line: None)
+    assert str(caught.value).removeprefix("design lia does not fit icebreaker: ") == (
+        "it needs 6382 of 5280 ICESTORM_LC (1102 too many)" + hint
+    )
+
+
+# Chips that are too small for the board registry: a neuron does not fit them.
+SMALL = {
+    "icestick": ("iCE40HX1K", "iCE40HX1K-TQ144", 1280, False),
+    "icesugar-nano": ("iCE40LP1K", "iCE40LP1K-CM36", 1280, True),
+}
+
+
+def small_board(name):
+    silicon, chip, cells, nano = SMALL[name]
+    platform = "icesugar_nano.ICESugarNanoPlatform" if nano else "icestick.ICEStickPlatform"
+    return replace(
+        board("ice40-hx8k-b-evn"),
+        name=name,
+        title=name,
+        path=platform,
+        silicon=replace(board("ice40-hx8k-b-evn").silicon, name=silicon, LUT4=cells, BRAM=16),
+        chip=chip,
+        winner=("led 0",),
+        training="",
+        spike="",
+        scope={"pins": "A1 A2 B1 B3 B4 B5 C5 C6" if nano else "112 113 114 115 116 117 118 119"},
+        attributes={"IO_STANDARD": "SB_LVCMOS"},
+    )
+
+
+# The package of the nano has no PLL, which is found before the cells are counted.
+@pytest.mark.parametrize(("name", "needs"), [("icestick", r"\d+ of 1280 ICESTORM_LC"), ("icesugar-nano", "1 of 0 PLL")])
+def test_small_chips_do_not_hold_a_neuron(tmp_path, name, needs):
+    target = small_board(name)
+    twin = TWINS["ts-neuron"](board_image("ts-neuron"), round(target.clock_hz))
+    out = tmp_path / "out"
+    with pytest.raises(DoesNotFit, match=f"design ts-neuron does not fit {name}: it needs {needs}"):
+        build_top(BoardTop(target, twin), target, "ts-neuron", out, say=lambda line: None)
+    assert list(out.iterdir()) == []
+
+
+GOWIN = """
+import os, re
+words = sys.argv[1:]
+assert words[words.index("--device") + 1] == "GW1NR-LV9QN88PC6/I5", words
+assert [words[at + 1] for at, word in enumerate(words) if word == "--vopt"] == ["family=GW1N-9C", "cst=top.cst"], words
+frequency = float(words[words.index("--freq") + 1])
+json.dump({"fmax": {"clk": {"achieved": frequency, "constraint": frequency}}, "utilization": {}, "critical_paths": []},
+    open("report.json", "w"))
+open("top.tim", "w").close()
+"""
+
+
+def test_gowin_takes_the_place_of_nextpnr_gowin(monkeypatch, tmp_path):
+    for variable in ("YOSYS", "GOWIN_PACK"):
+        stand_in(monkeypatch, tmp_path, variable, "for name in ('top.rpt', 'top.fs'): open(name, 'w').close()")
+    stand_in(monkeypatch, tmp_path, "NEXTPNR_HIMBAECHEL_GOWIN", GOWIN)
+    report, _ = make("tang-nano-9k", tmp_path / "out")
+    assert report["fmax_hz"] == report["clock_hz"] == board("tang-nano-9k").clock_hz
+    assert report["bitstream"].endswith("blink-tang-nano-9k.fs")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "cell", "preamble"),
+    [
+        ("ice40-hx8k-b-evn", "ICESTORM_LC", bytes.fromhex("7eaa997e")),
+        ("orangecrab-r0-2", "TRELLIS_COMB", bytes.fromhex("ffffbdb3")),
+        ("tang-nano-9k", "LUT4", f"{0xA5C3:b}".encode()),
+    ],
+)
+def test_a_bitstream_of_every_family(tmp_path, name, cell, preamble):
+    report = build("lia", name, tmp_path, board_image, say=lambda line: None)
+    used, available = report["utilisation"][cell]
+    assert 100 < used < available
+    assert abs(available - board(name).size["LUT4"]) < 100
+    assert report["fmax_hz"] >= board(name).clock_hz
+    assert preamble in Path(report["bitstream"]).read_bytes()[:4096]
 
 
 def test_failed_tool_leaves_nothing_and_shows_its_lines(monkeypatch, tmp_path):

@@ -25,14 +25,17 @@ class Counter(Elaboratable):
 
 def plan(name):
     target = board(name)
-    return target.platform().build(Counter(target), do_build=False).files
+    return target.platform().prepare(Counter(target)).files
 
 
 @pytest.mark.parametrize(
     ("name", "cell", "parameters"),
     [
         ("icebreaker", "SB_PLL40_PAD", {"DIVR": 0, "DIVF": 79, "DIVQ": 5, "FILTER_RANGE": 1}),
+        ("ice40-hx8k-b-evn", "SB_PLL40_CORE", {"DIVR": 0, "DIVF": 51, "DIVQ": 4, "FILTER_RANGE": 1}),
         ("ulx3s-85f", "EHXPLLL", {"CLKI_DIV": 1, "CLKFB_DIV": 3, "CLKOP_DIV": 8}),
+        ("versa-ecp5", "EHXPLLL", {"CLKI_DIV": 4, "CLKFB_DIV": 3, "CLKOP_DIV": 8}),
+        ("tang-primer-20k", "rPLL", {"IDIV_SEL": 0, "FBDIV_SEL": 1, "ODIV_SEL": 16}),
     ],
 )
 def test_pll_has_the_settings_of_the_board(name, cell, parameters):

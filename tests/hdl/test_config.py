@@ -1,12 +1,15 @@
 import gc
 
 import pytest
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memtwin.hdl.config import ConfigBus, MemoryMap, Registers
+from memtwin.hdl.config import ConfigBus, MemoryMap, Registers, connect_config
+from tests.hdl.helpers import fetch, load, places, simulate
 
 
 def test_windows_are_aligned_and_follow_the_order_of_the_claims():
@@ -101,6 +104,68 @@ def test_hit_and_offset_decode_the_bus():
     sim = Simulator(m)
     sim.add_testbench(testbench)
     sim.run()
+
+
+def test_windows_of_the_state_and_the_end_of_the_map():
+    memory_map = MemoryMap()
+    assert memory_map.end == 0
+    windows = [memory_map.claim("leak", 1), memory_map.claim("theta", 3, state=True)]
+    windows += [memory_map.claim_matrix("gain", 2, 3), memory_map.claim_matrix("g", 3, 3, state=True)]
+    assert [window.state for window in windows] == [False, True, False, True]
+    # A window is as large as its power of two.
+    assert (windows[-1].address(8), memory_map.end) == (26, 32)
+
+
+class Shelf(wiring.Component):
+    """Two words that can be read, and nothing else."""
+
+    def __init__(self, memory_map, name, words):
+        self.window = memory_map.claim(name, 2, state=True)
+        self.words = words
+        super().__init__({"config": In(ConfigBus())})
+
+    def elaborate(self, platform):
+        m = Module()
+        word = Mux(self.window.offset(self.config), *reversed(self.words))
+        m.d.comb += self.config.q.eq(self.window.shown(self.config, word))
+        return m
+
+
+class Shelves(wiring.Component):
+    """Parts with words to read, one without, and a word of its own."""
+
+    def __init__(self, memory_map):
+        self.parts = [Shelf(memory_map, "a", [0x1234, 0xFFFF]), Shelf(memory_map, "b", [0x4321, 0x00FF])]
+        self.registers = Registers(memory_map, "", ["leak"])
+        self.own = memory_map.claim("own", 1, state=True)
+        super().__init__({"config": In(ConfigBus()), "leak": Out(16)})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules += self.parts
+        m.submodules.registers = self.registers
+        configs = [part.config for part in (*self.parts, self.registers)]
+        connect_config(m, self.config, configs, self.own.shown(self.config, 0xABCD))
+        m.d.comb += self.leak.eq(self.registers.leak)
+        return m
+
+
+def test_every_word_is_at_its_address_alone_and_writes_go_to_all_parts():
+    memory_map = MemoryMap()
+    memory_map.claim("before", 3)
+    dut = Shelves(memory_map)
+    (leak,) = places(memory_map.windows["leak"])
+
+    async def testbench(ctx):
+        expected = {}
+        for name, words in {"a": [0x1234, 0xFFFF], "b": [0x4321, 0x00FF], "own": [0xABCD]}.items():
+            expected |= zip(places(memory_map.windows[name]), words, strict=True)
+        addresses = range(2 * memory_map.end)
+        assert await fetch(ctx, dut.config, addresses) == [expected.get(address, 0) for address in addresses]
+        await load(ctx, dut.config, [(leak, 77)])
+        assert ctx.get(dut.leak) == 77
+
+    simulate(dut, testbench)
 
 
 def test_registers_start_from_the_image_and_follow_a_write_after_one_clock():

@@ -12,7 +12,7 @@ from memtwin.hdl.verilog import convert
 from tests.hdl import opamp_reference
 from tests.hdl.bench import parse
 from tests.hdl.card import REFRACTORY, layer_image
-from tests.hdl.helpers import refused, simulate, write
+from tests.hdl.helpers import fetch, places, refused, simulate, write
 
 
 def small():
@@ -123,6 +123,30 @@ def test_an_address_between_bus_and_registers_reaches_nothing():
     assert [word["skipped"] for word in words if word["kind"] == "half"] == [0, 0]
 
 
+def test_reads_the_state_when_its_latency_is_over():
+    host = HostPort(small())
+    windows = host.network.memory_map.windows
+    state = [place for window in windows.values() if window.state for place in places(window)]
+    other = [windows["layer1.leak"].address(0), windows["layer1.options"].address(0), host.registers["periods"][0]]
+    aliases = [windows["layer1.count"].address(0) | 1 << bit for bit in (20, 22)]
+
+    async def script(ctx):
+        for address, data in host.network.memory_map.writes(IMAGE):
+            await write(ctx, host, address, data)
+        await show(ctx, host, pixels=0xFFFFF, gates=3, periods=3, rest=1, init=1)
+        await ctx.tick().until(host.idle)
+        words = dict(zip(state, await fetch(ctx, host, state, host.read_latency), strict=True))
+        assert [words[place] for place in places(windows["layer1.conductance"])] == IMAGE["layer1.conductance"]
+        assert words[windows["layer1.count"].address(0)] == 8
+        assert any(words[place] for place in places(windows["layer1.filament"]))
+        # No word of another address, and none of the one before.
+        assert await fetch(ctx, host, other + aliases, host.read_latency) == [0] * 5
+        backwards = await fetch(ctx, host, state[::-1], host.read_latency)
+        assert backwards == [words[place] for place in state[::-1]]
+
+    run(host, script)
+
+
 @pytest.mark.parametrize("neurons", [10, 150])
 def test_every_port_fits_a_machine_word(neurons):
     host = HostPort(Network([LayerConfig(rows=4, neurons=neurons, lanes=2)]))
@@ -132,6 +156,7 @@ def test_every_port_fits_a_machine_word(neurons):
         "address",
         "data",
         "enable",
+        "read",
     }
     assert sum(width for name, width in widths.items() if name.startswith("spikes1")) == neurons
     assert "spikes1" in convert(host, "host")

@@ -159,6 +159,39 @@ def test_clear_forgets_spikes_and_losers():
     simulate(dut, test)
 
 
+def test_losers_are_shown_and_what_an_evaluation_left_is_restored():
+    dut = LateralInhibition(4, "lowest", MemoryMap(winner_takes_all(4)), "")
+
+    async def test(ctx):
+        bench = Bench(ctx, dut)
+        assert (await bench.evaluate(0b0110))[0] == 0b0010
+        assert ctx.get(dut.suppressed) == 0b0100
+        # Neuron 0 won a tie against neuron 1; then both are as if they had never spiked, one after the other.
+        for neuron, latches in enumerate((0b101, 0b011, 0b000, 0b000)):
+            ctx.set(dut.restore, 1 << neuron)
+            ctx.set(dut.latches, latches)
+            await bench.tick()
+        ctx.set(dut.restore, 0)
+        assert (ctx.get(dut.l_g), ctx.get(dut.suppressed)) == (0b0001, 0b0010)
+        assert await bench.evaluate(0b0011) == (0b0001, 0)  # as it was evaluated before
+        assert (await bench.evaluate(0b0010))[0] == 0b1111  # the loser is still not seen
+        assert (await bench.evaluate(0b0110))[0] == 0b0100  # no tie: only one is new
+
+    simulate(dut, test)
+
+
+def test_nobody_is_suppressed_without_a_rule_for_ties():
+    dut = LateralInhibition(2, "inhibit", MemoryMap(winner_takes_all(2)), "")
+
+    async def test(ctx):
+        ctx.set(dut.restore, 0b11)
+        ctx.set(dut.latches, 0b111)
+        await ctx.tick()
+        assert (ctx.get(dut.l_g), ctx.get(dut.suppressed)) == (0b11, 0)
+
+    simulate(dut, test)
+
+
 @pytest.mark.parametrize("tie", TIES)
 def test_latency(tie):
     neurons = 10

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from memtwin.hdl.config import MemoryMap
 from memtwin.hdl.lif_encoder import LifEncoder
-from tests.hdl.helpers import load, refused, simulate
+from tests.hdl.helpers import fetch, load, places, refused, simulate
 from tests.hdl.lif_reference import xorshift
 
 SEED = 0x1234_5678
@@ -95,6 +95,31 @@ def test_events_of_every_step(image, mode, state, rate, dice):
             got, _, _ = await step(ctx, dut, number, lambda: draw.random() < rate)
             assert got == events
             assert ctx.get(dut.count) == len(events)
+
+    simulate(dut, bench)
+
+
+def test_random_numbers_go_on_where_they_were():
+    entries = [(row, 128) for row in range(15)]
+    memory_map = MemoryMap()
+    memory_map.claim("before", 7)
+    dut = LifEncoder(20, 20, memory_map, "encoder.")
+    image = {"encoder." + name: word for name, word in words_of(entries, 20, 0).items()}
+    window = memory_map.windows["encoder.random"]
+
+    async def bench(ctx):
+        await load(ctx, dut.config, memory_map.writes(image))
+        await seed(ctx, dut)
+        steps = expected(entries, 0, 6)
+        for number in range(2):
+            assert (await step(ctx, dut, number + 1))[0] == steps[number]
+        state = await fetch(ctx, dut.config, places(window))
+        rest = [(await step(ctx, dut, 1))[0] for _ in range(4)]
+        assert rest == steps[2:]
+        assert await fetch(ctx, dut.config, places(window)) != state
+        await load(ctx, dut.config, memory_map.writes({"encoder.random": state}))
+        assert await fetch(ctx, dut.config, places(window)) == state
+        assert [(await step(ctx, dut, 1))[0] for _ in range(4)] == rest
 
     simulate(dut, bench)
 

@@ -94,6 +94,16 @@ def test_coefficients_over_the_bus_are_those_of_an_image():
     assert any(sum(strobe) for strobe in with_image.strobed)
 
 
+def test_a_presentation_of_nothing_with_init_is_power_up_alone():
+    layers, image = chain()
+    shown = {"pixels": 1, "periods": 8, "learn": 3}
+    whole = Recorder(Network(layers, image)).run(shown | {"init": 1}, shown)
+    empty = Network(layers)
+    in_parts = Recorder(empty).run({"init": 1}, shown, shown, writes=empty.memory_map.writes(image))
+    assert in_parts.traces == whole.traces
+    assert in_parts.done == 3
+
+
 def test_a_presentation_ends_after_its_fires_and_the_refractory_period():
     layers, image = chain()
     recorder = Recorder(Network(layers, image)).run({"pixels": 1, "fires": 2, "periods": 99})

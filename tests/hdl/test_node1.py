@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from memtwin.hdl.config import MemoryMap
 from memtwin.hdl.node1 import Node1
-from tests.hdl.helpers import load, refused, simulate
+from tests.hdl.helpers import fetch, load, places, refused, simulate
 
 
 def round_shift(v, s):
@@ -147,6 +147,33 @@ def test_any_words(rows, neurons, recip_shift, v_in, draw):
             if item is not None
         ]
         assert await evaluate(ctx, dut, items) == expected
+
+    simulate(dut, bench)
+
+
+def test_reciprocals_are_read_and_restored():
+    rows, recip_shift, sum_shift = 10, 12, 4
+    memory_map = MemoryMap()
+    memory_map.claim("before", 5)
+    dut = Node1(rows, 5, recip_shift, memory_map, "")
+    window = memory_map.windows["reciprocal"]
+    words = [3000, 65535, 0, 1, 40000]
+
+    async def bench(ctx):
+        ctx.set(dut.v_in, 26214)
+        totals = [100000, 200000, 300000, 400000, 50000]
+        for column, total in enumerate(totals):
+            await update(ctx, dut, column, total)
+        expected = [reciprocal(total, 26214, recip_shift, sum_shift) for total in totals]
+        assert await fetch(ctx, dut.config, places(window)) == expected
+        await load(ctx, dut.config, memory_map.writes({"reciprocal": words}))
+        assert await fetch(ctx, dut.config, places(window)) == words
+        # The address stays on the bus and does no harm.
+        voltages = [voltage(90000, word, recip_shift, sum_shift) for word in words]
+        out = await evaluate(ctx, dut, [(column, 90000) for column in range(5)])
+        assert [v1 for _, _, v1, _ in out] == voltages
+        await update(ctx, dut, 2, 100000)
+        assert await fetch(ctx, dut.config, places(window)) == [*words[:2], expected[0], *words[3:]]
 
     simulate(dut, bench)
 

@@ -93,6 +93,26 @@ def test_holds_without_a_step_and_load_wins():
     run(testbench)
 
 
+def test_halves_of_the_state_are_restored_one_by_one():
+    async def testbench(ctx, dut):
+        await load(ctx, dut, 0x1234_5678)
+        ctx.set(dut.word, 0xABCD)
+        ctx.set(dut.restore, 0b01)
+        await ctx.tick()
+        assert ctx.get(dut.state) == 0x1234_ABCD
+        ctx.set(dut.word, 0xEF01)
+        ctx.set(dut.restore, 0b10)
+        await ctx.tick()
+        ctx.set(dut.restore, 0)
+        assert ctx.get(dut.state) == 0xEF01_ABCD
+        ctx.set(dut.step, 1)
+        await ctx.tick()
+        assert ctx.get(dut.state) == xorshift(0xEF01_ABCD)
+        assert ctx.get(dut.noise) == noise(0xEF01_ABCD)
+
+    run(testbench)
+
+
 def test_state_after_reset_is_a_seed_and_agrees_with_its_noise():
     async def testbench(ctx, dut):
         assert ctx.get(dut.state) == 1

@@ -137,6 +137,32 @@ def test_clear_wins_over_edge_and_commit():
     run(testbench)
 
 
+@pytest.mark.parametrize(("l1", "l2"), [(0, 0), (0, 1), (1, 0), (1, 1)])
+def test_restored_latches_are_those_of_the_next_half_period(l1, l2):
+    async def testbench(ctx, dut):
+        ctx.set(dut.refractory, 1)
+        await half(ctx, dut, 1, [1])
+        await half(ctx, dut, 0, [0])
+        ctx.set(dut.latches, l1 | l2 << 1)
+        state = await strobe(ctx, dut, "restore")
+        assert (state["l1"], state["l2"], state["t1"]) == (l1, l2, l2)
+        high = await half(ctx, dut, 1, [1])
+        assert column(high, "g1") == [l2, l2]
+        assert column(high, "fired") == [0, 1 - l1]  # a fire is where L1 rises
+
+    run(testbench)
+
+
+@pytest.mark.parametrize("strobes", [{"clear": 1}, {"edge": 1, "clk": 0}, {"commit": 1, "clk": 1, "node2": 0}])
+def test_any_other_strobe_wins_over_restore(strobes):
+    async def testbench(ctx, dut):
+        ctx.set(dut.latches, 0b11)
+        state = await strobe(ctx, dut, "restore", **strobes)
+        assert (state["l1"], state["l2"]) == (0, 0)
+
+    run(testbench)
+
+
 def test_nothing_moves_without_a_strobe():
     async def testbench(ctx, dut):
         await half(ctx, dut, 1, [1])

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from memtwin.hdl.config import MemoryMap
 from memtwin.hdl.threshold import Threshold
 from memtwin.hdl.threshold_switch import ThresholdSwitch
+from tests.hdl.helpers import fetch, load, places
 
 COEFFICIENTS = {"theta_sd": 200, "adapt_step": 800, "adapt_leak": 9000, "theta_off": 6000}
 SEED = 0x1234_5678
@@ -101,6 +102,20 @@ class Bench:
             out.append((n, self.ctx.get(self.dut.theta), self.ctx.get(self.dut.adapt)))
         return out
 
+    async def restore(self, state):
+        """Write a state by name, and read it; the address of a neuron is that of `read`."""
+        name = next(iter(self.memory_map.windows)).removesuffix("theta_mean")
+        named = {name + key: words for key, words in state.items()}
+        await load(self.ctx, self.dut.config, self.memory_map.writes(named))
+        self.model.theta, self.model.adapt = list(state["theta"]), list(state["adapt"])
+        self.model.random = state["random"][0] | state["random"][1] << 16
+        for key, words in named.items():
+            got = []
+            for index, place in enumerate(places(self.memory_map.windows[key])):
+                self.ctx.set(self.dut.read, min(index, self.dut.neurons - 1))
+                got += await fetch(self.ctx, self.dut.config, [place])
+            assert got == words, key
+
     def simulate(self, testbench):
         m = Module()
         m.submodules.dut = dut = self.dut
@@ -115,6 +130,24 @@ class Bench:
         sim.add_clock(1e-6)
         sim.add_testbench(bench)
         sim.run()
+
+
+@pytest.mark.parametrize("neurons", [1, 3, 8])
+def test_goes_on_from_a_state_that_was_written(neurons):
+    b = Bench([16384 + 100 * n for n in range(neurons)])
+
+    async def testbench(ctx):
+        await b.run(load=1, clear=1)
+        theta, adapt = [20000 + n for n in range(neurons)], [65000 - 700 * n for n in range(neurons)]
+        await b.restore({"theta": theta, "adapt": adapt, "random": [0xABCD, 0x1234]})
+        assert await b.words() == list(zip(range(neurons), theta, adapt, strict=True))
+        # A decay leaves the thresholds, a redraw goes on with the generator; both are compared with the model.
+        decayed = await b.run(decay=1)
+        assert [word for _, word, _ in decayed] == theta
+        assert all(after < before for (*_, after), before in zip(decayed, adapt, strict=True))
+        await b.run(redraw=1, rise=1)
+
+    b.simulate(testbench)
 
 
 @pytest.mark.parametrize("neurons", [1, 2, 3, 10])

@@ -29,6 +29,9 @@ def both(job):
     assert np.array_equal(a.periods, b.periods)
     assert np.array_equal(a.time_s, b.time_s)
     assert (b.clocks > 0).all()
+    assert a.state.keys() == b.state.keys()
+    for name, words in a.state.items():
+        assert np.array_equal(words, b.state[name]), name
     return recordings
 
 
@@ -160,6 +163,37 @@ def test_network(name, seed):
     assert b.layers[1].spikes.sum() > 0
     if name == "ties":
         assert all(ties(layer) > 0 for layer in a.layers)
+
+
+@pytest.mark.parametrize(("name", "seed"), [(name, seed) for seed, name in enumerate(NETWORKS, 21)])
+def test_network_goes_on_from_any_state(name, seed):
+    """Cut after each presentation in turn: the gateware goes on from the model's state, word by word."""
+    job = network_job(seed, presentations=8, **NETWORKS[name])
+    whole = model.run(job)
+    states = []
+    for at in range(1, 8):
+        early, late = (
+            dataclasses.replace(job, program=job.program.take(part)) for part in (slice(0, at), slice(at, None))
+        )
+        before = model.run(early)
+        states.append(before.state)
+        after = rtl.run(dataclasses.replace(late, start=before.state))
+        for entire, *parts in zip(whole.layers, before.layers, after.layers, strict=True):
+            for trial, words in enumerate(entire.words):
+                assert np.array_equal(np.concatenate([part.words[trial] for part in parts]), words), at
+            for counts in ("fires", "spikes"):
+                joined = np.concatenate([getattr(part, counts) for part in parts], axis=1)
+                assert np.array_equal(joined, getattr(entire, counts)), at
+            assert np.array_equal(parts[1].conductance, entire.conductance)
+        for window, words in whole.state.items():
+            assert np.array_equal(after.state[window], words), (at, window)
+    # Between presentations there were latches and devices in either position.
+    for window, bits in (("layer1.latches", 0b10011), ("layer1.filament", 0b10000)):
+        words = np.concatenate([state[window] for state in states])
+        if window == "layer1.filament":
+            words = words[:, 1::2]
+        assert np.bitwise_or.reduce(words, axis=None) & bits == bits, window
+        assert np.bitwise_and.reduce(words, axis=None) & bits == 0, window
 
 
 # Digits.

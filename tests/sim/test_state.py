@@ -1,6 +1,7 @@
 """A run that is cut in two, and goes on from its state, is the same run: every word, on every backend with words."""
 
 import dataclasses
+from functools import cache
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from memtwin.sim.experiments import EXPERIMENTS
 from memtwin.sim.lif.images import Images
 from memtwin.sim.lif.network import LifLayerSpec, LifSpec
 from memtwin.sim.program import Program
+from tests.sim import opamp_jobs, stdp_jobs
 
 
 def digits(mode="adaptive"):
@@ -35,26 +37,46 @@ def cut(job, at):
 
 
 JOBS = {"hybrid": (digits, (1, 11, 20)), "lif": (pictures, (1, 3))}
+PAIRS = [("model", "model"), ("model", "rtl"), ("rtl", "model")]
+
+
+@cache
+def recorded(family, backend="model"):
+    """Return the whole run."""
+    return backends.run(JOBS[family][0](), backend)
+
+
+def equal_states(state, other):
+    assert state.keys() == other.keys()
+    for name, words in other.items():
+        np.testing.assert_array_equal(state[name], words, err_msg=name)
 
 
 @pytest.mark.parametrize("family", JOBS)
-def test_goes_on_word_by_word(family):
+def test_gateware_leaves_the_state_of_the_model(family):
+    equal_states(recorded(family, "rtl").state, recorded(family).state)
+
+
+@pytest.mark.parametrize(("early", "late"), PAIRS)
+@pytest.mark.parametrize("family", JOBS)
+def test_goes_on_word_by_word(family, early, late):
     make, places = JOBS[family]
     job = make()
-    whole = backends.run(job, "model")
+    whole = recorded(family)
     for at in places:
         first, second = cut(job, at)
-        before = backends.run(first, "model")
-        after = backends.run(dataclasses.replace(second, start=before.state), "model")
+        before = backends.run(first, early)
+        after = backends.run(dataclasses.replace(second, start=before.state), late)
         for entire, *parts in zip(whole.layers, before.layers, after.layers, strict=True):
             for trial in range(job.program.trials):
                 words = np.concatenate([part.words[trial] for part in parts])
                 np.testing.assert_array_equal(words, entire.words[trial])
-            np.testing.assert_array_equal(np.concatenate([part.spikes for part in parts], axis=1), entire.spikes)
+            for name in ("spikes", "fires"):
+                counts = [getattr(part, name) for part in parts]
+                np.testing.assert_array_equal(np.concatenate(counts, axis=1), getattr(entire, name))
             np.testing.assert_array_equal(parts[1].conductance, entire.conductance)
-        assert after.state.keys() == whole.state.keys()
-        for name, state in whole.state.items():
-            np.testing.assert_array_equal(after.state[name], state, err_msg=name)
+        np.testing.assert_array_equal(np.concatenate([before.periods, after.periods], axis=1), whole.periods)
+        equal_states(after.state, whole.state)
 
 
 @pytest.mark.parametrize("family", JOBS)
@@ -101,3 +123,16 @@ def test_program_take():
     joined = program.take(slice(0, 2)).then(program.take(slice(2, None)))
     for name, values in vars(program).items():
         np.testing.assert_array_equal(getattr(joined, name), values)
+
+
+def test_only_where_there_are_words_of_a_state():
+    job = dataclasses.replace(digits(), start={})
+    for backend in ("physics", "ngspice"):
+        with pytest.raises(
+            InputError, match=f"start: backend {backend} has no words of a state; expected model or rtl"
+        ):
+            backends.run(job, backend)
+    for other in (opamp_jobs.network(), stdp_jobs.one_pair(3)):
+        for backend in ("model", "rtl"):
+            with pytest.raises(InputError, match="start: networks of this kind cannot go on from a state"):
+                backends.run(dataclasses.replace(other, start={}), backend)

@@ -7,10 +7,11 @@ import sys
 
 import numpy as np
 import pytest
-from amaranth.hdl import Cat, Const, Module
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from memtwin.hdl.host import HostPort
 from memtwin.hdl.verilog import convert
 from memtwin.sim import verilator
 from memtwin.sim.errors import InputError
@@ -25,6 +26,8 @@ class Countdown(wiring.Component):
                 "address": In(24),
                 "data": In(16),
                 "enable": In(1),
+                "read": In(1),
+                "q": Out(16),
                 "ready": Out(1),
                 "idle": Out(1),
                 "trace1_valid": Out(1),
@@ -45,6 +48,10 @@ class Countdown(wiring.Component):
             self.trace2_valid.eq(left == 1),
             self.trace2_word.eq(Cat(kind, Const(7, 16), Const(0, 44))),
         ]
+        # The address, `HostPort.read_latency` clocks after a read.
+        asked = Signal(HostPort.read_latency)
+        m.d.sync += asked.eq(Cat(self.read, asked))
+        m.d.comb += self.q.eq(Mux(asked[-1], self.address, 0))
         with m.If(self.enable & self.ready):
             m.d.sync += [left.eq(self.data), kind.eq(self.address)]
         with m.Elif(left != 0):
@@ -103,6 +110,24 @@ def test_only_the_kinds_that_are_asked_for(program):
     assert out.words[0].tolist() == words(3, [2, 1, 1])
     assert out.position[0].tolist() == [3]
     assert out.clocks.tolist() == [103]  # counted all the same
+
+
+def test_reads(program):
+    operations = np.concatenate(
+        [
+            verilator.read([5, 70000]),
+            verilator.write([3], [20]),
+            [verilator.WAIT_IDLE, verilator.MARK],
+            verilator.read(range(100, 103)),
+        ]
+    )
+    out = verilator.run(program, operations, layers=2, kinds=(3,))
+    assert out.reads.tolist() == [5, 70000 & 0xFFFF, 100, 101, 102]
+    assert out.clocks.tolist() == [20]
+    with pytest.raises(RuntimeError, match="read while it is busy"):
+        verilator.run(program, np.concatenate([verilator.write([3], [20]), verilator.read([1])]), layers=2, kinds=(3,))
+    with pytest.raises(ValueError, match=r"address must be in 0\.\.16777215, not -1\.\.3"):
+        verilator.read([3, -1])
 
 
 def test_reset_stops_the_design(program):

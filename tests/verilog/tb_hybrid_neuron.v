@@ -36,6 +36,7 @@ module pulse_lab (
     .config__address(address),
     .config__data(data),
     .config__enable(write),
+    .config__read(1'b0),
     .idle(ready),
     .clk_level(clk_level),
     .g1(spike),

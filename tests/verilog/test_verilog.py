@@ -24,6 +24,8 @@ CARDS = {
     "opamp-7a": ["opamp", "ts-500k", "rm-integrating"],
     "opamp-7b": ["opamp", "ts-500k", "rm-novelty", "rm-integrating"],
     "apparatus": ["opamp", "ts-500k", "rm-novelty", "rm-integrating", "nv-synapse"],
+    "lif": ["ag-tio2"],
+    "mnist": [],
 }
 
 

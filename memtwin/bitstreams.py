@@ -1,0 +1,84 @@
+"""From a design to a bitstream: one that a host drives over the serial port of the board, or one that needs no host."""
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from memtwin import designs
+from memtwin.boards import build as board_build
+from memtwin.boards.fits import fits
+from memtwin.boards.registry import board as find_board
+from memtwin.hdl.host import HostPort
+from memtwin.link.design_maps import design_map, host_of
+
+__all__ = ["build", "is_linked"]
+
+
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def is_linked(design: str, board: str) -> bool:
+    """Whether a design is built with the link unless a user asks for the other.
+
+    Networks are, but where it was measured that the link does not fit.
+
+    Raises
+    ------
+    InputError
+        If the design or the board is unknown.
+    """
+    name = find_board(board).name
+    return designs.find_design(design).is_network and fits(linked=True).get(name, {}).get(design, {}).get("fits", True)
+
+
+def build(
+    design: str,
+    board: str,
+    out: str | os.PathLike[str],
+    changes: designs.Changes | None = None,
+    *,
+    linked: bool | None = None,
+    reuse: bool = False,
+    say: Callable[[str], None] = _to_stderr,
+) -> dict[str, Any]:
+    """Build the bitstream of a design for a board.
+
+    Parameters
+    ----------
+    design, board : str
+        Names.
+    out : path
+        Folder of the results, see `memtwin.boards.build.build_top`.
+    changes : Changes, optional
+        What differs from the default cards and options.
+    linked : bool, optional
+        A host drives it, or it plays for itself; without it see `is_linked`.
+    reuse, say
+        See `memtwin.boards.build.build_top`.
+
+    Returns
+    -------
+    dict
+        See `memtwin.boards.build.build_top`.
+
+    Raises
+    ------
+    InputError
+        If the design or the board is unknown, the design is no network but is to have the link, a change does not fit,
+        or a tool is missing.
+    DoesNotFit, TooSlow, ToolError
+        See `memtwin.boards.build.build`.
+    """
+    if is_linked(design, board) if linked is None else linked:
+        network = partial(_network, design, changes)
+        return board_build.build_linked(design, board, out, network, reuse=reuse, say=say)
+    content = partial(designs.board_image, changes=changes)
+    return board_build.build(design, board, out, content, reuse=reuse, say=say)
+
+
+def _network(design: str, changes: designs.Changes | None, traces: bool) -> tuple[HostPort, Mapping[str, object]]:
+    host = host_of(design, changes)
+    return host, design_map(design, host, traces=traces)

@@ -1,0 +1,99 @@
+"""Commands on twins: ``memtwin serve`` runs a virtual board, ``memtwin connect`` talks to a twin."""
+
+import dataclasses
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from memtwin.console import notice, print_json
+from memtwin.designs import Changes
+from memtwin.link import BAUD, Link, Snapshot
+from memtwin.sim.units import format_si
+
+__all__ = ["register"]
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to those of ``memtwin``."""
+    app.command("serve")(serve)
+    app.command("connect")(connect)
+
+
+def serve(
+    design: Annotated[str, typer.Argument(metavar="DESIGN")],
+    port: Annotated[int, typer.Option("--port", help="TCP port; 0 chooses a free one.")] = 0,
+    host: Annotated[
+        str, typer.Option("--host", help="Address to listen at; this machine alone by default.")
+    ] = "127.0.0.1",
+    card: Annotated[
+        list[str] | None, typer.Option("--card", help="Card name or file; replaces the card of its kind.")
+    ] = None,
+    assignment: Annotated[
+        list[str] | None, typer.Option("--set", help="NAME=VALUE: an option or a card field, as SI string.")
+    ] = None,
+    spread: Annotated[bool, typer.Option("--spread", help="Apply the cards' spreads.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Run a design as a virtual board: its compiled gateware behind a TCP port that speaks the bytes of a board."""
+    # Only now: it takes the gateware along.
+    from memtwin.serve import build, serving
+
+    changes = Changes(cards=tuple(card or ()), assignments=tuple(assignment or ()), spread=spread)
+    built = build(design, changes)
+    with serving(built.program, host=host, port=port, log=notice) as (server, _):
+        if as_json:
+            print(json.dumps({"port": server.port, "design": design, "map": str(built.map_path)}))
+        else:
+            print(server.url)
+        sys.stdout.flush()  # whoever started this reads it from a pipe
+        notice(f"{design} is served until Ctrl-C; its map is {built.map_path}")
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: server.stop())
+        server.run()
+        notice("stopped")
+
+
+def connect(
+    port: Annotated[str, typer.Option("--port", help="Serial port, or socket://HOST:NUMBER of memtwin serve.")],
+    baud: Annotated[int, typer.Option("--baud", help="Baud rate of a serial port.")] = BAUD,
+    map_file: Annotated[
+        Path | None, typer.Option("--map", help="Map of the twin, as written beside its bitstream.")
+    ] = None,
+    restore: Annotated[Path | None, typer.Option("--restore", help="Snapshot to go on from.")] = None,
+    snapshot: Annotated[Path | None, typer.Option("--snapshot", help="File for what the network remembers.")] = None,
+    counters: Annotated[bool, typer.Option("--counters", help="Show the counters of errors alone.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Ask a twin what it is and how it fares; save and restore what its network remembers."""
+    with Link(port, baud=baud, map=map_file) as link:
+        if restore is not None:
+            link.restore(Snapshot.load(restore))
+            notice(f"goes on from {restore}")
+        if snapshot is not None:
+            link.snapshot().save(snapshot)
+            notice(f"wrote {snapshot}")
+        found: dict[str, Any] = {
+            "port": port,
+            "design": link.map.design,
+            "network": link.map.network,
+            **dataclasses.asdict(link.identity),
+            **dataclasses.asdict(link.status()),
+            "counters": link.counters(),
+        }
+    if counters:
+        found = found["counters"]
+    if as_json:
+        print_json(found)
+        return
+    for name, value in found.items():
+        if name == "counters":
+            for counter, count in value.items():
+                print(f"counters.{counter}  {count}")
+        else:
+            print(f"{name}  {format_si(value, 'Hz') if name == 'clock_hz' else value}")

@@ -1,0 +1,116 @@
+"""Memory maps of designs, made from the gateware."""
+
+import gc
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from amaranth.hdl import Fragment, UnusedElaboratable
+
+from memtwin import designs
+from memtwin.hdl.host import HostPort
+from memtwin.hdl.lif_network import LifNetwork
+from memtwin.hdl.link_map import DIGEST_BYTES, design_digest, link_map
+from memtwin.hdl.network import Network
+from memtwin.hdl.opamp_network import OpampNetwork
+from memtwin.hdl.stdp_network import StdpNetwork
+from memtwin.link.maps import write_map
+from memtwin.sim.errors import InputError
+
+__all__ = ["design_map", "host_of", "shipped_maps", "write_design_map"]
+
+_KINDS = {Network: "hybrid", OpampNetwork: "opamp", LifNetwork: "lif", StdpNetwork: "stdp"}
+
+
+def host_of(design: str, changes: designs.Changes | None = None) -> HostPort:
+    """Build the gateware of a design that can be reached over a link.
+
+    Raises
+    ------
+    InputError
+        If there is no such design, it is no network behind a host port, or a change does not fit.
+    """
+    host = _host(design, changes)
+    if host is None:
+        raise InputError(f"design {design}: cannot be reached over a link; expected a network, such as digits")
+    return host
+
+
+def _host(design: str, changes: designs.Changes | None) -> HostPort | None:
+    component, _ = designs.find_design(design, changes).build()
+    if isinstance(component, HostPort):
+        return component
+    Fragment.get(component, None)  # else Amaranth warns that nothing was made of it
+    return None
+
+
+def design_map(design: str, host: HostPort, *, traces: bool, digest: bytes | None = None) -> dict[str, Any]:
+    """Make the map of a design (docs/link.md, section 6).
+
+    Parameters
+    ----------
+    design : str
+        Its name.
+    host : HostPort
+        Its gateware.
+    traces : bool
+        The link streams trace words.
+    digest : bytes, optional
+        Digest of the gateware; without it that is worked out, which takes as long as writing its Verilog.
+    """
+    return link_map(
+        host,
+        name=design,
+        network=_KINDS[type(host.network)],
+        traces=traces,
+        design=design_digest(host) if digest is None else digest,
+    )
+
+
+def write_design_map(
+    design: str, result: Path, changes: designs.Changes | None = None, *, traces: bool = True
+) -> Path | None:
+    """Write the map of a design beside what was made of it, as ``NAME.map.json``; returns its path.
+
+    Returns None, and writes nothing, if the design is no network behind a host port.
+
+    Parameters
+    ----------
+    design : str
+        Its name.
+    result : Path
+        File that the map goes with: Verilog, bitstream.
+    changes : Changes, optional
+        What differs from the design as shipped.
+    traces : bool
+        The link streams trace words.
+
+    Raises
+    ------
+    InputError
+        If there is no such design, a change does not fit, or the file cannot be written.
+    """
+    host = _host(design, changes)
+    if host is None:
+        return None
+    return write_map(design_map(design, host, traces=traces), result.with_suffix(".map.json"))
+
+
+def shipped_maps() -> Iterator[Mapping[str, Any]]:
+    """Make the maps of all designs as shipped, with and without traces; the digest of the gateware is left at 0."""
+    for name in designs.DESIGNS:
+        yield from _maps(name)
+
+
+def _maps(design: str) -> list[dict[str, Any]]:
+    # The gateware is made for its addresses alone.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnusedElaboratable)
+        host = _host(design, None)
+        if host is None:
+            return []
+        found = [design_map(design, host, traces=traces, digest=bytes(DIGEST_BYTES)) for traces in (False, True)]
+        del host
+        gc.collect()
+    return found

@@ -1,0 +1,89 @@
+"""Files of states: what the networks of an experiment remember, from one run of it to the next, on any backend."""
+
+import hashlib
+import io
+import json
+import os
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from memtwin.link.files import write_whole
+from memtwin.sim.backends import Run
+from memtwin.sim.errors import InputError
+from memtwin.sim.recording import Recording
+
+__all__ = ["load_states", "save_states", "structure_digest"]
+
+_DIGEST = "digest"
+
+
+def structure_digest(job: Run) -> str:
+    """Digest of what is fixed in the gateware of a network and has an influence on results, 16 hex digits."""
+    layers = [
+        {name: value for name, value in layer.structure.items() if name != "lanes"} for layer in job.coefficients()
+    ]
+    text = json.dumps({"network": job.spec.package, "layers": layers}, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).digest()[:8].hex()
+
+
+def save_states(path: str | os.PathLike[str], runs: Mapping[str, Run], recordings: Mapping[str, Recording]) -> Path:
+    """Write the state that every run left: an NPZ file, whole or not at all.
+
+    Parameters
+    ----------
+    path : path
+        File.
+    runs, recordings : mapping
+        By name of the run; arrays are called ``RUN/WINDOW``, (trials, words), and ``RUN/digest``.
+
+    Raises
+    ------
+    InputError
+        If a backend has no state, or the file cannot be written.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    for label, recording in recordings.items():
+        if not recording.state:
+            raise InputError(f"option --save: run {label} on {recording.backend} leaves no state; model and rtl do")
+        arrays[f"{label}/{_DIGEST}"] = np.array(structure_digest(runs[label]))
+        arrays |= {f"{label}/{name}": words.astype(np.uint16) for name, words in recording.state.items()}
+    file = io.BytesIO()
+    np.savez_compressed(file, allow_pickle=False, **arrays)
+    return write_whole(path, file.getvalue())
+
+
+def load_states(path: str | os.PathLike[str], runs: Mapping[str, Run]) -> dict[str, Run]:
+    """Let every run go on from the state of the same name in a file of `save_states`.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, lacks a run, or is of another network.
+    """
+    try:
+        with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except OSError as error:
+        raise InputError(f"file {path}: cannot be read ({error.strerror or error})") from None
+    except (ValueError, KeyError, EOFError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error):
+        raise InputError(f"file {path}: expected a file of states that memtwin run --save wrote") from None
+    out = {}
+    for label, job in runs.items():
+        own = {name.removeprefix(f"{label}/"): words for name, words in arrays.items() if name.startswith(f"{label}/")}
+        if _DIGEST not in own:
+            raise InputError(f"file {path}: expected a state of run {label}; it is of another experiment")
+        digest, wanted = str(own.pop(_DIGEST)), structure_digest(job)
+        if digest != wanted:
+            raise InputError(
+                f"file {path}, run {label}: expected a network of the structure {wanted}, not {digest}; "
+                "run it with the same options"
+            )
+        if odd := [name for name, words in own.items() if words.dtype != np.uint16]:
+            raise InputError(f"file {path}, array {label}/{odd[0]}: expected words of 16 bits")
+        out[label] = replace(job, start={name: words.astype(np.int64) for name, words in own.items()})
+    return out
