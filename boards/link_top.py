@@ -1,7 +1,7 @@
 """A network behind the serial port of a board: a host loads it, shows it things, and reads what it remembers."""
 
 from amaranth.build import Platform
-from amaranth.hdl import ClockDomain, Elaboratable, Module, Signal, ValueLike
+from amaranth.hdl import ClockDomain, Elaboratable, Module, ValueLike
 from amaranth.lib import io
 
 from memtwin.boards.clock import ClockGenerator
@@ -14,7 +14,7 @@ from memtwin.hdl.link_registers import LEAST_DIVIDER
 
 __all__ = ["LinkTop", "divider", "streams_traces"]
 
-BLINK_BITS = 22  # clocks between two looks at the line, as bits; a byte lights a LED for an eye's blink
+BLINK_BITS = 21  # a byte lights a LED for 2**21 clocks at least, an eye's blink
 
 
 def divider(board: Board) -> int:
@@ -31,7 +31,7 @@ class LinkTop(Elaboratable):
     """Clock, serial port and LEDs of a board around a network that a host drives (docs/link.md).
 
     Coefficients are those that the network was made with, until a host writes others. The LED of training is on while
-    something is being shown, that of the spikes flashes with the bytes that come in; what the board lacks is left out.
+    something is being shown, that of the spikes flashes with the bytes that go out; what the board lacks is left out.
 
     Parameters
     ----------
@@ -73,9 +73,7 @@ class LinkTop(Elaboratable):
         if board.spike:
             m.submodules.sampler = sampler = Sampler(BLINK_BITS)
             m.submodules.flash = flash = Flash()
-            line = Signal(init=1)
-            m.d.sync += line.eq(link.tx)
-            m.d.comb += [sampler.tick.eq(1), flash.sample.eq(sampler.sample), flash.strobe.eq(~line)]
+            m.d.comb += [sampler.tick.eq(1), flash.sample.eq(sampler.sample), flash.strobe.eq(~link.tx)]
             lights[board.spike] = flash.lit
         drive_lights(m, platform, lights)
         return m

@@ -394,8 +394,8 @@ class LinkEvents(wiring.Component):
 class EventQueue(wiring.Component):
     """A queue in one memory, which never asks for a word in the clock of its write.
 
-    Latency: an entry is `valid` 2 clocks after it was pushed at the earliest. Throughput: one entry per clock in, one
-    per 2 clocks out.
+    Latency: an entry is `valid` 3 clocks after it was pushed at the earliest. Throughput: one entry per clock in, one
+    per 3 clocks out.
 
     Parameters
     ----------
@@ -456,10 +456,15 @@ class EventQueue(wiring.Component):
             write.en.eq(self.push),
             read.addr.eq(oldest),
             read.en.eq(1),
+        ]
+        # The word of a place is there one clock after its place, if it had been written by then. It goes through a
+        # register, for a block RAM is slow.
+        is_there = Signal()
+        m.d.sync += [
+            is_there.eq((self.level != 0) & ~self.pop),
+            self.valid.eq(is_there & ~self.pop),
             self.entry.eq(read.data),
         ]
-        # The word of a place is there one clock after its place, if it had been written by then.
-        m.d.sync += self.valid.eq((self.level != 0) & ~self.pop)
         with m.If(self.push):
             m.d.sync += newest.eq(newest + 1)
         with m.If(self.pop):

@@ -10,7 +10,7 @@ from memtwin.hdl.host import HostPort
 from memtwin.hdl.link_registers import LINK_REGISTERS
 from memtwin.hdl.verilog import convert
 
-__all__ = ["LINK_BASE", "design_digest", "link_map", "map_digest", "map_end"]
+__all__ = ["LINK_BASE", "design_digest", "link_map", "map_digest"]
 
 FORMAT = 1
 LINK_BASE = 0xC00000
@@ -58,7 +58,7 @@ def link_map(
             _words(name, range(LINK_BASE + words.start, LINK_BASE + words.stop))
             for name, words in LINK_REGISTERS.items()
         ],
-        "end": map_end(host),
+        "end": host.network.memory_map.end,
         "traces": traces,
     }
     out["design_digest"] = design.hex()
@@ -79,11 +79,6 @@ def design_digest(host: HostPort) -> bytes:
     The network is elaborated for it, so that it takes as long as the Verilog of a design does.
     """
     return hashlib.sha256(convert(host, "host").encode()).digest()[:DIGEST_BYTES]
-
-
-def map_end(host: HostPort) -> int:
-    """Return the first address behind the windows of the configuration bus."""
-    return max((window.base + (1 << window.bits) for window in host.network.memory_map.windows.values()), default=0)
 
 
 def _window(window: Window) -> dict:

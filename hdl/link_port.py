@@ -10,7 +10,7 @@ from memtwin.hdl.frame_encoder import FrameEncoder
 from memtwin.hdl.host import HostPort
 from memtwin.hdl.link_engine import LinkEngine
 from memtwin.hdl.link_events import LinkEvents
-from memtwin.hdl.link_map import DIGEST_BYTES, map_end
+from memtwin.hdl.link_map import DIGEST_BYTES
 from memtwin.hdl.link_registers import TRIAL_BITS, LinkRegisters
 from memtwin.hdl.uart import UartReceiver, UartTransmitter
 
@@ -103,7 +103,7 @@ class LinkPort(wiring.Component):
         )
         self._engine = LinkEngine(
             identity_words=-(-len(identity) // 2),
-            end=map_end(host),
+            end=host.network.memory_map.end,
             readable=[
                 range(window.base, window.base + (1 << window.bits))
                 for window in network.memory_map.windows.values()

@@ -50,7 +50,7 @@ class LinkRegisters(wiring.Component):
     While `access` is high nothing is added, so that all words that are read are of one moment; `ready` follows when the
     clocks up to then have been added. It may last for 500 clocks before any count is lost.
 
-    Latency: `q` is the word of `address`, which must hold for two clocks; `ready` follows `access` after 13 clocks at
+    Latency: `q` is the word of `address`, which must hold for two clocks; `ready` follows `access` after 19 clocks at
     most, 17 more after `clear`. Throughput: one word per clock.
 
     Parameters
@@ -212,7 +212,7 @@ class LinkRegisters(wiring.Component):
         with m.If(~drops[-1] | ~drops[-2]):  # never full: there is more room than a clock can bring
             m.d.sync += drops.eq(drops + self.dropped)
 
-        # The memory: a word is read, and written one clock later.
+        # The memory: a word is read, kept, for a block RAM is slow, and written.
         attrs = {"ram_style": "block", "no_rw_check": 1}
         m.submodules.counts = counts = memory.Memory(
             shape=WORD_BITS, depth=32, init=[*[0] * 16, *self._identity], attrs=attrs
@@ -220,19 +220,21 @@ class LinkRegisters(wiring.Component):
         read, write = counts.read_port(), counts.write_port()
         place = Signal(4)
         amount = Signal(CLOCKS_BITS)
+        kept = Signal(WORD_BITS)
         total = Signal(WORD_BITS + 1)
         is_counter = place >= FIRST_COUNTER
         is_carried = Signal()  # there is a word above this one
         is_clocks = Signal()
         is_cleared = Signal()  # `clear` waits
         m.d.comb += [
-            total.eq(read.data + amount),
+            total.eq(kept + amount),
             is_carried.eq(Cat(place == address for address in _CARRIED).any()),
             read.en.eq(1),
             read.addr.eq(place),
             write.addr.eq(place),
             write.data.eq(Mux(is_counter & total[-1], -1, total)),
         ]
+        m.d.sync += kept.eq(read.data)
         with m.If(self.clear):
             m.d.sync += is_cleared.eq(1)
         with m.FSM(name="counts"):
@@ -259,6 +261,8 @@ class LinkRegisters(wiring.Component):
                 with m.Else():
                     m.next = "choose"
             with m.State("read"):
+                m.next = "keep"
+            with m.State("keep"):
                 m.next = "add"
             with m.State("add"):
                 m.d.comb += write.en.eq(1)

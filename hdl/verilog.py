@@ -1,6 +1,9 @@
 """Verilog of the gateware, for simulators and for designs of others."""
 
+import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from amaranth.back import verilog
 from amaranth.lib import wiring
@@ -22,7 +25,23 @@ def convert(component: wiring.Component, name: str) -> str:
     Yosys writes starts nothing there (Icarus with ``-g2012``: outputs stay unknown until an input changes). Here an
     ``initial`` statement gives that value, which starts the processes in either language.
     """
-    text = verilog.convert(component, name=name, emit_src=False, strip_internal_attrs=True)
+    with _own_yosys():
+        text = verilog.convert(component, name=name, emit_src=False, strip_internal_attrs=True)
     text = _STARTER.sub("start_of_time", text)
     text = _AUTO.sub(r"\\$\1 ", text)
     return text.replace("  reg start_of_time = 0;\n", "  reg start_of_time;\n  initial start_of_time = 0;\n")
+
+
+@contextmanager
+def _own_yosys() -> Iterator[None]:
+    """Let Amaranth use the Yosys that it is installed with: another one, from YOSYS or the path, writes another text."""
+    name = "AMARANTH_USE_YOSYS"
+    before = os.environ.get(name)
+    os.environ[name] = "builtin"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before

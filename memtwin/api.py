@@ -15,17 +15,21 @@ from memtwin.sim.compare import compare as compare_recordings
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments import EXPERIMENTS as CIRCUITS
 from memtwin.sim.experiments.base import Experiment, Settings
+from memtwin.sim.files import whole
 from memtwin.sim.network import NetworkSpec
 from memtwin.sim.opamp import spice as opamp_spice
 from memtwin.sim.opamp.circuit import OpampSpec
 from memtwin.sim.recording import Recording
 from memtwin.sim.waves import write_waves
-from memtwin.states import load_states, save_states
+from memtwin.states import check_saved, load_states, save_states
 
-__all__ = ["EXPERIMENTS", "Outcome", "compare", "experiment", "netlist", "run"]
+__all__ = ["BACKENDS", "EXPERIMENTS", "Outcome", "compare", "experiment", "netlist", "run"]
 
 EXPERIMENTS: dict[str, Experiment] = {**CIRCUITS, Mnist.name: Mnist()}
 """Every experiment by name; those that need files of networks and of images are here, the others in `memtwin.sim`."""
+
+BACKENDS = (*backends.BACKENDS, "board")
+"""Every backend by name."""
 
 Report = Callable[[str, float], None]  # name of the run, part done
 
@@ -87,6 +91,8 @@ def run(
     out: Path | None = None,
     clock_board: str = "icebreaker",
     port: str | None = None,
+    baud: int | None = None,
+    map_file: Path | None = None,
     start: Path | None = None,
     save: Path | None = None,
     report: Report | None = None,
@@ -111,6 +117,10 @@ def run(
         Board whose clock turns fabric clocks into seconds; a twin tells its own.
     port : str, optional
         Of ``"board"``: ``/dev/ttyUSB1``, or ``socket://HOST:NUMBER``.
+    baud : int, optional
+        Baud rate of a serial port; 1 Mbaud without it.
+    map_file : Path, optional
+        Map of a twin whose design was changed.
     start, save : Path, optional
         File of the states to start from, and file for those at the end.
     report : callable, optional
@@ -121,6 +131,7 @@ def run(
     InputError
         If anything that the user gave does not fit.
     """
+    _check_backends(backend, port=port, baud=baud, map=map_file)
     chosen = experiment(name)
     settings = chosen.settings(
         cards=tuple(cards), assignments=tuple(assignments), seed=seed, trials=trials, spread=spread
@@ -129,12 +140,14 @@ def run(
     runs = chosen.plan(settings)
     if backend == "board" and out is None:  # a trace takes its time on the line
         runs = {label: job for label, job in runs.items() if label not in chosen.only_for_figures}
+    if save is not None:
+        check_saved(runs, backend)
     if start is not None:
         runs = load_states(start, runs)
     if backend == "ngspice":
         runs = {label: _smooth(job) for label, job in runs.items()}
     if backend == "board":
-        recordings, clock_hz = _on_board(runs, port, report)
+        recordings, clock_hz = _on_board(runs, port, baud, map_file, report)
     else:
         recordings = backends.run_all(runs, backend, report)
     results = chosen.analyse(settings, runs, recordings)
@@ -164,6 +177,8 @@ def compare(
     trials: int | None = None,
     spread: bool = False,
     port: str | None = None,
+    baud: int | None = None,
+    map_file: Path | None = None,
     report: Report | None = None,
 ) -> dict[str, Any]:
     """Run an experiment on two backends and compare the recordings, run by run.
@@ -175,6 +190,7 @@ def compare(
     dict
         ``equal``, ``words``, ``ticks``, ``first_difference`` for exact pairs, ``errors`` for pairs with the physics.
     """
+    _check_backends(first, second, port=port, baud=baud, map=map_file)
     chosen = experiment(name)
     settings: Settings = chosen.settings(
         cards=tuple(cards), assignments=tuple(assignments), seed=seed, trials=trials or 1, spread=spread
@@ -182,9 +198,8 @@ def compare(
     findings = {}
     for label, job in chosen.plan(settings).items():
         recorded = dataclasses.replace(_smooth(job) if "ngspice" in (first, second) else job, record=True)
-        # Words that a twin streams take their time on the line; without them counts and synapses are compared.
         a, b = (
-            _on_board({label: dataclasses.replace(recorded, record=False)}, port, report)[0][label]
+            _on_board({label: recorded}, port, baud, map_file, report, is_compared=True)[0][label]
             if backend == "board"
             else backends.run(recorded, backend, _progress(report, label))
             for backend in (first, second)
@@ -224,17 +239,38 @@ def netlist(
     return spice_hybrid.netlist(job)
 
 
+def _check_backends(*chosen: str, **link: Any) -> None:
+    """Refuse an unknown backend, and options of the link without the backend that they are for."""
+    for name in chosen:
+        if name not in BACKENDS:
+            raise InputError(f"backend {name}: unknown; expected {', '.join(BACKENDS)}")
+    for option, value in link.items():
+        if value is not None and "board" not in chosen:
+            raise InputError(f"option --{option}: expected with the backend board, not {' and '.join(chosen)}")
+
+
 def _on_board(
-    runs: Mapping[str, backends.Run], port: str | None, report: Report | None
+    runs: Mapping[str, backends.Run],
+    port: str | None,
+    baud: int | None,
+    map_file: Path | None,
+    report: Report | None,
+    *,
+    is_compared: bool = False,
 ) -> tuple[dict[str, Recording], float]:
-    """Run jobs on the twin at a port; returns the recordings, and the clock of the twin, Hz."""
+    """Run jobs on the twin at a port; returns the recordings, and the clock of the twin, Hz.
+
+    Trace words take their time on the line; where they are not needed, counts and synapses are compared instead.
+    """
     # Imported here, because nothing else needs a serial port.
     from memtwin import board
-    from memtwin.link import Link
+    from memtwin.link import BAUD, Link
 
     if port is None:
         raise InputError("backend board: expected a port; give --port /dev/ttyUSB1 or --port socket://HOST:NUMBER")
-    with Link(port) as link:
+    if is_compared:
+        runs = {label: dataclasses.replace(job, record=not board.is_counted(job)) for label, job in runs.items()}
+    with Link(port, baud=BAUD if baud is None else baud, map=map_file) as link:
         recordings = {label: board.run(job, link, _progress(report, label)) for label, job in runs.items()}
         return recordings, float(link.identity.clock_hz)
 
@@ -273,9 +309,8 @@ def _write(
     files = []
     for stem, figure in chosen.figures(settings, runs, recordings, results).items():
         path = out / f"{stem}.png"
-        partial = path.with_name(path.name + ".part")
-        figure.savefig(partial, format="png", dpi=150)
-        partial.replace(path)
+        with whole(path) as partial:
+            figure.savefig(partial, format="png", dpi=150)
         files.append(path)
     for label, recording in recordings.items():
         files += write_waves(recording, out / label)

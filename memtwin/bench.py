@@ -23,6 +23,7 @@ from memtwin.console import notice
 from memtwin.data import load_mnist
 from memtwin.sim import backends
 from memtwin.sim.errors import InputError
+from memtwin.sim.files import write_whole
 from memtwin.sim.network import NetworkSpec
 from memtwin.sim.opamp.stimulus import Stimulus
 
@@ -58,7 +59,7 @@ def main() -> None:
     try:
         found = sweep(arguments.out) if arguments.sweep else _all(arguments)
         if arguments.json:
-            _write(arguments.json, (json.dumps(found, indent=2) + "\n").encode())
+            write_whole(arguments.json, (json.dumps(found, indent=2) + "\n").encode())
     except InputError as error:
         parser.exit(2, f"{error}\n")
 
@@ -81,8 +82,8 @@ def _all(arguments: argparse.Namespace) -> dict[str, Any]:
 def sweep(out: Path) -> dict[str, Any]:
     """Train and try the networks of `memtwin.bench_sweep`; write ``mnist-accuracy.json`` and ``.png``."""
     found = bench_sweep.sweep(load_mnist("train"), say=notice)
-    _write(out / "mnist-accuracy.json", (json.dumps(found, indent=2) + "\n").encode())
-    _write(out / "mnist-accuracy.png", bench_sweep.png(found))
+    write_whole(out / "mnist-accuracy.json", (json.dumps(found, indent=2) + "\n").encode())
+    write_whole(out / "mnist-accuracy.png", bench_sweep.png(found))
     columns = ("network", "encoding", "varied", "at", "%", "standard error", "difference", "its error")
     keys = ("accuracy", "standard_error", "difference", "difference_error")
     rows = []
@@ -261,16 +262,6 @@ def boards(out: Path) -> dict[str, Any]:
     _table("Area and speed", rows)
     _table("Peers", list(PEERS))
     return found
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(path.name + ".part")
-        partial.write_bytes(content)
-        partial.replace(path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from None
 
 
 def _table(title: str, rows: Sequence[tuple[str, ...]], columns: Sequence[str] = ()) -> None:

@@ -30,7 +30,7 @@ from memtwin.sim.stdp import trace as stdp_trace
 from memtwin.sim.stdp.circuit import StdpSpec
 from memtwin.sim.verilator import Output
 
-__all__ = ["run"]
+__all__ = ["is_counted", "run"]
 
 # Kind of network on the map, how its gateware is read, and the kinds of its trace words.
 _FAMILIES: Mapping[type, tuple[str, Any, Mapping[int, str]]] = {
@@ -41,6 +41,11 @@ _FAMILIES: Mapping[type, tuple[str, Any, Mapping[int, str]]] = {
 }
 _COUNTABLE = (NetworkSpec, LifSpec)  # of which spikes, fires and the state tell everything but waveforms
 _ENTRIES = "encoder.entry_row"  # window with as many words as the encoder holds entries
+
+
+def is_counted(job: Run) -> bool:
+    """Whether counts of spikes and fires, and the state, tell what a network did; else its trace is streamed anyway."""
+    return isinstance(job.spec, _COUNTABLE)
 
 
 def run(job: Run, link: Link, progress: Progress | None = None) -> Recording:
@@ -69,7 +74,7 @@ def run(job: Run, link: Link, progress: Progress | None = None) -> Recording:
     family, rtl, kinds = _FAMILIES[type(job.spec)]
     coefficients = job.coefficients()
     _check(link, family, job, coefficients)
-    traced = job.record or not isinstance(job.spec, _COUNTABLE)
+    traced = job.record or not is_counted(job)
     if traced and not link.map.document["traces"]:
         raise InputError(f"backend board: the twin {link.map.design} streams no trace words; expected one that does")
     program = job.program

@@ -15,6 +15,7 @@ from memtwin.bitstreams import build as build_bitstream
 from memtwin.boards import registry
 from memtwin.boards.fits import fits
 from memtwin.boards.tools import ToolError
+from memtwin.cli_link import MapFile
 from memtwin.cli_link import register as register_link
 from memtwin.cli_networks import register as register_networks
 from memtwin.console import notice, print_json, print_table, progress
@@ -22,6 +23,7 @@ from memtwin.link.design_maps import write_design_map
 from memtwin.programming import greeting, program
 from memtwin.sim.cards import card_names, load_card
 from memtwin.sim.errors import InputError
+from memtwin.sim.files import write_whole
 from memtwin.sim.units import format_si
 from memtwin.verify import verify as verify_design
 
@@ -58,6 +60,7 @@ Port = Annotated[
     str | None,
     typer.Option("--port", help="Of the backend board: /dev/ttyUSB1, or socket://HOST:NUMBER of memtwin serve."),
 ]
+TwinBaud = Annotated[int | None, typer.Option("--baud", help="Baud rate of a serial port; 1000000 without it.")]
 Board = Annotated[str, typer.Option("--board", help="Board; see memtwin boards.")]
 Design = Annotated[str, typer.Argument(metavar="DESIGN")]
 Linked = Annotated[
@@ -129,6 +132,8 @@ def run(
     images: Count = None,
     board: Board = "icebreaker",
     port: Port = None,
+    baud: TwinBaud = None,
+    map_file: MapFile = None,
     start: Annotated[Path | None, typer.Option("--start", help="Go on from the states in a file of --save.")] = None,
     save: Annotated[Path | None, typer.Option("--save", help="File for the states at the end (.npz).")] = None,
     out: Annotated[Path | None, typer.Option("-o", help="Directory for figures (PNG) and waves (VCD, gtkw).")] = None,
@@ -147,6 +152,8 @@ def run(
             out=out,
             clock_board=board,
             port=port,
+            baud=baud,
+            map_file=map_file,
             start=start,
             save=save,
             report=report,
@@ -180,6 +187,8 @@ def compare(
     data: Data = None,
     images: Count = None,
     port: Port = None,
+    baud: TwinBaud = None,
+    map_file: MapFile = None,
     as_json: Json = False,
 ) -> None:
     """Run an experiment on two backends and compare every state word, or events and traces in continuous time."""
@@ -197,6 +206,8 @@ def compare(
             cards=card or (),
             assignments=_assignments(assignment, order=order, patterns=patterns, net=net, data=data, images=images),
             port=port,
+            baud=baud,
+            map_file=map_file,
             report=report,
         )
     if as_json:
@@ -365,7 +376,7 @@ def main() -> None:
         print(f"memtwin: {error}", file=sys.stderr)
         sys.exit(1)
     except _UsageError as error:
-        _fail(f"{error.format_message()} See memtwin --help.")
+        _fail(f"{error.format_message().rstrip('.')}. See memtwin --help.")
     except typer.Abort:
         sys.exit(130)
     except BrokenPipeError:
@@ -386,13 +397,7 @@ def _write_text(text: str, out: Path | None) -> None:
     if out is None:
         print(text, end="")
         return
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        partial = out.with_name(out.name + ".part")
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(out)
-    except OSError as error:
-        raise InputError(f"option -o: cannot write {out} ({error.strerror})") from None
+    write_whole(out, text.encode())
     notice(f"wrote {out}")
 
 

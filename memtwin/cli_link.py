@@ -14,8 +14,11 @@ from memtwin.designs import Changes
 from memtwin.link import BAUD, Link, Snapshot
 from memtwin.sim.units import format_si
 
-__all__ = ["register"]
+__all__ = ["MapFile", "register"]
 
+MapFile = Annotated[
+    Path | None, typer.Option("--map", help="Map of a twin that was changed, as written beside its bitstream.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 
 
@@ -27,7 +30,7 @@ def register(app: typer.Typer) -> None:
 
 def serve(
     design: Annotated[str, typer.Argument(metavar="DESIGN")],
-    port: Annotated[int, typer.Option("--port", help="TCP port; 0 chooses a free one.")] = 0,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="TCP port; 0 chooses a free one.")] = 0,
     host: Annotated[
         str, typer.Option("--host", help="Address to listen at; this machine alone by default.")
     ] = "127.0.0.1",
@@ -62,9 +65,7 @@ def serve(
 def connect(
     port: Annotated[str, typer.Option("--port", help="Serial port, or socket://HOST:NUMBER of memtwin serve.")],
     baud: Annotated[int, typer.Option("--baud", help="Baud rate of a serial port.")] = BAUD,
-    map_file: Annotated[
-        Path | None, typer.Option("--map", help="Map of the twin, as written beside its bitstream.")
-    ] = None,
+    map_file: MapFile = None,
     restore: Annotated[Path | None, typer.Option("--restore", help="Snapshot to go on from.")] = None,
     snapshot: Annotated[Path | None, typer.Option("--snapshot", help="File for what the network remembers.")] = None,
     counters: Annotated[bool, typer.Option("--counters", help="Show the counters of errors alone.")] = False,

@@ -12,6 +12,7 @@ from rich.table import Table
 __all__ = ["notice", "print_json", "print_table", "progress"]
 
 _err = Console(stderr=True, highlight=False)
+_PIPE_WIDTH = 1 << 16  # more than any row has
 
 
 def notice(text: str) -> None:
@@ -25,13 +26,17 @@ def print_json(document: Any) -> None:
 
 
 def print_table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
-    """Write some columns of rows as a table."""
+    """Write some columns of rows as a table; in a pipe every row is one line."""
     table = Table(box=None, pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold")
+        # A name that is folded cannot be copied.
+        table.add_column(column, overflow="fold", no_wrap=column == columns[0])
     for row in rows:
         table.add_row(*(str(row[column]) for column in columns))
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _PIPE_WIDTH
+    console.print(table)
 
 
 @contextmanager

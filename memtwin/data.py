@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments.patterns import load_patterns
+from memtwin.sim.files import write_whole
 from memtwin.sim.verilator import cache_directory
 
 __all__ = ["CLASSES", "PARTS", "SIDE", "Digits", "draw_digits", "load_mnist", "read_idx"]
@@ -184,7 +185,8 @@ def _cached(name: str, fetch: Fetch) -> Path:
     try:
         content = fetch(url)
     except OSError as error:  # of which urllib's errors are
-        reason = getattr(error, "reason", None) or error.strerror or error
+        reason = getattr(error, "reason", None) or error
+        reason = getattr(reason, "strerror", None) or reason
         raise InputError(
             f"{url}: cannot be downloaded ({reason}); give the directory of MNIST's files (--data or MEMTWIN_DATA)"
         ) from None
@@ -192,13 +194,9 @@ def _cached(name: str, fetch: Fetch) -> Path:
     if found != _SHA256[name]:
         raise InputError(f"{url}: expected the SHA-256 {_SHA256[name]}, not {found}; try again, or give a directory")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f"{name}.{os.getpid()}.part")
-        partial.write_bytes(content)
-        partial.replace(path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror}); set MEMTWIN_CACHE to a directory") from None
-    return path
+        return write_whole(path, content)
+    except InputError as error:
+        raise InputError(f"{error}; set MEMTWIN_CACHE to a directory") from None
 
 
 def _download(url: str) -> bytes:

@@ -20,9 +20,11 @@ from memtwin.boards.registry import BOARDS
 from memtwin.boards.registry import board as find_board
 from memtwin.boards.twins import TWINS
 
-__all__ = ["MATRIX", "main", "matrix", "measure", "record"]
+__all__ = ["LINKED_MATRIX", "MATRIX", "main", "matrix", "measure", "record"]
 
-MATRIX = ("ts-neuron", "digits", "mnist")  # designs whose numbers on all boards are in the documentation
+# Designs whose numbers on all boards are in the documentation, alone and with the link.
+MATRIX = ("ts-neuron", "digits", "mnist")
+LINKED_MATRIX = MATRIX[1:]
 
 
 def measure(design: str, name: str, out: Path, *, linked: bool = False) -> dict[str, Any]:
@@ -124,7 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--table", action="store_true", help="measure nothing; print a table of what was measured")
     chosen = parser.parse_args(arguments)
     if chosen.table:
-        print(matrix(), end="")
+        print(matrix(fits.fits(linked=True), LINKED_MATRIX) if chosen.link else matrix(), end="")
         return
     file = fits.LINKED_FILE if chosen.link else fits.FILE
     networks = [design for design in TWINS if designs.find_design(design).is_network]

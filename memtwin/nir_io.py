@@ -12,7 +12,6 @@ import importlib.resources
 import itertools
 import json
 import math
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib.resources.abc import Traversable
@@ -27,6 +26,7 @@ from numpy.typing import NDArray
 
 from memtwin.networks import Encoding, StoredNetwork
 from memtwin.sim.errors import InputError
+from memtwin.sim.files import whole
 from memtwin.sim.lif.network import HEADROOM, RESETS, LifLayerSpec, LifSpec
 
 __all__ = ["DEFAULT_DT", "graph_of", "load_network", "network_names", "read_nir", "write_nir"]
@@ -148,14 +148,8 @@ def write_nir(network: StoredNetwork, path: Path) -> None:
         If it cannot be said in NIR, or the file cannot be written.
     """
     graph = graph_of(network)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with whole(path) as partial:
         nir.write(partial, graph)
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
 
 
 def graph_of(network: StoredNetwork) -> nir.NIRGraph:

@@ -1,6 +1,5 @@
 """Recordings of LIF networks as NIR data, beside the graph of the same network (`memtwin.nir_io`)."""
 
-import os
 from pathlib import Path
 
 import nir
@@ -8,6 +7,7 @@ import numpy as np
 
 from memtwin.networks import StoredNetwork
 from memtwin.sim.errors import InputError
+from memtwin.sim.files import whole
 from memtwin.sim.recording import LayerRecording, Recording
 
 __all__ = ["data_of", "write_recording"]
@@ -22,14 +22,8 @@ def write_recording(network: StoredNetwork, recording: Recording, path: Path) ->
         If nothing but counts was recorded, or the file cannot be written.
     """
     data = data_of(network, recording)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with whole(path) as partial:
         nir.write_data(partial, data)
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
 
 
 def data_of(network: StoredNetwork, recording: Recording) -> nir.NIRGraphData:

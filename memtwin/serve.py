@@ -102,7 +102,8 @@ class Server:
         try:
             self._listener = socket.create_server((host, port), family=family)
         except OSError as error:
-            raise InputError(f"port {port} of {host}: cannot listen ({error.strerror}); choose others") from None
+            reason = str(error.strerror).partition(" (")[0]  # Python repeats the address
+            raise InputError(f"port {port} of {host}: cannot listen ({reason}); choose others") from None
         self._listener.setblocking(False)
         self.port: int = self._listener.getsockname()[1]
         self.url = f"socket://{f'[{host}]' if family == socket.AF_INET6 else host}:{self.port}"

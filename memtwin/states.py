@@ -1,25 +1,40 @@
 """Files of states: what the networks of an experiment remember, from one run of it to the next, on any backend."""
 
 import hashlib
-import io
 import json
 import os
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from memtwin.link.files import write_whole
 from memtwin.sim.backends import Run
 from memtwin.sim.errors import InputError
+from memtwin.sim.files import read_arrays, write_arrays
+from memtwin.sim.lif.network import LifSpec
+from memtwin.sim.network import NetworkSpec
 from memtwin.sim.recording import Recording
 
-__all__ = ["load_states", "save_states", "structure_digest"]
+__all__ = ["check_saved", "load_states", "save_states", "structure_digest"]
 
 _DIGEST = "digest"
+_BACKENDS = ("model", "rtl", "board")  # that have the words of a state
+
+
+def check_saved(runs: Mapping[str, Run], backend: str) -> None:
+    """Refuse to save states where there are none, before anything runs.
+
+    Raises
+    ------
+    InputError
+        If the backend or a network leaves no state.
+    """
+    if backend not in _BACKENDS:
+        raise InputError(f"option --save: backend {backend} leaves no state; expected {', '.join(_BACKENDS)}")
+    for label, job in runs.items():
+        if not isinstance(job.spec, NetworkSpec | LifSpec):
+            raise InputError(f"option --save: run {label} leaves no state; expected hybrid or LIF neurons")
 
 
 def structure_digest(job: Run) -> str:
@@ -44,17 +59,13 @@ def save_states(path: str | os.PathLike[str], runs: Mapping[str, Run], recording
     Raises
     ------
     InputError
-        If a backend has no state, or the file cannot be written.
+        If the file cannot be written.
     """
     arrays: dict[str, np.ndarray] = {}
     for label, recording in recordings.items():
-        if not recording.state:
-            raise InputError(f"option --save: run {label} on {recording.backend} leaves no state; model and rtl do")
         arrays[f"{label}/{_DIGEST}"] = np.array(structure_digest(runs[label]))
         arrays |= {f"{label}/{name}": words.astype(np.uint16) for name, words in recording.state.items()}
-    file = io.BytesIO()
-    np.savez_compressed(file, allow_pickle=False, **arrays)
-    return write_whole(path, file.getvalue())
+    return write_arrays(path, arrays)
 
 
 def load_states(path: str | os.PathLike[str], runs: Mapping[str, Run]) -> dict[str, Run]:
@@ -65,13 +76,10 @@ def load_states(path: str | os.PathLike[str], runs: Mapping[str, Run]) -> dict[s
     InputError
         If the file cannot be read, lacks a run, or is of another network.
     """
-    try:
-        with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except OSError as error:
-        raise InputError(f"file {path}: cannot be read ({error.strerror or error})") from None
-    except (ValueError, KeyError, EOFError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error):
-        raise InputError(f"file {path}: expected a file of states that memtwin run --save wrote") from None
+    expected = "a file of states that memtwin run --save wrote"
+    arrays = read_arrays(path, expected)
+    if "map_digest" in arrays:
+        raise InputError(f"file {path}: expected {expected}, not a snapshot; memtwin connect --restore takes it")
     out = {}
     for label, job in runs.items():
         own = {name.removeprefix(f"{label}/"): words for name, words in arrays.items() if name.startswith(f"{label}/")}

@@ -9,7 +9,6 @@ of 16 bits, and layers follow each other (docs/lif-arithmetic.md, section 1).
 """
 
 import io
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from memtwin.networks import StoredNetwork
 from memtwin.sim.errors import InputError
+from memtwin.sim.files import write_whole
 
 __all__ = ["FORMATS", "weight_file", "write_weights"]
 
@@ -33,15 +33,7 @@ def write_weights(network: StoredNetwork, path: Path, form: str) -> None:
     InputError
         If a value cannot be represented, or the file cannot be written.
     """
-    content = weight_file(network, form)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(content)
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+    write_whole(path, weight_file(network, form))
 
 
 def weight_file(network: StoredNetwork, form: str) -> bytes:

@@ -42,6 +42,7 @@ from memtwin.sim import trace
 from memtwin.sim.backends import Run
 from memtwin.sim.lif import errors as lif_errors
 from memtwin.sim.lif import trace as lif_trace
+from memtwin.sim.lif.recording import LifRecording
 from memtwin.sim.opamp import errors as opamp_errors
 from memtwin.sim.opamp import trace as opamp_trace
 from memtwin.sim.recording import Event, Recording, Waveform
@@ -156,10 +157,13 @@ def _when_lif(job: Run, words: NDArray[np.int64]) -> dict[str, Any]:
 
 
 def _counts(a: Recording, b: Recording) -> tuple[int, dict[str, Any] | None]:
-    """Compare periods, fires, spikes and final conductances; return how many values, and the first that differs."""
+    """Compare counts, answers, and what is there at the end; return how many values, and the first that differs."""
     pairs: list[tuple[str, int | None, NDArray, NDArray]] = [("periods", None, a.periods, b.periods)]
     for number, (one, other) in enumerate(zip(a.layers, b.layers, strict=True)):
         pairs += [(name, number, getattr(one, name), getattr(other, name)) for name in _COUNTED]
+    if isinstance(a, LifRecording) and isinstance(b, LifRecording):
+        pairs.append(("answers", None, a.answers, b.answers))
+    pairs += [(name, None, words, b.state[name]) for name, words in a.state.items() if name in b.state]
     for name, layer, ours, theirs in pairs:
         if ours.shape != theirs.shape:
             return 0, {"kind": name, "layer": layer, "index": None, "a": list(ours.shape), "b": list(theirs.shape)}

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from vcd import VCDWriter
 from vcd.gtkw import GTKWSave
 
+from memtwin.sim.files import whole
 from memtwin.sim.recording import Recording, Waveform
 
 __all__ = ["write_waves"]
@@ -28,11 +29,9 @@ def write_waves(recording: Recording, path: Path, trial: int = 0) -> list[Path]:
     if not waveforms:
         return []
     vcd, gtkw = path.with_suffix(".vcd"), path.with_suffix(".gtkw")
-    partial = vcd.with_name(vcd.name + ".part")
-    with partial.open("w") as file:
+    with whole(vcd) as partial, partial.open("w") as file:
         _write_vcd(file, waveforms, recording.backend)
-    partial.replace(vcd)
-    with gtkw.open("w") as file:
+    with whole(gtkw) as partial, partial.open("w") as file:
         save = GTKWSave(file)
         save.dumpfile(vcd.name, abspath=False)
         save.trace("memtwin.clk")

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from memtwin.link.files import write_whole
 from memtwin.sim.errors import InputError
+from memtwin.sim.files import write_whole
 
 __all__ = ["LARGEST_BURST", "LinkMap", "Place", "Words", "bursts", "digest_of", "read_map", "write_map"]
 

@@ -147,8 +147,11 @@ class SerialPort:
 
 def _reason(error: serial.SerialException) -> str:
     """Shorten what PySerial says, which repeats the name of the port and shows a tuple."""
-    cause = error.__context__
-    return (isinstance(cause, OSError) and cause.strerror) or " ".join(str(error).split())
+    # Errors of the system, and of termios, are (number, text).
+    match getattr(error.__context__, "args", ()):
+        case (int(), str(reason)):
+            return reason
+    return " ".join(str(error).split())
 
 
 def open_port(name: str, baud: int) -> Port:
@@ -159,4 +162,6 @@ def open_port(name: str, baud: int) -> Port:
     LinkError
         If it cannot be opened.
     """
+    if baud < 1:
+        raise LinkError(f"port {name}: expected a baud rate of more than 0, not {baud}")
     return SocketPort(name) if name.startswith("socket://") else SerialPort(name, baud)

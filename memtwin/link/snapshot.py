@@ -1,18 +1,14 @@
 """Snapshot of a twin: what its network remembers between presentations (docs/link.md, section 5), and its file."""
 
-import io
 import os
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
-from memtwin.link.files import write_whole
 from memtwin.link.maps import Words
 from memtwin.sim.errors import InputError
+from memtwin.sim.files import read_arrays, write_arrays
 
 __all__ = ["Snapshot"]
 
@@ -50,11 +46,8 @@ class Snapshot:
         """
         arrays = {f"{_STATE}{name}": words for name, words in self.state.items()}
         arrays |= {f"{_COEFFICIENTS}{name}": words for name, words in self.coefficients.items()}
-        file = io.BytesIO()
-        np.savez_compressed(
-            file, allow_pickle=False, design=np.array(self.design), map_digest=np.array(self.map_digest), **arrays
-        )
-        write_whole(path, file.getvalue())
+        names = {"design": np.array(self.design), "map_digest": np.array(self.map_digest)}
+        write_arrays(path, {**names, **arrays})
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Snapshot":
@@ -65,14 +58,11 @@ class Snapshot:
         InputError
             If the file cannot be read, or is no snapshot.
         """
-        try:
-            with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
-            design, digest = str(arrays.pop("design")), str(arrays.pop("map_digest"))
-        except OSError as error:
-            raise InputError(f"file {path}: cannot be read ({error.strerror or error})") from None
-        except (ValueError, KeyError, AttributeError, EOFError, TypeError, zipfile.BadZipFile, zlib.error):
-            raise InputError(f"file {path}: expected a snapshot that memtwin connect --snapshot wrote") from None
+        expected = "a snapshot that memtwin connect --snapshot wrote"
+        arrays = read_arrays(path, expected)
+        if not {"design", "map_digest"} <= arrays.keys():
+            raise InputError(f"file {path}: expected {expected}")
+        design, digest = str(arrays.pop("design")), str(arrays.pop("map_digest"))
         for name, words in arrays.items():
             if words.dtype != np.uint16 or not name.startswith((_STATE, _COEFFICIENTS)):
                 raise InputError(f"file {path}, array {name}: expected words of a snapshot")

@@ -10,7 +10,7 @@ import pytest
 from memtwin.boards import build as module
 from memtwin.boards.build import DoesNotFit, build, build_linked
 from memtwin.boards.link_top import LinkTop, divider, streams_traces
-from memtwin.boards.registry import BOARDS, board
+from memtwin.boards.registry import BOARDS, board, resource
 from memtwin.designs import board_image
 from memtwin.hdl.host import HostPort
 from memtwin.hdl.lif_layer import LifLayerConfig
@@ -35,7 +35,11 @@ def test_a_link_on_the_pins_of_every_board(entry):
     constraints = "".join(text for name, text in files.items() if name.endswith((".pcf", ".lpf", ".cst")))
     for pin in ("rx", "tx"):
         assert f"uart_0__{pin}__io" in constraints
-    # A queue of trace words takes eight block RAMs of an iCE40.
+    for words in filter(None, (entry.training, entry.spike)):
+        name, number, member = resource(words)
+        assert f"{name}_{number}__{member and member + '__'}io" in constraints
+    assert "scope" not in constraints
+    # A queue of trace words takes nine block RAMs of an iCE40.
     assert ("traced1_valid" in files["top.il"]) == streams_traces(entry) == (entry.family != "ice40")
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from memtwin import api, board
 from memtwin.data import draw_digits
-from memtwin.link import Link
+from memtwin.link import Link, LinkError, Snapshot, write_map
 from memtwin.networks import Encoding
 from memtwin.nir_io import load_network
 from memtwin.serve import build, serving
@@ -74,9 +74,10 @@ def test_trained_on_one_backend_used_on_another(digits, tmp_path):
     whole = api.run("digits", assignments=("epochs=2",)).results
     for first, second in (("rtl", "board"), ("board", "model")):
         file = tmp_path / f"{first}.npz"
-        common = {"port": digits}
-        api.run("digits", backend=first, assignments=("epochs=2", "phase=training"), save=file, **common)
-        after = api.run("digits", backend=second, assignments=("epochs=2", "phase=inference"), start=file, **common)
+        ports = {"board": digits}
+        training, inference = (("epochs=2", f"phase={phase}") for phase in ("training", "inference"))
+        api.run("digits", backend=first, assignments=training, save=file, port=ports.get(first))
+        after = api.run("digits", backend=second, assignments=inference, start=file, port=ports.get(second))
         assert after.results == whole
 
 
@@ -87,11 +88,48 @@ def test_state_file_of_something_else(tmp_path):
         api.run("hybrid-neuron", start=file)
     with pytest.raises(InputError, match=r"expected a network of the structure [0-9a-f]{16}, not [0-9a-f]{16}"):
         api.run("digits", assignments=("epochs=1", "phase=inference", "tie=lowest"), start=file)
+    Snapshot("digits", "0" * 16, {}).save(file)
+    with pytest.raises(InputError, match="not a snapshot; memtwin connect --restore takes it"):
+        api.run("digits", start=file)
     file.write_bytes(b"PK\x03\x04nonsense")
     with pytest.raises(InputError, match="expected a file of states that memtwin run --save wrote"):
         api.run("digits", start=file)
     with pytest.raises(InputError, match="cannot be read"):
         api.run("digits", start=tmp_path / "missing.npz")
+
+
+@pytest.mark.parametrize(
+    ("name", "backend", "said"),
+    [
+        ("digits", "physics", "option --save: backend physics leaves no state; expected model, rtl, board"),
+        ("opamp-5a", "model", "option --save: run B leaves no state; expected hybrid or LIF neurons"),
+    ],
+)
+def test_without_a_state_nothing_is_run_or_saved(monkeypatch, tmp_path, name, backend, said):
+    monkeypatch.setattr(backends, "run_all", None)
+    with pytest.raises(InputError, match=said):
+        api.run(name, backend=backend, save=tmp_path / "state.npz")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_options_of_the_link_reach_it(digits, tmp_path):
+    with pytest.raises(LinkError, match="expected a baud rate of more than 0, not 0"):
+        api.run("digits", backend="board", port=digits, baud=0)
+    map_file = tmp_path / "digits.map.json"
+    lesson = {"assignments": ("epochs=1", "phase=training"), "port": digits, "map_file": map_file}
+    with pytest.raises(InputError, match=r"digits\.map\.json: cannot be read"):
+        api.compare("digits", "model", "board", **lesson)
+    with Link(digits) as link:
+        write_map(link.map.document, map_file)
+    assert api.compare("digits", "model", "board", **lesson)["equal"] is True
+
+
+def test_options_of_the_link_are_for_the_board():
+    for option, value in {"port": "/dev/ttyUSB1", "baud": 9600, "map": "digits.map.json"}.items():
+        with pytest.raises(InputError, match=f"option --{option}: expected with the backend board, not model and rtl"):
+            api.compare("digits", "model", "rtl", **{"map_file" if option == "map" else option: value})
+    with pytest.raises(InputError, match="backend bored: unknown; expected physics, model, rtl, ngspice, board"):
+        api.run("digits", backend="bored")
 
 
 def test_twin_of_another_design(digits):

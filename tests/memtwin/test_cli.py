@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from memtwin.boards.registry import BOARDS
+
 
 def memtwin(*arguments, cwd=None):
     command = [sys.executable, "-m", "memtwin.cli", *map(str, arguments)]
@@ -49,6 +51,12 @@ def test_listings_have_names(command):
     names = [entry["name"] for entry in document(command)]
     assert names
     assert len(set(names)) == len(names)
+
+
+def test_tables_in_a_pipe_have_a_line_for_every_row():
+    title, *rows = memtwin("boards").stdout.splitlines()
+    assert title.split()[:2] == ["name", "title"]
+    assert [row.split()[0] for row in rows] == list(BOARDS)
 
 
 def test_report_says_what_quantisation_changed():

@@ -10,6 +10,7 @@ from memtwin.boards import fits
 from memtwin.boards.build import DoesNotFit, TooSlow
 from memtwin.boards.registry import BOARDS, board
 from memtwin.boards.twins import TWINS
+from memtwin.designs import DESIGNS
 from memtwin.sim.errors import InputError
 
 DOCS = Path(__file__).parents[2] / "docs/boards.md"
@@ -84,14 +85,16 @@ def test_what_was_measured_before_stays(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["fits.json"]
 
 
-def test_what_is_shipped_is_of_these_boards_and_clocks():
-    for name, found in fits.fits().items():
+@pytest.mark.parametrize("linked", [False, True])
+def test_what_is_shipped_is_of_these_boards_and_clocks(linked):
+    for name, found in fits.fits(linked=linked).items():
         for design, entry in found.items():
             assert design in TWINS
+            assert DESIGNS[design].is_network or not linked
             assert entry["clock_hz"] == board(name).clock_hz, (name, design)
             if entry["fits"]:
                 assert entry["fmax_hz"] >= entry["clock_hz"]
-    assert set(fits.fits()) == set(BOARDS)
+    assert set(fits.fits(linked=linked)) == set(BOARDS)
 
 
 def test_at_least_ten_boards_hold_a_neuron():
@@ -100,22 +103,40 @@ def test_at_least_ten_boards_hold_a_neuron():
     assert fits.fitting("no-such-design") == []
 
 
-def test_documentation_has_the_table():
-    assert module.matrix() in DOCS.read_text(encoding="utf-8")
+def test_what_the_link_fits():
+    assert "icebreaker" in fits.fitting("mnist", linked=True)
+    assert {"ulx3s-85f"} <= set(fits.fitting("digits", linked=True)) <= set(fits.fitting("digits"))
+
+
+def test_documentation_has_the_tables():
+    text = DOCS.read_text(encoding="utf-8")
+    assert module.matrix() in text
+    assert module.matrix(fits.fits(linked=True), module.LINKED_MATRIX) in text
 
 
 def test_table_option_measures_nothing(monkeypatch, capsys):
     stand_in(monkeypatch, AssertionError())
     module.main(["--table"])
     assert capsys.readouterr().out == module.matrix()
+    module.main(["--table", "--link"])
+    assert capsys.readouterr().out == module.matrix(fits.fits(linked=True), module.LINKED_MATRIX)
 
 
 def test_main_records_what_is_asked_for(monkeypatch, tmp_path):
     stand_in(monkeypatch, REPORT)
     recorded = []
-    monkeypatch.setattr(module, "record", lambda *entry: recorded.append(entry[:2]))
+    monkeypatch.setattr(module, "record", lambda *entry: recorded.append((*entry[:2], entry[3])))
     module.main(["--design", "lia", "--board", "icesugar", "--board", "upduino-v3", "-o", str(tmp_path)])
-    assert recorded == [("icesugar", "lia"), ("upduino-v3", "lia")]
+    assert recorded == [("icesugar", "lia", fits.FILE), ("upduino-v3", "lia", fits.FILE)]
+
+
+def test_main_measures_networks_with_the_link(monkeypatch, tmp_path):
+    monkeypatch.setattr(module.bitstreams, "build", lambda *_, linked: REPORT if linked else None)
+    recorded = []
+    monkeypatch.setattr(module, "record", lambda name, design, entry, file: recorded.append((design, file)))
+    module.main(["--link", "--board", "icebreaker", "-o", str(tmp_path)])
+    assert recorded == [(design, fits.LINKED_FILE) for design in TWINS if DESIGNS[design].is_network]
+    assert len(recorded) < len(TWINS)
 
 
 def test_listing_of_boards_says_what_fits(monkeypatch):

@@ -598,6 +598,7 @@ PORTS = {
     "large number": ("socket://localhost:99999", "expected socket://HOST:NUMBER"),
     "path": ("socket://localhost:5000/x", "expected socket://HOST:NUMBER"),
     "no device": ("/dev/nowhere", "port /dev/nowhere: cannot be opened (.*); is it there, yours and free"),
+    "no line": ("/dev/null", r"port /dev/null: cannot be opened \([^()]+\); is it there, yours and free"),
     "no scheme": ("bogus://host", "port bogus://host: cannot be opened"),
 }
 
@@ -607,6 +608,12 @@ def test_port_that_cannot_be_opened(port, said):
     with pytest.raises(LinkError, match=said) as error:
         Link(port, map=a_map())
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("baud", [0, -9600])
+def test_baud_rate_that_is_none(baud):
+    with pytest.raises(LinkError, match=f"expected a baud rate of more than 0, not {baud}"):
+        Link("socket://localhost:5000", baud=baud, map=a_map())
 
 
 def test_serial_port(twin):

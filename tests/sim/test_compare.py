@@ -8,6 +8,7 @@ import pytest
 
 from memtwin.sim.backends import Run, run
 from memtwin.sim.compare import compare
+from memtwin.sim.experiments import EXPERIMENTS
 from memtwin.sim.network import LayerSpec, NetworkSpec
 from memtwin.sim.program import Program
 from memtwin.sim.recording import Event
@@ -91,12 +92,32 @@ def test_counts_are_compared_too(model, field):
     assert (first["kind"], first["trial"], first["index"]) == (field, 1, [0, 1])
 
 
+@pytest.mark.parametrize("window", ["theta", "random", "latches"])
+def test_the_state_at_the_end_is_compared_too(model, window):
+    other = copy.deepcopy(model)
+    other.state[f"layer1.{window}"][1, 0] ^= 1
+    first = compare(job(), model, other)["first_difference"]
+    assert (first["kind"], first["trial"], first["index"]) == (f"layer1.{window}", 1, [0])
+    assert first["a"] ^ first["b"] == 1
+
+
+def test_answers_are_compared_too():
+    chosen = EXPERIMENTS["lif"]
+    own = next(iter(chosen.plan(chosen.settings()).values()))
+    a, b = run(own, "model"), run(own, "model")
+    assert compare(own, a, b)["equal"]
+    b.answers[0, 0] += 1
+    first = compare(own, a, b)["first_difference"]
+    assert (first["kind"], first["trial"], first["index"]) == ("answers", 0, [0])
+
+
 def test_without_words_the_counts_decide():
     plain = dataclasses.replace(job(), record=False)
     a, b = run(plain, "model"), run(plain, "model")
     found = compare(plain, a, b)
     assert found["equal"]
-    assert found["words"] == 2 + 4 + 4 + 8  # periods, fires, spikes, conductances
+    state = 4 + 2 + 4 + 2 + 2 + 2 + 2 + 1  # docs/link.md, section 5
+    assert found["words"] == 2 + 4 + 4 + 8 + 2 * state  # periods, fires, spikes, conductances, state of both trials
     b.periods[1, 0] += 1
     assert compare(plain, a, b)["first_difference"]["kind"] == "periods"
 

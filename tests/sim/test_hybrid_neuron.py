@@ -110,8 +110,11 @@ def test_figures_can_be_drawn(physics, tmp_path):
 
 
 def test_figures_of_a_neuron_that_never_fires(tmp_path):
-    for figure in EXPERIMENT.figures(*perform("physics", assignments=("g0=1/s",), spread=True, trials=2)).values():
-        figure.savefig(tmp_path / "figure.png")
+    figures = EXPERIMENT.figures(*perform("physics", assignments=("g0=1/s",), spread=True, trials=2))
+    assert figures
+    for name, figure in figures.items():
+        figure.savefig(tmp_path / f"{name}.png")
+        assert (tmp_path / f"{name}.png").stat().st_size > 10_000
 
 
 @pytest.mark.parametrize("name", ["periods", "fires"])

