@@ -34,7 +34,7 @@ def convert(component: wiring.Component, name: str) -> str:
 
 @contextmanager
 def _own_yosys() -> Iterator[None]:
-    """Let Amaranth use the Yosys that it is installed with: another one, from YOSYS or the path, writes another text."""
+    """Let Amaranth use its own Yosys: another one, from YOSYS or the path, writes another text."""
     name = "AMARANTH_USE_YOSYS"
     before = os.environ.get(name)
     os.environ[name] = "builtin"
