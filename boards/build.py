@@ -36,6 +36,8 @@ _MEMORIES = (
     "t:$mem_v2 a:no_rw_check %i r:RD_PORTS=1 %i r:WR_PORTS=1 %i"
 )
 _NAMED = 4  # boards that a message names
+_FEW = 500  # cells of a kind, such as memories and pins: that all are taken does not keep others from their places
+_COUNT = re.compile(r"^Info:\s+(\w+):\s+(\d+)/\s*(\d+)\s+\d+%$", re.MULTILINE)  # a kind of cells: used, there
 _SEED = "SEED"  # stands for the seed in the command line
 
 
@@ -62,7 +64,8 @@ class DoesNotFit(ToolError):  # noqa: N818 - as above
     Attributes
     ----------
     needs : dict of str to list of int
-        Cells that the design needs and cells that the chip has, of those it has too few of.
+        Cells that the design needs and cells that the chip has, of those it has too few of, or of the fullest kind if
+        no placement was found.
     """
 
     def __init__(self, message: str, needs: dict[str, list[int]]) -> None:
@@ -276,6 +279,10 @@ def build_top(
                     listed = ", ".join(f"{n} of {of} {cell} ({n - of} too many)" for cell, (n, of) in needs.items())
                     message = f"design {design} does not fit {board.name}: it needs {listed}"
                     raise DoesNotFit(message, needs) from None
+                if crowded := _crowded(folder / "top.tim"):
+                    listed = ", ".join(f"{n} of {of} {cell}" for cell, (n, of) in crowded.items())
+                    message = f"design {design} does not fit {board.name}: no placement was found with {listed}"
+                    raise DoesNotFit(message, crowded) from None
                 raise
             timing = json.loads((folder / "report.json").read_text(encoding="utf-8"))
             fmax_hz, used = _fmax(timing), _utilisation(timing)
@@ -337,10 +344,20 @@ def _himbaechel(command: list[str], clock_hz: float) -> list[str]:
     return ["nextpnr-himbaechel-gowin", *words, "--freq", f"{clock_hz / 1e6:g}"]
 
 
+def _crowded(log: Path) -> dict[str, list[int]]:
+    """Return the fullest kind of cells, of which a chip has many, if place and route found no legal placement."""
+    text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
+    if "Unable to find legal placement" not in text:
+        return {}
+    counts = {cell: [int(used), int(most)] for cell, used, most in _COUNT.findall(text) if int(most) > _FEW}
+    fullest = max(counts, key=lambda cell: counts[cell][0] / counts[cell][1], default=None)
+    return {} if fullest is None else {fullest: counts[fullest]}
+
+
 def _lacking(log: Path) -> dict[str, list[int]]:
     """List the cells of which place and route found too few, from what it wrote: needed, there."""
     text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
-    counts = re.findall(r"^Info:\s+(\w+):\s+(\d+)/\s*(\d+)\s+\d+%$", text, re.MULTILINE)
+    counts = _COUNT.findall(text)
     # Some cells that do not exist as such are listed as used of 0.
     found = {cell: [int(used), int(most)] for cell, used, most in counts if int(used) > int(most) > 0}
     for cell in re.findall(r"^ERROR: (\w+) '.*' couldn't be placed anywhere", text, re.MULTILINE):

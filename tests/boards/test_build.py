@@ -156,6 +156,22 @@ sys.exit(1)
 """
 
 
+CROWDED = FULL.replace("6382", "5150").replace("Failed to expand region", "Unable to find legal placement")
+
+
+def test_a_design_without_a_placement_does_not_fit(monkeypatch, tmp_path):
+    """All cells are there, but too close together; that all memories are taken is no reason."""
+    stand_in(monkeypatch, tmp_path, "YOSYS", "")
+    stand_in(monkeypatch, tmp_path, "ICEPACK", "")
+    stand_in(monkeypatch, tmp_path, "NEXTPNR_ICE40", CROWDED)
+    with pytest.raises(DoesNotFit) as caught:
+        make("icebreaker", tmp_path / "out")
+    assert str(caught.value) == (
+        "design blink does not fit icebreaker: no placement was found with 5150 of 5280 ICESTORM_LC"
+    )
+    assert caught.value.needs == {"ICESTORM_LC": [5150, 5280]}
+
+
 def test_a_design_that_does_not_fit_says_so(monkeypatch, tmp_path):
     for variable in ("YOSYS", "ICEPACK"):
         stand_in(monkeypatch, tmp_path, variable, "")
