@@ -1,7 +1,7 @@
 """The twin on a board, or a virtual one, over its link: the same job as on any backend (design, section 1)."""
 
+import importlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,43 +9,29 @@ from numpy.typing import NDArray
 from memtwin.link import Link
 from memtwin.sim import gateware
 from memtwin.sim import rtl as hybrid_rtl
-from memtwin.sim import trace as hybrid_trace
 from memtwin.sim.backends import Progress, Run
 from memtwin.sim.errors import InputError
 from memtwin.sim.gateware import Writes
-from memtwin.sim.lif import rtl as lif_rtl
-from memtwin.sim.lif import trace as lif_trace
 from memtwin.sim.lif.network import LifSpec
 from memtwin.sim.lif.quantize import image_words, power_up_words
 from memtwin.sim.lif.recording import LifRecording
 from memtwin.sim.network import NetworkSpec
 from memtwin.sim.opamp import rtl as opamp_rtl
-from memtwin.sim.opamp import trace as opamp_trace
 from memtwin.sim.opamp.circuit import OpampSpec
-from memtwin.sim.quantize import LayerCoefficients
+from memtwin.sim.quantize import LayerCoefficients, decisive
 from memtwin.sim.recording import LayerRecording, Recording
 from memtwin.sim.state import join
 from memtwin.sim.stdp import rtl as stdp_rtl
-from memtwin.sim.stdp import trace as stdp_trace
-from memtwin.sim.stdp.circuit import StdpSpec
 from memtwin.sim.verilator import Output
 
 __all__ = ["is_counted", "run"]
 
-# Kind of network on the map, how its gateware is read, and the kinds of its trace words.
-_FAMILIES: Mapping[type, tuple[str, Any, Mapping[int, str]]] = {
-    NetworkSpec: ("hybrid", hybrid_rtl, hybrid_trace.KINDS),
-    OpampSpec: ("opamp", opamp_rtl, opamp_trace.KINDS),
-    LifSpec: ("lif", lif_rtl, lif_trace.KINDS),
-    StdpSpec: ("stdp", stdp_rtl, stdp_trace.KINDS),
-}
-_COUNTABLE = (NetworkSpec, LifSpec)  # of which spikes, fires and the state tell everything but waveforms
 _ENTRIES = "encoder.entry_row"  # window with as many words as the encoder holds entries
 
 
 def is_counted(job: Run) -> bool:
     """Whether counts of spikes and fires, and the state, tell what a network did; else its trace is streamed anyway."""
-    return isinstance(job.spec, _COUNTABLE)
+    return job.spec.keeps_state
 
 
 def run(job: Run, link: Link, progress: Progress | None = None) -> Recording:
@@ -71,19 +57,19 @@ def run(job: Run, link: Link, progress: Progress | None = None) -> Recording:
     LinkError
         If the twin does not answer, or an event was lost.
     """
-    family, rtl, kinds = _FAMILIES[type(job.spec)]
     coefficients = job.coefficients()
-    _check(link, family, job, coefficients)
+    _check(link, job, coefficients)
     traced = job.record or not is_counted(job)
     if traced and not link.map.document["traces"]:
         raise InputError(f"backend board: the twin {link.map.design} streams no trace words; expected one that does")
+    rtl, trace = (importlib.import_module(f"{job.spec.package}.{part}") for part in ("rtl", "trace"))
     program = job.program
     starts = _starts(job, link)
     out = []
     for number in range(program.trials):
         trial = _Trial(link, coefficients)
         trial.load(gateware.image(coefficients, number), {name: words[number] for name, words in starts.items()})
-        link.stream(spikes=not traced, fires=not traced, trace_kinds=kinds if traced else (), wait=True)
+        link.stream(spikes=not traced, fires=not traced, trace_kinds=trace.KINDS if traced else (), wait=True)
         shown = _shown(job, link, number)
         for presentation, (addresses, words) in enumerate(shown, 1):
             trial.show(addresses, words)
@@ -97,11 +83,11 @@ def run(job: Run, link: Link, progress: Progress | None = None) -> Recording:
     return _counted(job, coefficients, out, state)
 
 
-def _check(link: Link, family: str, job: Run, coefficients: Sequence[LayerCoefficients]) -> None:
+def _check(link: Link, job: Run, coefficients: Sequence[LayerCoefficients]) -> None:
     """Refuse a twin that is not of the network's structure; lanes have no influence on results."""
     document = link.map.document
-    ours = {"network": family, "layers": [_plain(layer.structure) for layer in coefficients]}
-    theirs = {"network": document["network"], "layers": [_plain(layer) for layer in document["layers"]]}
+    ours = {"network": job.spec.kind, "layers": [decisive(layer.structure) for layer in coefficients]}
+    theirs = {"network": document["network"], "layers": [decisive(layer) for layer in document["layers"]]}
     for name, wanted in ours.items():
         if theirs[name] != wanted:
             raise InputError(
@@ -112,10 +98,6 @@ def _check(link: Link, family: str, job: Run, coefficients: Sequence[LayerCoeffi
         most, held = int(job.program.entries.max()), link.map[_ENTRIES].words
         if most > held:
             raise InputError(f"images: expected at most {held} entries (capacity of the twin's encoder), not {most}")
-
-
-def _plain(structure: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in structure.items() if name != "lanes"}
 
 
 def _shown(job: Run, link: Link, trial: int) -> Iterator[Writes]:

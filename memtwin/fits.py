@@ -19,6 +19,7 @@ from memtwin.boards.build import DoesNotFit, TooSlow, build
 from memtwin.boards.registry import BOARDS
 from memtwin.boards.registry import board as find_board
 from memtwin.boards.twins import TWINS
+from memtwin.sim.files import write_whole
 
 __all__ = ["LINKED_MATRIX", "MATRIX", "main", "matrix", "measure", "record"]
 
@@ -77,9 +78,7 @@ def record(name: str, design: str, entry: dict[str, Any], file: Path = fits.FILE
     found.setdefault(name, {})[design] = entry
     boards = [board for board in BOARDS if board in found]
     ordered = {board: {twin: found[board][twin] for twin in TWINS if twin in found[board]} for board in boards}
-    partial = file.with_name(file.name + ".part")
-    partial.write_text(json.dumps(ordered, indent=1) + "\n", encoding="utf-8")
-    partial.replace(file)
+    write_whole(file, (json.dumps(ordered, indent=1) + "\n").encode())
 
 
 # What place and route calls a logic cell.

@@ -12,8 +12,7 @@ import numpy as np
 from memtwin.sim.backends import Run
 from memtwin.sim.errors import InputError
 from memtwin.sim.files import read_arrays, write_arrays
-from memtwin.sim.lif.network import LifSpec
-from memtwin.sim.network import NetworkSpec
+from memtwin.sim.quantize import decisive
 from memtwin.sim.recording import Recording
 
 __all__ = ["check_saved", "load_states", "save_states", "structure_digest"]
@@ -33,15 +32,13 @@ def check_saved(runs: Mapping[str, Run], backend: str) -> None:
     if backend not in _BACKENDS:
         raise InputError(f"option --save: backend {backend} leaves no state; expected {', '.join(_BACKENDS)}")
     for label, job in runs.items():
-        if not isinstance(job.spec, NetworkSpec | LifSpec):
+        if not job.spec.keeps_state:
             raise InputError(f"option --save: run {label} leaves no state; expected hybrid or LIF neurons")
 
 
 def structure_digest(job: Run) -> str:
     """Digest of what is fixed in the gateware of a network and has an influence on results, 16 hex digits."""
-    layers = [
-        {name: value for name, value in layer.structure.items() if name != "lanes"} for layer in job.coefficients()
-    ]
+    layers = [decisive(layer.structure) for layer in job.coefficients()]
     text = json.dumps({"network": job.spec.package, "layers": layers}, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).digest()[:8].hex()
 

@@ -79,7 +79,7 @@ def _module(job: Run, backend: str) -> ModuleType:
     if backend not in BACKENDS:
         raise InputError(f"backend {backend}: unknown; expected {', '.join(BACKENDS)}")
     if job.start is not None:
-        if not isinstance(job.spec, NetworkSpec | LifSpec):
+        if not job.spec.keeps_state:
             raise InputError("start: networks of this kind cannot go on from a state")
         if backend not in ("model", "rtl"):
             raise InputError(f"start: backend {backend} has no words of a state; expected model or rtl")

@@ -79,6 +79,8 @@ class NetworkSpec:
     """
 
     package: ClassVar[str] = "memtwin.sim"  # of the backends that run it
+    kind: ClassVar[str] = "hybrid"  # on the map of a twin
+    keeps_state: ClassVar[bool] = True  # from one presentation to the next, within reach (docs/link.md, section 5)
 
     layers: tuple[LayerSpec, ...]
     device: Card = field(default_factory=lambda: load_card("ag-sio2"))

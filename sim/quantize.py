@@ -4,7 +4,9 @@ The only place where a physical quantity is rounded. It also says what rounding 
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 from memtwin.sim.errors import InputError
 from memtwin.sim.network import LayerSample, LayerSpec, NetworkSpec
 
-__all__ = ["NOISE_SD", "LayerCoefficients", "QuantisedParameter", "Quantiser", "quantize"]
+__all__ = ["NOISE_SD", "LayerCoefficients", "QuantisedParameter", "Quantiser", "decisive", "quantize"]
 
 GROWTH_ENTRIES = 128
 VOLTS_PER_ENTRY = 4.0 / GROWTH_ENTRIES
@@ -61,6 +63,11 @@ class LayerCoefficients:
         return {
             prefix + name: [int(word) for word in np.atleast_1d(words[trial])] for name, words in self.words.items()
         }
+
+
+def decisive(structure: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the structure of a layer without its lanes, which have no influence on results."""
+    return {name: value for name, value in structure.items() if name != "lanes"}
 
 
 class Quantiser:

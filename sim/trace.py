@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from memtwin.sim.network import NetworkSpec
 from memtwin.sim.quantize import LayerCoefficients
 from memtwin.sim.recording import Event, LayerRecording, Waveform
+from memtwin.sim.trace_fields import TraceFields
 
 __all__ = ["FLAGS", "KINDS", "Decoded", "decode", "decode_layer", "fields"]
 
@@ -25,6 +26,8 @@ _VALUES = {
     "reciprocal": (("reciprocal", 0, 16),),
     "half": (("clk", 0, 1), ("skipped", 1, 1), ("learn", 2, 1), ("count", 3, 16)),
 }
+_FIELDS = TraceFields(KINDS, _VALUES, "1 to 6")
+fields = _FIELDS.fields
 
 
 @dataclass(frozen=True)
@@ -34,23 +37,6 @@ class Decoded:
     waveform: Waveform
     events: list[Event]
     learning: list[tuple[float, int, NDArray[np.float64]]]
-
-
-def fields(word: int) -> dict[str, int | str]:
-    """Take one word apart: its kind, its index, and what is in its value.
-
-    Raises
-    ------
-    ValueError
-        If the word is of no known kind.
-    """
-    word = int(word)
-    kind = KINDS.get(word & 15)
-    if kind is None:
-        raise ValueError(f"word {word:#018x} must be of kind 1 to 6, not {word & 15}")
-    value = word >> 20
-    parts = {name: value >> bit & (1 << width) - 1 for name, bit, width in _VALUES[kind]}
-    return {"kind": kind, "index": word >> 4 & 0xFFFF, **parts}
 
 
 def decode_layer(layer: LayerRecording, spec: NetworkSpec, coefficients: LayerCoefficients) -> None:

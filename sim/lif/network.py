@@ -207,6 +207,8 @@ class LifSpec:
     """
 
     package: ClassVar[str] = "memtwin.sim.lif"  # of the backends that run it
+    kind: ClassVar[str] = "lif"  # on the map of a twin
+    keeps_state: ClassVar[bool] = True  # from one presentation to the next, within reach (docs/link.md, section 5)
 
     layers: tuple[LifLayerSpec, ...]
     dt: float

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from memtwin.sim.lif.network import LifSpec
 from memtwin.sim.lif.quantize import v_unit
 from memtwin.sim.recording import Event, LayerRecording, Waveform
+from memtwin.sim.trace_fields import TraceFields
 
 __all__ = [
     "KINDS",
@@ -33,6 +34,8 @@ _VALUES = {
     "answer": (("answer", 0, 16), ("spikes", 16, 16)),
     "events": (("events", 0, 16),),
 }
+_FIELDS = TraceFields(KINDS, _VALUES, "13 to 15", signed={"v"})
+fields = _FIELDS.fields
 
 Ints = NDArray[np.int64]
 
@@ -79,30 +82,6 @@ def _word(kind: int, index: Ints | int, value: Ints) -> Ints:
     return kind | np.asarray(index, dtype=np.int64) << 4 | value << 20
 
 
-def fields(word: int) -> dict[str, int | str]:
-    """Take one word apart: its kind, its index, and what is in its value.
-
-    Raises
-    ------
-    ValueError
-        If the word is of no known kind.
-    """
-    word = int(word) & 2**64 - 1
-    kind = KINDS.get(word & 15)
-    if kind is None:
-        raise ValueError(f"word {word:#018x} must be of kind 13 to 15, not {word & 15}")
-    parts = {name: int(values) for name, values in _take(kind, np.array(word >> 20)).items()}
-    return {"kind": kind, "index": word >> 4 & 0xFFFF, **parts}
-
-
-def _take(kind: str, value: NDArray) -> dict[str, Ints]:
-    """Fields of the values of words of one kind."""
-    out = {name: value.astype(np.int64) >> bit & (1 << width) - 1 for name, bit, width in _VALUES[kind]}
-    if "v" in out:
-        out["v"] = (out["v"] ^ 1 << 19) - (1 << 19)
-    return out
-
-
 def read(words: NDArray[np.uint64], neurons: int) -> Words:
     """Sort the words of a layer of `neurons` neurons in one trial by kind.
 
@@ -132,9 +111,9 @@ def read(words: NDArray[np.uint64], neurons: int) -> Words:
         # An answer comes before the events of the next image.
         _demand(not (kind[np.flatnonzero(answer) - 1] == _EVENTS).any(), "must have an answer after whole steps")
 
-    taken = _take("membrane", value[membrane].reshape(-1, neurons))
-    answers = _take("answer", value[answer])
-    return Words(**taken, events=_take("events", value[events])["events"], **answers, end=end)
+    taken = _FIELDS.take("membrane", value[membrane].reshape(-1, neurons))
+    answers = _FIELDS.take("answer", value[answer])
+    return Words(**taken, events=_FIELDS.take("events", value[events])["events"], **answers, end=end)
 
 
 def _demand(right: bool | np.bool_, what: str) -> None:

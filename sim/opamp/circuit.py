@@ -103,6 +103,8 @@ class OpampSpec:
     """
 
     package: ClassVar[str] = "memtwin.sim.opamp"  # of the backends that run it
+    kind: ClassVar[str] = "opamp"  # on the map of a twin
+    keeps_state: ClassVar[bool] = False  # from one presentation to the next, within reach (docs/link.md, section 5)
 
     layers: tuple[LayerSpec, ...]
     synapse: Card

@@ -12,6 +12,7 @@ from memtwin.sim.opamp.circuit import OpampSpec
 from memtwin.sim.opamp.quantize import AMPERE, OHM, VOLT
 from memtwin.sim.quantize import LayerCoefficients
 from memtwin.sim.recording import Event, LayerRecording, Waveform
+from memtwin.sim.trace_fields import TraceFields
 
 __all__ = ["KINDS", "Decoded", "Words", "decode", "decode_layer", "fields", "read"]
 
@@ -25,6 +26,8 @@ _VALUES = {
     "memristor": (("u", 0, 27),),
     "phase": (("driven", 0, 1), ("learn", 1, 1)),
 }
+_FIELDS = TraceFields(KINDS, _VALUES, "4 or 8 to 12", signed={"s"})
+fields = _FIELDS.fields
 _LOG = 2.0**-13  # octaves
 
 
@@ -61,30 +64,6 @@ class Decoded:
     waveform: Waveform
     events: list[Event]
     learning: list[tuple[float, int, NDArray[np.float64]]]
-
-
-def fields(word: int) -> dict[str, int | str]:
-    """Take one word apart: its kind, its index, and what is in its value.
-
-    Raises
-    ------
-    ValueError
-        If the word is of no known kind.
-    """
-    word = int(word) & 2**64 - 1
-    kind = KINDS.get(word & 15)
-    if kind is None:
-        raise ValueError(f"word {word:#018x} must be of kind 4 or 8 to 12, not {word & 15}")
-    parts = {name: int(values) for name, values in _take(kind, np.array(word >> 20)).items()}
-    return {"kind": kind, "index": word >> 4 & 0xFFFF, **parts}
-
-
-def _take(kind: str, value: NDArray) -> dict[str, NDArray[np.int64]]:
-    """Fields of the values of words of one kind."""
-    out = {name: value.astype(np.int64) >> bit & (1 << width) - 1 for name, bit, width in _VALUES[kind]}
-    if "s" in out:
-        out["s"] = (out["s"] ^ 1 << 16) - (1 << 16)
-    return out
 
 
 def read(words: NDArray[np.uint64], structure: dict) -> Words:
@@ -136,7 +115,7 @@ def read(words: NDArray[np.uint64], structure: dict) -> Words:
         (at_current == at_current[:, :1]).all() and (np.diff(at_current[:, 0]) > 0).all(),
         "must have the currents of a substep once",
     )
-    synapses = _take("conductance", value[synapse])
+    synapses = _FIELDS.take("conductance", value[synapse])
     _demand(np.count_nonzero(synapse) % rows == 0, f"must have whole columns of {rows} synapses")
     _demand((synapses["row"].reshape(-1, rows) == np.arange(rows)).all(), "must have the rows of a column in order")
     place = (substep[synapse] * 2**16 + index[synapse]).reshape(-1, rows)
@@ -145,11 +124,11 @@ def read(words: NDArray[np.uint64], structure: dict) -> Words:
     )
 
     return Words(
-        circuit=_take("circuit", passes[..., 0]),
-        state=_take("state", passes[..., 1]),
-        memristor=_take("memristor", passes[..., 2]) if len(pattern) == 3 else {},
-        phases={**_take("phase", value[phase]), "substep": substep[phase]},
-        currents={**_take("current", value[current].reshape(-1, neurons)), "substep": at_current[:, 0]},
+        circuit=_FIELDS.take("circuit", passes[..., 0]),
+        state=_FIELDS.take("state", passes[..., 1]),
+        memristor=_FIELDS.take("memristor", passes[..., 2]) if len(pattern) == 3 else {},
+        phases={**_FIELDS.take("phase", value[phase]), "substep": substep[phase]},
+        currents={**_FIELDS.take("current", value[current].reshape(-1, neurons)), "substep": at_current[:, 0]},
         synapses={**synapses, "column": index[synapse], "substep": substep[synapse]},
     )
 

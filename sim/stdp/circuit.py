@@ -47,6 +47,8 @@ class StdpSpec:
     """
 
     package: ClassVar[str] = "memtwin.sim.stdp"  # of the backends that run it
+    kind: ClassVar[str] = "stdp"  # on the map of a twin
+    keeps_state: ClassVar[bool] = False  # from one presentation to the next, within reach (docs/link.md, section 5)
 
     device: Card
     g_initial: NDArray[np.float64]

@@ -10,6 +10,7 @@ from memtwin.sim.quantize import LayerCoefficients
 from memtwin.sim.recording import Event, LayerRecording, Waveform
 from memtwin.sim.stdp.circuit import StdpSpec
 from memtwin.sim.stdp.quantize import VOLT
+from memtwin.sim.trace_fields import TraceFields
 
 __all__ = ["KIND", "KINDS", "Words", "decode_layer", "fields", "read"]
 
@@ -21,6 +22,8 @@ _VALUES = {
     "neuron": (("v", 0, 20), ("y", 20, 20), ("spike", 40, 1), ("forced", 41, 1)),
     "conductance": (("conductance", 0, 16), ("row", 16, 16)),
 }
+_FIELDS = TraceFields(KINDS, _VALUES, "1, 2 or 4")
+fields = _FIELDS.fields
 
 
 @dataclass(frozen=True)
@@ -40,26 +43,6 @@ class Words:
     rows: dict[str, NDArray[np.int64]]
     neurons: dict[str, NDArray[np.int64]]
     synapses: dict[str, NDArray[np.int64]]
-
-
-def fields(word: int) -> dict[str, int | str]:
-    """Take one word apart: its kind, its index, and what is in its value.
-
-    Raises
-    ------
-    ValueError
-        If the word is of no known kind.
-    """
-    word = int(word) & 2**64 - 1
-    kind = KINDS.get(word & 15)
-    if kind is None:
-        raise ValueError(f"word {word:#018x} must be of kind 1, 2 or 4, not {word & 15}")
-    parts = {name: int(values) for name, values in _take(kind, np.array(word >> 20)).items()}
-    return {"kind": kind, "index": word >> 4 & 0xFFFF, **parts}
-
-
-def _take(kind: str, value: NDArray) -> dict[str, NDArray[np.int64]]:
-    return {name: value.astype(np.int64) >> bit & (1 << width) - 1 for name, bit, width in _VALUES[kind]}
 
 
 def read(words: NDArray[np.uint64], structure: dict) -> Words:
@@ -85,9 +68,9 @@ def read(words: NDArray[np.uint64], structure: dict) -> Words:
     synapse = ~state
     step = (np.cumsum(state)[synapse] - 1) // pattern.size
     return Words(
-        rows=_take("row", taken[:, : structure["rows"]]),
-        neurons=_take("neuron", taken[:, structure["rows"] :]),
-        synapses={**_take("conductance", value[synapse]), "step": step, "neuron": index[synapse]},
+        rows=_FIELDS.take("row", taken[:, : structure["rows"]]),
+        neurons=_FIELDS.take("neuron", taken[:, structure["rows"] :]),
+        synapses={**_FIELDS.take("conductance", value[synapse]), "step": step, "neuron": index[synapse]},
     )
 
 
