@@ -7,11 +7,12 @@ DESIGN ?= digits
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.memtwin
 
-.PHONY: help setup check run test lint verilog bitstream flash bench clean
+.PHONY: help setup check run test mutants lint verilog bitstream flash bench clean
 
 help:
 	@echo "make run                        learn ten digits in the gateware: figures, waves and Verilog in $(OUT)/"
 	@echo "make test                       all tests"
+	@echo "make mutants [N=30] [SEED=0]    put N faults into each folder and count what the tests catch (an hour)"
 	@echo "make lint                       ruff and mypy"
 	@echo "make verilog   [DESIGN=digits]  Verilog of a design"
 	@echo "make bitstream [DESIGN= BOARD=] bitstream for a board"
@@ -45,6 +46,9 @@ run: setup
 
 test: setup
 	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+mutants: setup
+	$(BIN)/python tests/mutants --count $(or $(N),30) --seed $(or $(SEED),0)
 
 lint: setup
 	$(BIN)/ruff check .
