@@ -13,7 +13,9 @@ from memtwin.sim.quantize import LayerCoefficients, QuantisedParameter
 __all__ = ["image_words", "power_up_words", "quantize", "v_unit", "weight_unit"]
 
 _MOST_SHIFT = 15
+_MOST_GAIN = 65535.0
 _ALIKE = 1e-9  # relative difference that is rounding
+_SINGLE = 2.0**23  # parts of the largest weight that single precision tells apart
 _COARSE = 16  # units of the membrane in a unit of the threshold
 _MOST_SUM = 2**15 - 1  # of the weights of the inputs that spike in a step, in levels
 
@@ -42,12 +44,31 @@ def quantize(spec: LifSpec, sample: list[LayerSample]) -> list[LayerCoefficients
     ]
 
 
-def weight_unit(layer: LifLayerSpec, bits: int) -> float:
-    """Weight of one level: 1 if all weights are whole numbers that fit, else such that the largest one just fits."""
-    largest, top = float(np.abs(layer.weight).max()), 2 ** (bits - 1) - 1
-    if largest <= top and (np.rint(layer.weight) == layer.weight).all():
-        return 1.0
-    return largest / top
+def weight_unit(layer: LifLayerSpec, bits: int, *, coarsest: float = math.inf, fine: bool = False) -> float:
+    """Weight of one level: one of which all weights are whole multiples, else such that the largest one just fits.
+
+    Parameters
+    ----------
+    layer : LifLayerSpec
+        Layer.
+    bits : int
+        Of a weight.
+    coarsest : float
+        Largest level whose gain fits its word. Where no level that fits is as small, the finest one is returned.
+    fine : bool
+        Take the finest level of which all weights are multiples, for devices that spread around them; without it the
+        coarsest, with which sums are smallest.
+    """
+    top = 2 ** (bits - 1) - 1
+    largest = float(np.abs(layer.weight).max())
+    if not largest:
+        return min(coarsest, 1.0)
+    levels = np.arange(1, top + 1)  # how many are the largest weight
+    levels = levels[levels * coarsest >= largest]
+    # What is equal in single precision is a whole multiple: most files have their weights in it.
+    for part in np.unique(np.rint(np.abs(layer.weight) * (_SINGLE / largest))) / _SINGLE:
+        levels = levels[np.abs(part * levels - np.rint(part * levels)) <= levels / _SINGLE]
+    return largest / float(levels[-1 if fine else 0] if levels.size else top)
 
 
 def v_unit(layer: LifLayerSpec) -> float:
@@ -88,9 +109,16 @@ def image_words(images: Images, trial: int, presentation: int) -> dict[str, list
 def _layer(spec: LifSpec, number: int, layer: LifLayerSpec, weight: Floats) -> LayerCoefficients:
     """Quantise one layer, whose synapses in every trial have the weights `weight` (trials, neurons, rows)."""
     trials = len(weight)
-    unit, level = v_unit(layer), weight_unit(layer, spec.weight_bits)
+    unit = v_unit(layer)
     q = _Rounding(trials)
     tau, r, v_leak = (layer.per_neuron(name) for name in ("tau", "r", "v_leak"))
+    # What a step forgets, and what it makes of a current: both exact for a current that is constant in the step.
+    forgets = -np.expm1(-spec.dt / tau)
+    drive = np.where(np.isinf(tau), spec.dt * r, forgets * r)  # V per unit of current
+    driven = weight.any(axis=(0, 2))  # the gain of the others has no effect
+    strongest = float(drive[driven].max(initial=0.0))
+    coarsest = _MOST_GAIN * unit / strongest if strongest else math.inf
+    level = weight_unit(layer, spec.weight_bits, coarsest=coarsest, fine=spec.synapse is not None)
 
     drawn = weight if spec.synapse else weight[:1]
     weights = [  # trial 0 last: what is reported is of it
@@ -102,9 +130,6 @@ def _layer(spec: LifSpec, number: int, layer: LifLayerSpec, weight: Floats) -> L
     most = sums.max(keepdims=True)
     q.tell("sum", "", most * level, most.clip(max=_MOST_SUM) * level, int(np.count_nonzero(sums > _MOST_SUM)))
 
-    # What a step forgets, and what it makes of a current: both exact for a current that is constant in the step.
-    forgets = -np.expm1(-spec.dt / tau)
-    drive = np.where(np.isinf(tau), spec.dt * r, forgets * r)  # V per unit of current
     leak = q.words_of("leak", forgets, 2.0**-16)
     if (np.isfinite(tau) & (leak == 0)).any():
         raise InputError(
@@ -113,15 +138,17 @@ def _layer(spec: LifSpec, number: int, layer: LifLayerSpec, weight: Floats) -> L
         )
     got = np.where(leak == 0, np.inf, -spec.dt / np.log1p(-np.maximum(leak, 1) * 2.0**-16))
     q.tell("tau", "s", tau, got, q.outside["leak"])
-    gain = drive * level / unit
-    shift = min(_MOST_SHIFT, max(0, math.floor(math.log2(65535 / gain.max()))))
+    gain = np.where(driven, drive * level / unit, 0.0)
+    shift = math.floor(math.log2(_MOST_GAIN / gain.max())) if strongest else 0
+    shift = min(max(shift, 0), _MOST_SHIFT)
     words = q.words_of("gain", gain, 2.0**-shift)
-    if (words == 0).any():
+    if (words[driven] == 0).any():
         raise InputError(
-            f"layer {number}, r: a level of weight moves the membrane by {gain.min() * unit:g}, less than the gateware "
-            f"can represent next to the threshold; use fewer weight_bits, a longer dt or a lower threshold"
+            f"layer {number}, r: a level of weight moves the membrane by {gain[driven].min() * unit:g}, less than the "
+            "gateware can represent next to the threshold; use fewer weight_bits, a longer dt or a lower threshold"
         )
-    q.tell("r", "", r, r * words * 2.0**-shift / gain, q.outside["gain"])
+    got = np.divide(words * 2.0**-shift, gain, out=np.ones_like(gain), where=driven)
+    q.tell("r", "", r, r * got, q.outside["gain"])
     q.words["gain_shift"] = _constant(trials, shift)
     bias = q.words_of("bias", drive * layer.per_neuron("bias"), unit, signed=True)
     q.tell("bias", "", layer.per_neuron("bias"), bias * unit / drive, q.outside["bias"])

@@ -299,6 +299,15 @@ def test_euler_gives_the_spikes_of_a_program_that_integrates_so():
     assert not np.array_equal(model(exact.spec, shown).layers[0].spikes[0], counts)
 
 
+def test_a_weight_that_moves_two_thresholds_spikes_in_every_step():
+    # A level of one whole weight is beyond the word of a gain; with finer ones every spike comes.
+    graph = chain(nir.Linear(np.array([[1.0]])), lif(1, tau=1e-3, r=10.0, v_threshold=0.5))
+    network = read_nir(graph, dt=1e-4, euler=True)
+    shown = Images.from_values([[255]], steps=20, mode="rate")
+    found = [run(Run(spec=network.spec, program=shown, seed=3), on) for on in ("physics", "model")]
+    assert [recording.layers[0].spikes.item() for recording in found] == [20, 20]
+
+
 def test_report_counts_what_does_not_fit():
     weight = np.array([[1.0, -1.0, 0.5, 0.5]])
     graph = chain(nir.Affine(weight, np.array([1e6])), lif(1))

@@ -230,14 +230,15 @@ def test_integrate_and_fire_keeps_what_it_has():
 
 
 def test_membranes_and_sums_saturate_and_are_counted():
-    weight = np.full((2, 3), 32767.0)
+    weight = np.full((2, 4), 32767.0)
     weight[1] = -32767
+    weight[:, 3] = 1  # not shown; levels must be as fine
     spec = LifSpec(
         layers=(LifLayerSpec(weight=weight, tau=1e-3, r=[1e-4, 1e-3], v_threshold=1.0, refractory=1e-3),),
         dt=1e-3,
         weight_bits=16,
     )
-    shown = Images.from_values([[1, 1, 1]], steps=3, mode="latency")
+    shown = Images.from_values([[1, 1, 1, 0]], steps=3, mode="latency")
     one = Run(spec=spec, program=shown, record=True)
     got = assert_equal(one)
     # Only in step 0 are there events; 3 * 32767 is beyond acc in both neurons, and the second goes below v's word.
