@@ -102,7 +102,7 @@ def experiments(as_json: Json = False) -> None:
             "title": chosen.title,
             "source": chosen.source,
             "options": {
-                option: {"default": rule.default, "unit": rule.unit, "meaning": rule.meaning}
+                option: {"default": rule.default, "unit": rule.unit, "meaning": rule.meaning, "range": rule.range}
                 for option, rule in chosen.all_options.items()
             },
         }

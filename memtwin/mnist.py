@@ -42,7 +42,7 @@ class Mnist(Experiment):
         "net": Option(NETWORK, "", "NIR file, or name of a network that is shipped"),
         "data": Option("", "", "directory of MNIST's files; else MEMTWIN_DATA, else they are downloaded"),
         "images": Option(1000, "", "images of the test set, from its first on"),
-        "steps": Option(0, "", "steps for which an image is shown; 0 for those of the network"),
+        "steps": Option(0, "", "steps for which an image is shown; 0 for those of the network", zero=True),
     }
 
     def plan(self, settings: Settings) -> dict[str, Run]:

@@ -24,14 +24,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from memtwin.sim.errors import InputError
-from memtwin.sim.units import format_si, parse_si
+from memtwin.sim.units import check_range, format_si, parse_si
 
 __all__ = ["KINDS", "Card", "Field", "card_names", "load_card"]
 
 
 @dataclass(frozen=True)
 class FieldRule:
-    """What a kind of card says of one field: unit, range, meaning."""
+    """What a kind of card says of one field: unit, meaning, and its range where that of its unit is too wide."""
 
     unit: str
     meaning: str
@@ -49,7 +49,8 @@ def _resistance(meaning: str) -> FieldRule:
 KINDS: dict[str, dict[str, FieldRule]] = {
     "threshold switch": {
         "g0": FieldRule("/s", "growth rate of the filament, extrapolated to 0 V: g(V) = g0 exp(V / v0)"),
-        "v0": FieldRule("V", "voltage that multiplies the growth rate by e"),
+        # Less, and exp(V / v0) leaves the range of float64 within the input voltages; kT / q is 26 mV.
+        "v0": FieldRule("V", "voltage that multiplies the growth rate by e", least=10e-3),
         "tau_leak": FieldRule("s", "time constant of the leak while the device is off"),
         "tau_relax": FieldRule("s", "time constant of the relaxation while the device is on and not driven"),
         "theta_off": FieldRule("", "filament at which the device ruptures (1 is the nominal threshold)", most=1.0),
@@ -189,13 +190,8 @@ class Card:
 
 
 def _check(card: str, name: str, rule: FieldRule, value: float) -> None:
-    if value < 0 or (value == 0 and not rule.zero):
-        least = "zero or more" if rule.zero else "more than zero"
-        raise InputError(f"card {card}, field {name}: expected {least}, not {format_si(value, rule.unit)}")
-    for bound, words, outside in ((rule.most, "at most", 1), (rule.least, "at least", -1)):
-        if bound is not None and (value - bound) * outside > 0:
-            expected, got = format_si(bound, rule.unit), format_si(value, rule.unit)
-            raise InputError(f"card {card}, field {name}: expected {words} {expected}, not {got}")
+    where = f"card {card}, field {name}"
+    check_range(value, rule.unit, where, zero=rule.zero, least=rule.least, most=rule.most)
 
 
 # Fields of a kind, the first of which must be smaller than the second.

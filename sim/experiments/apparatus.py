@@ -8,7 +8,6 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from memtwin.sim.backends import Run
-from memtwin.sim.errors import InputError
 from memtwin.sim.experiments.base import Experiment, Option, Settings
 from memtwin.sim.experiments.opamp import OPAMP_COMMON, substeps
 from memtwin.sim.figures import COLOURS, axis, panels
@@ -47,16 +46,13 @@ class Apparatus(Experiment):
         "repeats": Option(4, "", "presentations of a pattern in a row"),
         "rounds": Option(2, "", "times that training goes through the patterns"),
         "on": Option(5e-3, "s", "length of a presentation"),
-        "off": Option(5e-3, "s", "rest after a presentation"),
-        "recall_rest": Option(35e-3, "s", "rest before each presentation of the recall"),
+        "off": Option(5e-3, "s", "rest after a presentation", zero=True),
+        "recall_rest": Option(35e-3, "s", "rest before each presentation of the recall", zero=True),
     }
 
     def plan(self, settings: Settings) -> dict[str, Run]:
         """Plan the stream: training, then recall; one trial is one draw of the devices."""
         cards, options = settings.cards, settings.options
-        for name in ("repeats", "rounds"):
-            if options[name] < 1:
-                raise InputError(f"option {name}: expected at least 1, not {options[name]}")
         neuron, switch = cards["op-amp neuron"], cards["threshold-switching memristor"]
         sees = np.repeat(np.eye(NOVELTY), PIXELS // NOVELTY, axis=1)
         novelty = LayerSpec(

@@ -4,6 +4,7 @@ The plan does not depend on the backend, so that the same experiment runs at eve
 run by run.
 """
 
+import re
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Collection, Mapping
@@ -15,12 +16,18 @@ from memtwin.sim.cards import Card, load_card
 from memtwin.sim.errors import InputError
 from memtwin.sim.network import LayerSpec, NetworkSpec
 from memtwin.sim.recording import Recording
-from memtwin.sim.units import parse_si
+from memtwin.sim.units import RANGES, check_range, format_si, parse_si
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["CARDS", "COMMON", "Experiment", "Option", "Settings"]
+__all__ = ["AMPLITUDE", "CARDS", "COMMON", "Experiment", "Option", "Settings"]
+
+MOST = 1_000_000
+"""Largest whole number that an option may be, if it does not say otherwise: a run must come to its end."""
+
+AMPLITUDE: Mapping[str, Any] = {"zero": True, "most": 3.9}
+"""Range of the amplitude of an input pulse, V: that of the word `v_in` of the gateware."""
 
 # Default cards of the experiments on hybrid neurons; what a card is in the experiment, is its kind.
 CARDS: Mapping[str, str] = {
@@ -33,11 +40,19 @@ CARDS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Option:
-    """An option of an experiment: its default (SI float, int, bool or str), unit, and meaning."""
+    """An option of an experiment: its default (SI float, int, bool or str), unit, meaning, and what it may be.
+
+    Quantities have the range of their unit (`memtwin.sim.units.RANGES`), numbers are 1 to `MOST`, unless `least` and
+    `most` say otherwise; with `zero`, zero is allowed beside it. A text is one of `choices`, if there are any.
+    """
 
     default: float | int | bool | str
     unit: str
     meaning: str
+    zero: bool = False
+    least: float | None = None
+    most: float | None = None
+    choices: tuple[str, ...] = ()
 
     def parse(self, name: str, text: str) -> float | int | bool | str:
         """Parse the text of ``--set NAME=TEXT``.
@@ -45,23 +60,54 @@ class Option:
         Raises
         ------
         InputError
-            If the text is not of the option's kind.
+            If the text is not of the option's kind, or out of its range.
         """
+        where = f"option {name}"
         if isinstance(self.default, bool):
             if text not in ("on", "off"):
-                raise InputError(f"option {name}: expected on or off, not {text!r}")
+                raise InputError(f"{where}: expected on or off, not {text!r}")
             return text == "on"
         if isinstance(self.default, int):
-            if not text.isdigit():
-                raise InputError(f"option {name}: expected a whole number, not {text!r}")
-            return int(text)
+            return self._whole(where, text)
         if isinstance(self.default, str):
+            if self.choices and text not in self.choices:
+                raise InputError(f"{where}: expected one of {', '.join(self.choices)}, not {text!r}")
             return text
-        return parse_si(text, self.unit, f"option {name}")
+        value = parse_si(text, self.unit, where)
+        check_range(value, self.unit, where, zero=self.zero, least=self.least, most=self.most)
+        return value
+
+    @property
+    def range(self) -> str:
+        """What it may be, in words; empty where anything may be given."""
+        if isinstance(self.default, bool):
+            return "on, off"
+        if isinstance(self.default, str):
+            return ", ".join(self.choices)
+        if isinstance(self.default, int):
+            return "{} to {}".format(*self._bounds)
+        lowest, highest = RANGES[self.unit]
+        lowest, highest = self.least or lowest, self.most or highest
+        return f"{'0, ' if self.zero else ''}{format_si(lowest, self.unit)} to {format_si(highest, self.unit)}"
+
+    @property
+    def _bounds(self) -> tuple[int, int]:
+        """Least and largest whole number."""
+        least = 0 if self.zero else 1 if self.least is None else int(self.least)
+        return least, MOST if self.most is None else int(self.most)
+
+    def _whole(self, where: str, text: str) -> int:
+        if not re.fullmatch("[-+]?[0-9]{1,18}", text):
+            raise InputError(f"{where}: expected a whole number, not {text!r}")
+        (least, most), value = self._bounds, int(text)
+        if not least <= value <= most:
+            expected = f"at least {least}" if value < least else f"at most {most}"
+            raise InputError(f"{where}: expected {expected}, not {value}")
+        return value
 
 
 # What every experiment on hybrid neurons takes.
-COMMON: Mapping[str, Option] = {"substeps": Option(16, "", "device updates per half-period, a power of two")}
+COMMON: Mapping[str, Option] = {"substeps": Option(16, "", "device updates per half-period, a power of two", most=1024)}
 
 
 @dataclass

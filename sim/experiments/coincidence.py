@@ -41,9 +41,9 @@ class Coincidence(Experiment):
     common = {"step": STEP}  # noqa: RUF012
     options = {  # noqa: RUF012
         "epoch": Option(0.2, "s", "length of an epoch"),
-        "kick": Option(0.25, "V", "membrane's rise by a spike through a synapse of conductance 1 / r_on"),
-        "rate_up": Option(0.05, "", "potentiation as a fraction of the card's"),
-        "rate_down": Option(0.5, "", "depression as a fraction of the card's"),
+        "kick": Option(0.25, "V", "membrane's rise by a spike through a synapse of conductance 1 / r_on", zero=True),
+        "rate_up": Option(0.05, "", "potentiation as a fraction of the card's", zero=True),
+        "rate_down": Option(0.5, "", "depression as a fraction of the card's", zero=True),
     }
 
     def plan(self, settings: Settings) -> dict[str, Run]:

@@ -9,12 +9,11 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from memtwin.sim.backends import Run
-from memtwin.sim.errors import InputError
 from memtwin.sim.experiments import digits_figures as draw
-from memtwin.sim.experiments.base import Experiment, Option, Settings
+from memtwin.sim.experiments.base import AMPLITUDE, Experiment, Option, Settings
 from memtwin.sim.experiments.lia import programmed
 from memtwin.sim.experiments.patterns import load_patterns
-from memtwin.sim.network import LayerSpec, NetworkSpec
+from memtwin.sim.network import TIES, LayerSpec, NetworkSpec
 from memtwin.sim.program import Program
 from memtwin.sim.recording import Recording
 
@@ -54,28 +53,23 @@ class Digits(Experiment):
     only_for_figures = ("evolution",)
     options = {  # noqa: RUF012
         "patterns": Option("digits", "", "shipped pattern file by name, or a .txt file: # black, . white"),
-        "order": Option("shuffled", "", "order of the training of layer 1: shuffled or blocked"),
-        "v_in": Option(1.6, "V", "amplitude of the input pulses of layer 1 (text)"),
+        "order": Option("shuffled", "", "order of the training of layer 1", choices=ORDERS),
+        "v_in": Option(1.6, "V", "amplitude of the input pulses of layer 1 (text)", **AMPLITUDE),
         "epochs": Option(30, "", "fires of layer 1 for each pattern (Fig. 5e)"),
         "limit": Option(40, "", "most clock periods of a presentation in training"),
-        "rest": Option(20, "", "clock periods of rest after each presentation"),
-        "settle": Option(2000, "", "clock periods of rest between the training of layer 1 and that of layer 2"),
+        "rest": Option(20, "", "clock periods of rest after each presentation", zero=True),
+        "settle": Option(
+            2000, "", "clock periods of rest between the training of layer 1 and that of layer 2", zero=True
+        ),
         "periods": Option(60, "", "clock periods of a presentation at inference"),
-        "tie": Option("inhibit", "", "what neurons do that fire in one substep: inhibit, lowest or random"),
-        "phase": Option("all", "", "what is run: all, training or inference (from a state that training left)"),
+        "tie": Option("inhibit", "", "what neurons do that fire in one substep", choices=TIES),
+        "phase": Option("all", "", "what is run; inference goes on from a state that training left", choices=PHASES),
         "lanes": Option(1, "", "columns of layer 1 that the gateware adds up per clock; no influence on results"),
     }
 
     def plan(self, settings: Settings) -> dict[str, Run]:
         """Plan one run per mode, and, of the whole, a recorded one in which one pattern alone is learnt (Fig. 5e)."""
         options = settings.options
-        for name, least in (("epochs", 1), ("limit", 1), ("periods", 1), ("lanes", 1)):
-            if options[name] < least:
-                raise InputError(f"option {name}: expected at least {least}, not {options[name]}")
-        if options["order"] not in ORDERS:
-            raise InputError(f"option order: expected one of {', '.join(ORDERS)}, not {options['order']!r}")
-        if options["phase"] not in PHASES:
-            raise InputError(f"option phase: expected one of {', '.join(PHASES)}, not {options['phase']!r}")
         patterns = load_patterns(options["patterns"])
         pixels = patterns.reshape(len(patterns), -1)
         shown = len(FLIPS) * len(pixels)

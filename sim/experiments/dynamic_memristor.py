@@ -42,7 +42,7 @@ class DynamicMemristor(Experiment):
     options = {  # noqa: RUF012
         "amplitude": Option(2.0, "V", "amplitude of the pulses"),
         "period": Option(10e-3, "s", "period of the trains"),
-        "recovery": Option(60e-3, "s", "rest after a single pulse"),
+        "recovery": Option(60e-3, "s", "rest after a single pulse", zero=True),
     }
 
     def plan(self, settings: Settings) -> dict[str, Run]:

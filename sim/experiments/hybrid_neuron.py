@@ -8,8 +8,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from memtwin.sim.backends import Run
-from memtwin.sim.errors import InputError
-from memtwin.sim.experiments.base import Experiment, Option, Settings
+from memtwin.sim.experiments.base import AMPLITUDE, Experiment, Option, Settings
 from memtwin.sim.experiments.reading import amplitude, mean_sd, rate, times
 from memtwin.sim.figures import COLOURS, axis, digital, panels, spread_bars
 from memtwin.sim.network import LayerSpec
@@ -36,8 +35,10 @@ class HybridNeuron(Experiment):
     title = "The hybrid memristor-CMOS neuron"
     source = "zhang2021, Fig. 3, Supp. Fig. 3 and 6"
     options = {  # noqa: RUF012
-        "v_in": Option(1.8, "V", "amplitude of the input pulses (Fig. 3b)"),
-        "v_learn": Option(1.4, "V", "amplitude of the input pulses while learning (Supp. Fig. 3; not in the text)"),
+        "v_in": Option(1.8, "V", "amplitude of the input pulses (Fig. 3b)", **AMPLITUDE),
+        "v_learn": Option(
+            1.4, "V", "amplitude of the input pulses while learning (Supp. Fig. 3; not in the text)", **AMPLITUDE
+        ),
         "periods": Option(120, "", "clock periods of each rate measurement"),
         "fires": Option(30, "", "fires of the learning curve"),
         "g_chain": Option(980e-6, "S", "synapse between the two neurons of the chain: a potentiated one"),
@@ -46,9 +47,6 @@ class HybridNeuron(Experiment):
     def plan(self, settings: Settings) -> dict[str, Run]:
         """Plan firing at one amplitude, rates over amplitudes, learning, and the chain."""
         options = settings.options
-        for name in ("periods", "fires"):
-            if options[name] < 1:
-                raise InputError(f"option {name}: expected at least 1, not {options[name]}")
         fixed = np.array([[S1, S2]])
         fire = self._layer(fixed, options["v_in"])
         runs = {

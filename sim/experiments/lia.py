@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from memtwin.sim.backends import Run
 from memtwin.sim.cards import Card
-from memtwin.sim.errors import InputError
-from memtwin.sim.experiments.base import Experiment, Option, Settings
+from memtwin.sim.experiments.base import AMPLITUDE, Experiment, Option, Settings
 from memtwin.sim.figures import COLOURS, axis, digital, panels
-from memtwin.sim.network import LayerSpec
+from memtwin.sim.network import TIES, LayerSpec
 from memtwin.sim.physics_lia import InhibitionArray
 from memtwin.sim.program import Program
 from memtwin.sim.quantize import quantize
@@ -41,16 +40,14 @@ class Lia(Experiment):
     title = "The lateral inhibition array"
     source = "zhang2021, Fig. 4 and Supp. Note 1"
     options = {  # noqa: RUF012
-        "neurons": Option(10, "", "neurons, and rows of the array beside the bias row"),
-        "v_in": Option(1.6, "V", "amplitude of the input pulses"),
-        "tie": Option("inhibit", "", "what two neurons do that fire at once: inhibit, lowest or random"),
+        "neurons": Option(10, "", "neurons, and rows of the array beside the bias row", least=2, most=1000),
+        "v_in": Option(1.6, "V", "amplitude of the input pulses", **AMPLITUDE),
+        "tie": Option("inhibit", "", "what two neurons do that fire at once", choices=TIES),
     }
 
     def plan(self, settings: Settings) -> dict[str, Run]:
         """Plan one run with a trial for each set of rows."""
         n = settings.options["neurons"]
-        if n < 2:
-            raise InputError(f"option neurons: expected at least 2, not {n}")
         layer = LayerSpec(
             rows=n,
             neurons=n,

@@ -1,6 +1,7 @@
 """One op-amp neuron under the three stimuli of us12387090, Fig. 5 to 7."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -52,24 +53,24 @@ def substeps(settings: Settings, name: str) -> int:
 _OPTIONS = {
     "b_lowest": Option(0.5e-6, "A", "B: current of the first step"),
     "b_highest": Option(0.66e-6, "A", "B: current of the last step"),
-    "b_on": Option(10e-3, "s", "B: length of a step"),
-    "b_rest": Option(0.0, "s", "B: rest after each step"),
+    "b_on": Option(10e-3, "s", "B: length of a step", zero=True),
+    "b_rest": Option(0.0, "s", "B: rest after each step", zero=True),
     "c_current": Option(0.535e-6, "A", "C: current"),
     "c_periods": Option(4, "", "C: periods"),
-    "c_on": Option(4e-3, "s", "C: driven part of a period"),
-    "c_off": Option(6e-3, "s", "C: rest of a period"),
+    "c_on": Option(4e-3, "s", "C: driven part of a period", zero=True),
+    "c_off": Option(6e-3, "s", "C: rest of a period", zero=True),
     "d_current": Option(0.535e-6, "A", "D: current"),
     "d_periods": Option(4, "", "D: periods"),
-    "d_first_on": Option(12e-3, "s", "D: driven part of the first period"),
-    "d_first_off": Option(3e-3, "s", "D: rest of the first period"),
-    "d_on": Option(2.2e-3, "s", "D: driven part of a later period"),
-    "d_off": Option(7.8e-3, "s", "D: rest of a later period"),
+    "d_first_on": Option(12e-3, "s", "D: driven part of the first period", zero=True),
+    "d_first_off": Option(3e-3, "s", "D: rest of the first period", zero=True),
+    "d_on": Option(2.2e-3, "s", "D: driven part of a later period", zero=True),
+    "d_off": Option(7.8e-3, "s", "D: rest of a later period", zero=True),
 }
 
 
 def _options(**defaults: float) -> dict[str, Option]:
     """Options of the stimuli with other defaults."""
-    return {name: Option(defaults.get(name, rule.default), rule.unit, rule.meaning) for name, rule in _OPTIONS.items()}
+    return {name: replace(rule, default=defaults.get(name, rule.default)) for name, rule in _OPTIONS.items()}
 
 
 class OpampNeuron(Experiment):
@@ -120,10 +121,7 @@ class OpampNeuron(Experiment):
         return Run(spec=spec, program=stimulus, seed=settings.seed, record=trials == 0)
 
     def _circuit(self, settings: Settings) -> str:
-        second = settings.options.get("second", "parallel")
-        if second not in ("parallel", "series"):
-            raise InputError(f"option second: expected parallel or series, not {second!r}")
-        return "7b-series" if second == "series" else self.circuit
+        return "7b-series" if settings.options.get("second") == "series" else self.circuit
 
     def analyse(
         self, settings: Settings, runs: Mapping[str, Run], recordings: Mapping[str, Recording]
@@ -187,9 +185,6 @@ class OpampNeuron(Experiment):
 def _currents(settings: Settings) -> dict[str, list[float]]:
     """Currents of each stimulus, A."""
     options = settings.options
-    for name in ("b_lowest", "b_highest", "c_current", "d_current"):
-        if not options[name] > 0:
-            raise InputError(f"option {name}: expected more than 0 A, not {options[name]:g} A")
     return {
         "B": np.linspace(options["b_lowest"], options["b_highest"], STEPS).tolist(),
         "C": [options["c_current"]],
@@ -203,10 +198,10 @@ def _stimulus(settings: Settings, name: str, trials: int) -> Stimulus:
     if name == "B":
         rows, on, off = list(range(STEPS)), [n["b_on"]] * STEPS, [n["b_rest"]] * STEPS
     elif name == "C":
-        periods = _periods(settings, "c_periods")
+        periods = settings.options["c_periods"]
         rows, on, off = [STEPS] * periods, [n["c_on"]] * periods, [n["c_off"]] * periods
     else:
-        later = _periods(settings, "d_periods") - 1
+        later = settings.options["d_periods"] - 1
         rows = [STEPS if name == "D-same" else STEPS + 1] * (1 + later)
         on = [n["d_first_on"]] + [n["d_on"]] * later
         off = [n["d_first_off"]] + [n["d_off"]] * later
@@ -214,12 +209,6 @@ def _stimulus(settings: Settings, name: str, trials: int) -> Stimulus:
         raise InputError(f"stimulus {name[0]}: expected at least one driven substep; it is empty")
     pixels = np.eye(STEPS + 2, dtype=np.uint8)[rows]
     return Stimulus.build(np.repeat(pixels[None], trials, axis=0), on=on, off=off, gates=[1], learn=[0])
-
-
-def _periods(settings: Settings, name: str) -> int:
-    if settings.options[name] < 1:
-        raise InputError(f"option {name}: expected at least 1 period; the stimulus is empty")
-    return settings.options[name]
 
 
 def _ends(stimulus: Stimulus, wave: Waveform, signal: str) -> dict[str, list[float]]:
@@ -282,5 +271,7 @@ class Opamp7b(OpampNeuron):
     cards: ClassVar[Mapping[str, str]] = {**circuit_cards(circuit), _SECOND: "rm-integrating"}
     options: ClassVar[Mapping[str, Option]] = {
         **Opamp5a.options,
-        "second": Option("parallel", "", "how the second dynamic memristor lies to the switch: parallel or series"),
+        "second": Option(
+            "parallel", "", "how the second dynamic memristor lies to the switch", choices=("parallel", "series")
+        ),
     }

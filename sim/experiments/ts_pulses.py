@@ -8,8 +8,7 @@ from matplotlib.figure import Figure
 
 from memtwin.sim.backends import Run
 from memtwin.sim.cards import Card
-from memtwin.sim.errors import InputError
-from memtwin.sim.experiments.base import Experiment, Option, Settings
+from memtwin.sim.experiments.base import AMPLITUDE, Experiment, Option, Settings
 from memtwin.sim.experiments.reading import amplitude, mean_sd, times
 from memtwin.sim.figures import COLOURS, axis, panels, spread_bars
 from memtwin.sim.network import LayerSpec
@@ -35,15 +34,13 @@ class TsPulses(Experiment):
     title = "Pulses on a bare threshold switch"
     source = "zhang2021, Fig. 2c-f"
     options = {  # noqa: RUF012
-        "v_in": Option(1.1, "V", "amplitude of the pulse train (Fig. 2e)"),
+        "v_in": Option(1.1, "V", "amplitude of the pulse train (Fig. 2e)", **AMPLITUDE),
         "pulses": Option(12, "", "pulses in each train"),
     }
 
     def plan(self, settings: Settings) -> dict[str, Run]:
         """Plan trains of pulses, first of the amplitude asked for, then of five, and 1 ms pulses of five amplitudes."""
         pulses = settings.options["pulses"]
-        if pulses < 1:
-            raise InputError(f"option pulses: expected at least 1, not {pulses}")
         wide = settings.neuron.replace(clock=WIDE)
         # A substep stays as long as in the trains: the half-period is four times as long.
         runs = {

@@ -1,9 +1,15 @@
 import importlib.resources
+import math
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from memtwin.sim.cards import KINDS, card_names, load_card
 from memtwin.sim.errors import InputError
+from memtwin.sim.units import RANGES
+from tests.refusal import refusal
 
 
 def text_of(name):
@@ -113,3 +119,101 @@ def test_a_card_file_loads_as_the_shipped_one(write):
 def test_unknown_cards_are_input_errors(name):
     with pytest.raises(InputError, match=name):
         load_card(name)
+
+
+EVERY_FIELD = sorted((kind, field) for kind, rules in KINDS.items() for field in rules)
+CARD_OF = {load_card(name).kind: load_card(name) for name in card_names()}
+
+
+def bounds(kind, field):
+    """Least and largest value of a field, zero apart."""
+    rule = KINDS[kind][field]
+    least, most = RANGES[rule.unit]
+    return (least if rule.least is None else rule.least), (most if rule.most is None else rule.most)
+
+
+def refused(card, **values):
+    """Whether the card does not take the values."""
+    message = refusal(card.replace, **values)
+    assert message is None or (message.startswith(f"card {card.name}, field ") and "\n" not in message)
+    return message is not None
+
+
+@pytest.mark.parametrize(("kind", "field"), EVERY_FIELD)
+def test_every_field_ends_at_its_bounds(kind, field):
+    card, (least, most) = CARD_OF[kind], bounds(kind, field)
+    for outside in (
+        math.nextafter(least, 0),
+        math.nextafter(most, math.inf),
+        -card[field],
+        math.nan,
+        math.inf,
+        -math.inf,
+    ):
+        if outside != 0 and not (outside == -card[field] == 0):
+            assert refused(card, **{field: outside})
+    assert refused(card, **{field: 0.0}) == (not KINDS[kind][field].zero)
+    assert refused(card, **{field: f"1e400{KINDS[kind][field].unit}"})
+
+
+@given(st.sampled_from(EVERY_FIELD), st.floats())
+def test_a_card_never_holds_a_value_out_of_its_bounds(entry, value):
+    kind, field = entry
+    if not refused(CARD_OF[kind], **{field: value}):
+        least, most = bounds(kind, field)
+        assert least <= value <= most or (value == 0 and KINDS[kind][field].zero)
+
+
+PAIRS = [
+    ("synapse", "g_min", "g_max"),
+    ("dynamic memristor", "r_floor", "r_initial"),
+    ("threshold-switching memristor", "r_on", "r_off"),
+    ("threshold-switching memristor", "v_hold", "v_th"),
+    ("non-volatile synapse", "g_off", "g_on"),
+    ("volatile and non-volatile switch", "v_hold", "v_th"),
+    ("volatile and non-volatile switch", "u_rest", "v_th"),
+    ("volatile and non-volatile switch", "r_on", "r_off"),
+]
+
+
+@pytest.mark.parametrize(("kind", "low", "high"), PAIRS)
+def test_the_lower_of_two_fields_is_less_than_the_higher(kind, low, high):
+    card = CARD_OF[kind]
+    # What is said of a third field (g_initial) is another matter.
+    with pytest.raises(InputError, match=f"field {low}: expected less than {high}"):
+        card.replace(**{low: card[high]})
+    with pytest.raises(InputError, match=f"field {low}: expected less than {high}"):
+        card.replace(**{low: math.nextafter(card[high], math.inf)})
+    if high == "v_th":
+        assert card.replace(**{low: math.nextafter(card[high], 0)})[low] < card[high]
+
+
+@pytest.mark.parametrize("field", ["g_off", "g_on"])
+def test_a_synapse_may_begin_at_either_bound(field):
+    card = CARD_OF["non-volatile synapse"]
+    assert card.replace(g_initial=card[field])["g_initial"] == card[field]
+    outside = math.nextafter(card[field], 0 if field == "g_off" else 1)
+    with pytest.raises(InputError, match="field g_initial: expected 200nS to 2uS"):
+        card.replace(g_initial=outside)
+
+
+@pytest.mark.parametrize(("field", "inwards"), [("r_off", 1), ("r_on", 0)])
+def test_the_conductance_of_the_window_lies_between_those_of_the_resistances(field, inwards):
+    card = CARD_OF["volatile and non-volatile switch"]
+    edge = 1 / card[field]
+    with pytest.raises(InputError, match="field g_initial: expected a conductance between"):
+        card.replace(g_initial=edge)
+    assert card.replace(g_initial=np.nextafter(edge, inwards))["g_initial"] != edge
+
+
+def test_the_ceiling_of_the_filament_is_above_the_threshold():
+    card = CARD_OF["threshold switch"]
+    with pytest.raises(InputError, match="field x_max: expected more than the threshold, 1, not 1"):
+        card.replace(x_max=1.0)
+    assert card.replace(x_max=math.nextafter(1.0, 2))["x_max"] > 1
+
+
+def test_a_growth_that_no_voltage_can_have_is_refused_with_its_reason(write):
+    path = write(text_of("ag-sio2").replace('value = "0.55V"', 'value = "1mV"'))
+    with pytest.raises(InputError, match="field v0: expected at least 10mV, not 1mV"):
+        load_card(path)
