@@ -1,11 +1,11 @@
 """From a design to a bitstream: synthesis, place and route, timing check, report."""
 
+import hashlib
 import json
 import os
 import re
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -21,6 +21,8 @@ from memtwin.boards.top import BoardTop
 from memtwin.boards.twins import TWINS
 from memtwin.hdl.host import HostPort
 from memtwin.sim.errors import InputError
+from memtwin.sim.files import whole, write_whole
+from memtwin.sim.scratch import scratch
 
 __all__ = ["SEEDS", "DoesNotFit", "TooSlow", "build", "build_linked", "build_top"]
 
@@ -216,7 +218,8 @@ def build_top(
     dict
         ``design``, ``board``, ``fmax_hz`` (what place and route reached), ``clock_hz`` (what the design runs at),
         ``utilisation`` ({cell: [used, available]}), ``seed``, ``digest`` (of the design before synthesis),
-        ``bitstream`` (path), ``link`` (a host drives it), ``map`` (path, or nothing).
+        ``sha256`` (of the bitstream and of the map, by file name), ``bitstream`` (path), ``link`` (a host drives it),
+        ``map`` (path, or nothing).
 
     Raises
     ------
@@ -248,8 +251,8 @@ def build_top(
         "link": memory_map is not None,
         "map": None if memory_map is None else str(map_file),
     }
-    is_whole = bitstream.is_file() and (memory_map is None or map_file.is_file())
-    if reuse and is_whole and (kept := _kept(out / f"{stem}.json", digest)) is not None:
+    files = [bitstream] if memory_map is None else [bitstream, map_file]
+    if reuse and (kept := _kept(out / f"{stem}.json", digest, files)) is not None:
         say(f"{bitstream} is up to date")
         return kept | where
     try:
@@ -265,8 +268,7 @@ def build_top(
     if any(Path(tool).name.startswith("yowasp") for tool in tools):
         say("the first use of each tool compiles it, which takes a few minutes")
 
-    with tempfile.TemporaryDirectory(prefix="memtwin-") as name:
-        folder = Path(name)
+    with scratch() as folder:
         plan.extract(folder)
         say(f"synthesis of {design} for {board.title}")
         run_tool([yosys, *synthesis[1:]], folder)
@@ -299,6 +301,20 @@ def build_top(
         say("bitstream")
         run_tool([packer, *pack[1:]], folder)
 
+        results = {
+            ".synthesis.log": folder / "top.rpt",
+            ".place.log": folder / "top.tim",
+            suffix: folder / f"top{suffix}",
+        }
+        if memory_map is None:
+            # That of an earlier build would be of another design.
+            map_file.unlink(missing_ok=True)
+        else:
+            results[".map.json"] = "map.json"
+            (folder / "map.json").write_text(json.dumps(memory_map, indent=1) + "\n", encoding="utf-8")
+        for ending, made in results.items():
+            with whole(out / (stem + ending)) as partial:
+                shutil.copyfile(folder / made, partial)
         result = {
             "design": design,
             "board": board.name,
@@ -307,25 +323,11 @@ def build_top(
             "utilisation": used,
             "seed": seed,
             "digest": digest,
+            "sha256": {file.name: _sha256(file) for file in files},
             **where,
         }
-        if memory_map is None:
-            # That of an earlier build would be of another design.
-            map_file.unlink(missing_ok=True)
-        else:
-            (folder / "map.json").write_text(json.dumps(memory_map, indent=1) + "\n", encoding="utf-8")
-        (folder / "result.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-        # The report comes last: where it is, the rest is whole.
-        for made, ending in (
-            ("top.rpt", ".synthesis.log"),
-            ("top.tim", ".place.log"),
-            (f"top{suffix}", suffix),
-            *([] if memory_map is None else [("map.json", ".map.json")]),
-            ("result.json", ".json"),
-        ):
-            partial = out / f".{stem}{ending}.part"
-            shutil.copyfile(folder / made, partial)
-            partial.replace(out / (stem + ending))
+        # The report comes last: what it holds the checksums of is whole.
+        write_whole(out / f"{stem}.json", (json.dumps(result, indent=2) + "\n").encode())
     return result
 
 
@@ -365,13 +367,18 @@ def _lacking(log: Path) -> dict[str, list[int]]:
     return found
 
 
-def _kept(report: Path, digest: str) -> dict | None:
-    """Return the report of an earlier build if it is of the same design."""
+def _kept(report: Path, digest: str, files: Sequence[Path]) -> dict | None:
+    """Return the report of an earlier build if it is of the same design, and `files` are what it made."""
     try:
         kept = json.loads(report.read_text(encoding="utf-8"))
-        return kept if kept["digest"] == digest else None
+        is_same = kept["digest"] == digest and kept["sha256"] == {file.name: _sha256(file) for file in files}
     except (OSError, ValueError, KeyError, TypeError):
         return None
+    return kept if is_same else None
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _utilisation(timing: dict) -> dict[str, list[int]]:

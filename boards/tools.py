@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from memtwin.sim import processes
 from memtwin.sim.errors import InputError
 
 __all__ = ["ToolError", "find_tool", "run_tool"]
@@ -62,7 +63,7 @@ def run_tool(command: Sequence[str], folder: Path) -> None:
     ToolError
         If it ends with another status than 0.
     """
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
+    done = processes.run(command, folder)
     if done.returncode:
         raise ToolError(f"{Path(command[0]).name} failed (exit status {done.returncode}){last_lines(done)}")
 

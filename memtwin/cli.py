@@ -4,6 +4,7 @@ With ``--json`` exactly one JSON document goes to standard output and everything
 0 done, 1 a comparison or check failed, 2 bad input, with one line that says what was expected and what to do.
 """
 
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -367,6 +368,9 @@ def verify(
 
 def main() -> None:
     """Entry point; turns every mistake of a user into one line and exit status 2."""
+    # As Ctrl-C does: what is unfinished is removed, and what was started is ended.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     try:
         status = app(standalone_mode=False)
     except InputError as error:

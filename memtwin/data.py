@@ -20,10 +20,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from memtwin.sim.cache import cache_directory
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments.patterns import load_patterns
 from memtwin.sim.files import write_whole
-from memtwin.sim.verilator import cache_directory
 
 __all__ = ["CLASSES", "PARTS", "SIDE", "Digits", "draw_digits", "load_mnist", "read_idx"]
 
@@ -90,7 +90,7 @@ def load_mnist(part: str, directory: Path | None = None, *, fetch: Fetch | None 
         ``"train"`` or ``"test"``.
     directory : Path, optional
         Where the four files are, under their usual names, plain or with ``.gz``. Without it ``MEMTWIN_DATA``; without
-        that the cache (`memtwin.sim.verilator.cache_directory`), into which what is missing is downloaded and
+        that the cache (`memtwin.sim.cache.cache_directory`), into which what is missing is downloaded and
         checked.
     fetch : callable, optional
         What downloads.

@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +20,8 @@ from memtwin import designs
 from memtwin.boards.tools import find_tool, run_tool
 from memtwin.sim import verilator
 from memtwin.sim.errors import InputError
+from memtwin.sim.files import whole
+from memtwin.sim.scratch import scratch
 
 __all__ = ["SIMULATORS", "run_bench", "synthesise", "verify"]
 
@@ -71,20 +72,19 @@ def run_bench(
     """
     if simulator not in SIMULATORS:
         raise InputError(f"option --sim: expected one of {', '.join(SIMULATORS)}, not {simulator!r}")
-    if simulator == "verilator":
-        settings = verilator.environment()
-    else:
-        verilator.require("iverilog", "vvp")
-        # The last option wins: the runner, which knows nothing of `_waves`, asks for no waves.
-        settings = {**os.environ, "SIM_CMD_SUFFIX": "-vcd"}
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"option -o: cannot make the directory {out} ({error.strerror})") from None
-    log = out.resolve() / f"{name}.log"
     ports = _ports(verilog, top)
-    with tempfile.TemporaryDirectory(prefix="memtwin-") as folder:
-        directory = Path(folder)
+    waves = out / f"{name}.vcd"
+    with scratch() as directory:
+        if simulator == "verilator":
+            settings = verilator.environment(directory)
+        else:
+            verilator.require("iverilog", "vvp")
+            # The last option wins: the runner, which knows nothing of `_waves`, asks for no waves.
+            settings = {**os.environ, "SIM_CMD_SUFFIX": "-vcd"}
         files = {f"{top}.v": verilog}
         if simulator == "netlist":
             files = {"cells.v": _cells(), f"{top}.v": synthesise(verilog, top)}
@@ -95,12 +95,21 @@ def run_bench(
         sources = [directory / file for file in files]
         for source, text in zip(sources, files.values(), strict=True):
             source.write_text(text, encoding="utf-8")
-        with _environment(settings):
-            passed, failed, vcd = _simulate(sources, top, bench, simulator, directory, log, env or {})
-        waves = out / f"{name}.vcd"
-        shutil.move(vcd, waves)
+        log = directory / "simulation.log"
+        try:
+            with _environment(settings):
+                passed, failed, vcd = _simulate(sources, top, bench, simulator, directory, log, env or {})
+        finally:
+            if log.exists():
+                _take(log, out / f"{name}.log")
+        _take(vcd, waves)
     _write_gtkw(waves, top, ports)
     return {"passed": passed, "failed": failed, "waves": str(waves)}
+
+
+def _take(made: Path, path: Path) -> None:
+    with whole(path) as partial:
+        shutil.copyfile(made, partial)
 
 
 def synthesise(verilog: str, top: str) -> str:
@@ -111,8 +120,7 @@ def synthesise(verilog: str, top: str) -> str:
     InputError
         If Yosys is not there.
     """
-    with tempfile.TemporaryDirectory(prefix="memtwin-") as folder:
-        directory = Path(folder)
+    with scratch() as directory:
         (directory / "design.v").write_text(verilog, encoding="utf-8")
         print(f"synthesis of {top}; the first use of Yosys takes a few minutes", file=sys.stderr)
         script = f"read_verilog design.v; synth_ice40 -dsp -top {top}; write_verilog -noattr netlist.v"
@@ -220,7 +228,7 @@ def _write_gtkw(waves: Path, top: str, ports: Sequence[str]) -> None:
                 found[words[4].lstrip("\\")] = ".".join([*scopes, words[4]]) + width
             elif words[:1] == ["$enddefinitions"]:
                 break
-    with waves.with_suffix(".gtkw").open("w", encoding="utf-8") as view:
+    with whole(waves.with_suffix(".gtkw")) as partial, partial.open("w", encoding="utf-8") as view:
         save = GTKWSave(view)
         save.dumpfile(waves.name, abspath=False)
         for port in ports:

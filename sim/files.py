@@ -1,5 +1,6 @@
 """Files that are written whole or not at all, and files of arrays."""
 
+import glob
 import io
 import os
 import zipfile
@@ -32,6 +33,7 @@ def whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     partial = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path)
         yield partial
         partial.replace(path)
     except OSError as error:
@@ -39,6 +41,14 @@ def whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # there is none any more, or there never was
             partial.unlink()
+
+
+def _sweep(path: Path) -> None:
+    """Remove what processes that were killed have left beside `path`."""
+    for partial in path.parent.glob(f"{glob.escape(path.name)}.*.part"):
+        process = partial.name.removeprefix(f"{path.name}.").removesuffix(".part")
+        if process.isdecimal() and not Path(f"/proc/{process}").exists():
+            partial.unlink(missing_ok=True)
 
 
 def write_whole(path: str | os.PathLike[str], data: bytes) -> Path:

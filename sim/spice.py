@@ -7,14 +7,14 @@ the cards. Nothing switches ideally, because ngspice cannot find a time step for
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from memtwin.sim import processes
 from memtwin.sim.errors import InputError
+from memtwin.sim.scratch import scratch
 
 __all__ = ["EDGE", "SIGMA", "TRACES", "crossings", "number", "pwl", "require", "run", "steps", "transient"]
 
@@ -155,29 +155,19 @@ def run(netlist: str, *, stop: float, timeout: float = 600.0) -> tuple[NDArray[n
         If ngspice is missing, does not come to the end in time, or fails; then with the last lines that it wrote.
     """
     program = require()
-    with tempfile.TemporaryDirectory(prefix="memtwin-") as name:
-        directory = Path(name)
+    with scratch() as directory:
         (directory / "netlist.cir").write_text(netlist, encoding="utf-8")
+        # Neither a user's start-up file nor several threads, which small circuits only wait for.
+        env = os.environ | {"HOME": str(directory), "OMP_NUM_THREADS": "1"}
         try:
-            done = subprocess.run(
-                [program, "-b", "netlist.cir"],
-                cwd=directory,
-                # Neither a user's start-up file nor several threads, which small circuits only wait for.
-                env=os.environ | {"HOME": name, "OMP_NUM_THREADS": "1"},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                timeout=timeout,
-            )
+            done = processes.run([program, "-b", "netlist.cir"], directory, env, timeout)
         except subprocess.TimeoutExpired:
             raise InputError(f"ngspice: not finished after {timeout:g} s; use a shorter run") from None
         path = directory / TRACES
         data = np.loadtxt(path, skiprows=1, ndmin=2) if path.exists() else np.empty((0, 1))
         if data.shape[0] < 2 or data[-1, 0] < stop * (1 - 1e-9):
             reached = f" at {data[-1, 0]:.6g} s of {stop:.6g} s" if data.size else ""
-            told = [line.strip() for line in done.stdout.splitlines()]
+            told = [line.strip() for line in (done.stdout + done.stderr).splitlines()]
             told = [line for line in told if line and not line.startswith(_CHATTER)]
             raise InputError(f"ngspice failed{reached}: " + "; ".join(told[-_LINES:]))
     return data[:, 0], data[:, 1:]

