@@ -72,6 +72,7 @@ def run_bench(
     """
     if simulator not in SIMULATORS:
         raise InputError(f"option --sim: expected one of {', '.join(SIMULATORS)}, not {simulator!r}")
+    verilator.require(*(("g++", "make", "perl") if simulator == "verilator" else ("iverilog", "vvp")))
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -82,7 +83,6 @@ def run_bench(
         if simulator == "verilator":
             settings = verilator.environment(directory)
         else:
-            verilator.require("iverilog", "vvp")
             # The last option wins: the runner, which knows nothing of `_waves`, asks for no waves.
             settings = {**os.environ, "SIM_CMD_SUFFIX": "-vcd"}
         files = {f"{top}.v": verilog}
