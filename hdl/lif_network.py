@@ -1,9 +1,10 @@
 """A network of layers of LIF neurons behind an encoder, with a decoder at its end."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from amaranth.hdl import Cat, Const, Module, Signal
-from amaranth.lib import fifo, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
 
 from memtwin.hdl.config import MemoryMap, connect_config
@@ -11,6 +12,7 @@ from memtwin.hdl.lif_decoder import LifDecoder
 from memtwin.hdl.lif_encoder import LifEncoder
 from memtwin.hdl.lif_layer import LifLayer, LifLayerConfig
 from memtwin.hdl.lif_presenter import LifPresentation, LifPresenter
+from memtwin.hdl.lif_queue import SpikeQueue
 from memtwin.hdl.network_port import NetworkPort, layers_in_a_row
 from memtwin.hdl.trace import TraceKind, trace_word
 
@@ -76,6 +78,12 @@ class LifNetwork(NetworkPort):
         memory_map = MemoryMap(image)
         self._encoder = LifEncoder(layers[0].rows, capacity, memory_map, "encoder.")
         self._layers = [LifLayer(layer, memory_map, f"layer{number}.") for number, layer in enumerate(layers, 1)]
+        # Where the next layer takes longer over an event than this one over a neuron.
+        self._queues = {
+            index: SpikeQueue(before.structure.neurons)
+            for index, (before, after) in enumerate(pairwise(self._layers))
+            if after.slices > 1
+        }
         self._decoder = LifDecoder(layers[-1].neurons, memory_map)
         memory_map.writes(image or {})  # refuses names that the design does not have
         self._presenter = LifPresenter(len(layers))
@@ -127,21 +135,13 @@ class LifNetwork(NetworkPort):
                 trace.valid.eq(layer.trace.valid),
                 trace.word.eq(layer.trace.word),
             ]
-            if index == 0:
+            if not events.signature.always_ready:
                 m.d.comb += events.ready.eq(layer.events.ready)
             events = layer.spikes
-            following = self._layers[index + 1] if index + 1 < len(self._layers) else None
-            if following is not None and following.slices > 1:
-                # The next layer takes longer over an event than this one over a neuron.
-                m.submodules[f"spikes{index + 1}"] = queue = fifo.SyncFIFOBuffered(
-                    width=len(events.payload), depth=layer.structure.neurons
-                )
-                m.d.comb += [
-                    queue.w_data.eq(events.payload),
-                    queue.w_en.eq(events.valid),
-                    queue.r_en.eq(following.events.ready),
-                ]
-                events = queue.r_stream
+            if index in self._queues:
+                m.submodules[f"spikes{index + 1}"] = queue = self._queues[index]
+                wiring.connect(m, layer.spikes, queue.i)
+                events = queue.o
 
         # No layer writes its trace when a step or an answer is ready.
         for trace, strobe, word in (

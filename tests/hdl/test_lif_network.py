@@ -2,8 +2,10 @@
 
 import json
 import subprocess
+from itertools import pairwise
 
 import pytest
+from amaranth.hdl import Cat, Const
 
 from memtwin.hdl.host import HostPort
 from memtwin.hdl.layer import LayerConfig
@@ -45,6 +47,14 @@ class Recorder:
             await ctx.tick().until(network.idle)
             await ctx.tick().repeat(2)
 
+        async def queues(ctx):
+            found = network._queues.values()
+            step, refused = network._presenter.step, Cat(Const(0), *(queue.refused for queue in found))
+            waits = Cat(Const(0), *(queue.o.valid for queue in found))
+            async for _, _, begins, is_refused, is_waiting in ctx.tick().sample(step, refused, waits):
+                assert not is_refused
+                assert not (begins and is_waiting)
+
         async def monitor(ctx):
             taps = Taps(network, parse)
             clocks, last, shown, events = 0, None, 0, []
@@ -77,7 +87,7 @@ class Recorder:
                 for layer, entry in taps.entries(rest):
                     self.traces[layer].append(entry)
 
-        simulate(network, host, background=[ticks(network, period), monitor])
+        simulate(network, host, background=[ticks(network, period), monitor, queues])
         return self
 
 
@@ -135,6 +145,32 @@ def test_two_layers_word_by_word(decoder, mode, neurons, lanes):
     both(network, reference, *SHOWN)
     assert spikes_of(reference, 0) > 10
     assert spikes_of(reference, 1) > 2
+
+
+@pytest.mark.parametrize(
+    ("sizes", "lanes"),
+    [
+        ((1, 2, 2), 1),
+        ((1, 2, 3), 1),
+        ((1, 2, 3), 2),
+        ((1, 1, 2), 1),
+        ((1, 3, 3), 1),
+        ((1, 6, 3), 1),
+        ((1, 2, 2, 2), 1),
+    ],
+    ids=str,
+)
+def test_no_spike_is_lost_between_layers(sizes, lanes):
+    """Every neuron but those of the last layer spikes in every step, one clock after the other."""
+    structures = [
+        LifLayerConfig(rows=rows, neurons=neurons, lanes=1 if last < len(sizes) - 1 else lanes)
+        for last, (rows, neurons) in enumerate(pairwise(sizes), 1)
+    ]
+    image = image_of(structures, 2, mode=1, threshold=100, bias=20000, gain=4096)
+    image[f"layer{len(structures)}.threshold"] = [65535] * sizes[-1]
+    network, reference = LifNetwork(structures, 2, image), Reference(structures, image)
+    both(network, reference, {"steps": 3, "init": 1})
+    assert spikes_of(reference, 0) == 3 * sizes[1]
 
 
 def test_three_layers_word_by_word():
