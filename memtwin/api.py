@@ -11,6 +11,7 @@ import numpy as np
 from memtwin.boards.registry import board as find_board
 from memtwin.mnist import Mnist
 from memtwin.sim import backends, spice_hybrid
+from memtwin.sim.compare import CONTINUOUS
 from memtwin.sim.compare import compare as compare_recordings
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments import EXPERIMENTS as CIRCUITS
@@ -146,6 +147,7 @@ def run(
         runs = load_states(start, runs)
     if backend == "ngspice":
         runs = {label: _smooth(job) for label, job in runs.items()}
+    _check_runs(runs, backend, port)
     if backend == "board":
         recordings, clock_hz = _on_board(runs, port, baud, map_file, report)
     else:
@@ -188,23 +190,34 @@ def compare(
     Returns
     -------
     dict
-        ``equal``, ``words``, ``ticks``, ``first_difference`` for exact pairs, ``errors`` for pairs with the physics.
+        ``equal``, ``words``, ``ticks``, ``first_difference``, ``compared`` for exact pairs; ``errors``, ``within``,
+        ``outside`` for pairs with the physics or ngspice (docs/compare.md).
+
+    Raises
+    ------
+    InputError
+        If anything that the user gave does not fit.
     """
+    if first == second:
+        raise InputError(f"option --backends: expected two that differ, not {first} and {second}")
     _check_backends(first, second, port=port, baud=baud, map=map_file)
     chosen = experiment(name)
     settings: Settings = chosen.settings(
         cards=tuple(cards), assignments=tuple(assignments), seed=seed, trials=trials or 1, spread=spread
     )
+    pair = (first, second)
+    runs = {label: _comparable(job, pair) for label, job in chosen.plan(settings).items()}
+    for backend in pair:  # before anything runs
+        _check_runs(runs, backend, port)
     findings = {}
-    for label, job in chosen.plan(settings).items():
-        recorded = dataclasses.replace(_smooth(job) if "ngspice" in (first, second) else job, record=True)
+    for label, job in runs.items():
         a, b = (
-            _on_board({label: recorded}, port, baud, map_file, report, is_compared=True)[0][label]
+            _on_board({label: job}, port, baud, map_file, report)[0][label]
             if backend == "board"
-            else backends.run(recorded, backend, _progress(report, label))
-            for backend in (first, second)
+            else backends.run(job, backend, _progress(report, label))
+            for backend in pair
         )
-        findings[label] = compare_recordings(recorded, a, b)
+        findings[label] = compare_recordings(job, a, b)
     return {"experiment": name, "backends": [first, second], "seed": seed, **_merge(findings)}
 
 
@@ -249,27 +262,37 @@ def _check_backends(*chosen: str, **link: Any) -> None:
             raise InputError(f"option --{option}: expected with the backend board, not {' and '.join(chosen)}")
 
 
+def _check_runs(runs: Mapping[str, backends.Run], backend: str, port: str | None) -> None:
+    """Refuse runs that a backend cannot do, before anything runs."""
+    if backend == "board" and port is None:
+        raise InputError("backend board: expected a port; give --port /dev/ttyUSB1 or --port socket://HOST:NUMBER")
+    for job in runs.values():
+        backends.check(job, "rtl" if backend == "board" else backend)  # a board runs the same gateware
+
+
+def _comparable(job: backends.Run, pair: Sequence[str]) -> backends.Run:
+    """Let a job be run so that what two backends leave can be compared.
+
+    Trace words take their time on the line. A board that keeps a state is compared with a backend with words by counts
+    and state instead, and neither side is recorded; continuous time has nothing to compare but traces and events.
+    """
+    counted = "board" in pair and job.spec.keeps_state and not CONTINUOUS & {*pair}
+    return dataclasses.replace(_smooth(job) if "ngspice" in pair else job, record=not counted)
+
+
 def _on_board(
     runs: Mapping[str, backends.Run],
     port: str | None,
     baud: int | None,
     map_file: Path | None,
     report: Report | None,
-    *,
-    is_compared: bool = False,
 ) -> tuple[dict[str, Recording], float]:
-    """Run jobs on the twin at a port; returns the recordings, and the clock of the twin, Hz.
-
-    Trace words take their time on the line; where they are not needed, counts and synapses are compared instead.
-    """
+    """Run jobs on the twin at a port; returns the recordings, and the clock of the twin, Hz."""
     # Imported here, because nothing else needs a serial port.
     from memtwin import board
     from memtwin.link import BAUD, Link
 
-    if port is None:
-        raise InputError("backend board: expected a port; give --port /dev/ttyUSB1 or --port socket://HOST:NUMBER")
-    if is_compared:
-        runs = {label: dataclasses.replace(job, record=not board.is_counted(job)) for label, job in runs.items()}
+    assert port is not None  # checked
     with Link(port, baud=BAUD if baud is None else baud, map=map_file) as link:
         recordings = {label: board.run(job, link, _progress(report, label)) for label, job in runs.items()}
         return recordings, float(link.identity.clock_hz)
@@ -319,35 +342,44 @@ def _write(
 
 def _merge(findings: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Merge the findings of several runs: sums of counts, the largest errors, the first difference."""
-    out: dict[str, Any] = {}
     if all("equal" in finding for finding in findings.values()):
-        out["equal"] = all(finding["equal"] for finding in findings.values())
-        out["words"] = sum(finding["words"] for finding in findings.values())
-        out["ticks"] = sum(finding["ticks"] for finding in findings.values())
         differences = (
             {"run": label, **finding["first_difference"]}
             for label, finding in findings.items()
             if finding["first_difference"] is not None
         )
-        out["first_difference"] = next(differences, None)
-        return out
-    found = {label: finding["errors"] for label, finding in findings.items()}
-    errors: dict[str, Any] = {
-        "event_time_s": max(error["event_time_s"] for error in found.values()),
-        "event_count_difference": sum(error["event_count_difference"] for error in found.values()),
-        "rms_between_events": {},
+        return {
+            "equal": all(finding["equal"] for finding in findings.values()),
+            "words": sum(finding["words"] for finding in findings.values()),
+            "ticks": sum(finding["ticks"] for finding in findings.values()),
+            "first_difference": next(differences, None),
+            "compared": _largest("compared", {label: finding["compared"] for label, finding in findings.items()}),
+        }
+    # What a script reads is there also where nothing could be measured.
+    errors: dict[str, Any] = {"event_time_s": None, "event_count_difference": None, "rms_between_events": {}}
+    errors |= _largest("errors", {label: finding["errors"] for label, finding in findings.items()})
+    return {
+        "errors": errors,
+        "within": all(finding["within"] for finding in findings.values()),
+        "outside": [f"{label}: {why}" for label, finding in findings.items() for why in finding["outside"]],
     }
-    for error in found.values():
-        for trace, rms in error["rms_between_events"].items():
-            errors["rms_between_events"][trace] = max(errors["rms_between_events"].get(trace, 0.0), rms)
-    # What only one family of neurons has.
-    if any("divergence" in error for error in found.values()):
-        errors["divergence"] = [
-            {"run": label, **entry} for label, error in found.items() for entry in error["divergence"]
-        ]
-    periods = [error["pulse_period"] for error in found.values() if error.get("pulse_period") is not None]
-    if any("pulse_period" in error for error in found.values()):
-        errors["pulse_period"] = max(periods, default=None)
-    out["errors"] = errors
-    out["within"] = all(finding["within"] for finding in findings.values())
-    return out
+
+
+def _largest(name: str, found: dict[str, Any]) -> Any:
+    """Merge values of one name, by run: the largest of numbers, the sum of counts, lists with the run of each entry."""
+    found = {label: value for label, value in found.items() if value is not None}
+    kinds = [*found.values()]
+    if not kinds:
+        return None
+    if isinstance(kinds[0], dict):
+        names = {key: None for value in kinds for key in value}
+        return {
+            key: _largest(key if name == "errors" else name, {label: v[key] for label, v in found.items() if key in v})
+            for key in names
+        }
+    if isinstance(kinds[0], list):
+        return [{"run": label, **entry} for label, entries in found.items() for entry in entries]
+    return sum(kinds) if name in _SUMMED else max(kinds)
+
+
+_SUMMED = ("compared", "event_count_difference", "samples")

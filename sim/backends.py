@@ -20,7 +20,7 @@ from memtwin.sim.state import State
 from memtwin.sim.stdp.circuit import StdpSpec
 from memtwin.sim.stdp.trains import SpikeTrains
 
-__all__ = ["BACKENDS", "Progress", "Run", "run", "run_all"]
+__all__ = ["BACKENDS", "Progress", "Run", "check", "run", "run_all"]
 
 BACKENDS = ("physics", "model", "rtl", "ngspice")
 
@@ -72,6 +72,19 @@ def run(job: Run, backend: str, progress: Progress | None = None) -> Recording:
         If the backend is unknown, or cannot run here.
     """
     return _module(job, backend).run(job, progress)
+
+
+def check(job: Run, backend: str) -> None:
+    """Refuse a job that `backend` cannot run, without running it: a backend may have a `check` of its own.
+
+    Raises
+    ------
+    InputError
+        If the backend is unknown, or cannot run the job.
+    """
+    module = _module(job, backend)
+    if hasattr(module, "check"):
+        module.check(job)
 
 
 def _module(job: Run, backend: str) -> ModuleType:

@@ -9,11 +9,18 @@ from numpy.typing import NDArray
 from memtwin.sim import spice
 from memtwin.sim.backends import Progress, Run
 from memtwin.sim.recording import Event, LayerRecording, Recording
-from memtwin.sim.spice_hybrid import check, duration, given, netlist, probes
+from memtwin.sim.spice_hybrid import check as check_netlist
+from memtwin.sim.spice_hybrid import duration, given, netlist, probes
 
-__all__ = ["run"]
+__all__ = ["check", "run"]
 
 _TIMEOUT = 3600.0
+
+
+def check(job: Run) -> None:
+    """Refuse what the netlist cannot hold, and a machine without ngspice."""
+    check_netlist(job)
+    spice.require()
 
 
 def run(job: Run, progress: Progress | None = None) -> Recording:
@@ -42,7 +49,6 @@ def run(job: Run, progress: Progress | None = None) -> Recording:
         If the netlist cannot hold the job, ngspice is missing or fails.
     """
     check(job)
-    spice.require()
     gates = given(job)
     columns = probes(job)
     done: list[int] = []

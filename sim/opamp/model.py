@@ -15,9 +15,18 @@ from memtwin.sim.opamp.model_layer import Layer
 from memtwin.sim.opamp.stimulus import Stimulus
 from memtwin.sim.recording import LayerRecording, Recording
 
-__all__ = ["run"]
+__all__ = ["check", "run"]
 
 _TELL = 1024  # substeps between two reports of progress
+
+
+def check(job: Run) -> None:
+    """Refuse the smooth law of switching, which the gateware does not have."""
+    if job.spec.smooth:
+        raise InputError(
+            "backend model: it switches sharply, as the gateware; the smooth law, which ngspice needs, is for physics "
+            "and ngspice"
+        )
 
 
 def run(job: Run, progress: Progress | None = None) -> Recording:
@@ -40,10 +49,7 @@ def run(job: Run, progress: Progress | None = None) -> Recording:
     InputError
         If a value of a card does not fit its word, or the job wants the smooth law.
     """
-    if job.spec.smooth:
-        raise InputError(
-            "backend model: it switches sharply, as the gateware; the smooth law is for physics and ngspice"
-        )
+    check(job)
     stimulus = job.program
     coefficients = job.coefficients()
     saturated = Saturations(stimulus.trials)

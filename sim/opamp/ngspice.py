@@ -9,12 +9,23 @@ from numpy.typing import NDArray
 from memtwin.sim import spice
 from memtwin.sim.backends import Progress, Run
 from memtwin.sim.errors import InputError
-from memtwin.sim.opamp.spice import Probe, duration, netlist, probes
+from memtwin.sim.opamp.spice import Probe, check_synapses, duration, netlist, probes
 from memtwin.sim.recording import Event, LayerRecording, Recording, Waveform
 
-__all__ = ["run"]
+__all__ = ["check", "run"]
 
 _TIMEOUT = 3600.0
+
+
+def check(job: Run) -> None:
+    """Refuse what ngspice cannot run: the sharp law of switching, synapses that learn; and a machine without it."""
+    if not job.spec.smooth:
+        raise InputError(
+            "backend ngspice: expected the smooth switching law (smooth=True); thresholds have no solution"
+        )
+    for trial in range(job.program.trials):
+        check_synapses(job, trial)
+    spice.require()
 
 
 def run(job: Run, progress: Progress | None = None) -> Recording:
@@ -37,12 +48,8 @@ def run(job: Run, progress: Progress | None = None) -> Recording:
     InputError
         If the switching law is not smooth, a layer learns, ngspice is missing or fails.
     """
+    check(job)
     spec, stimulus = job.spec, job.program
-    if not spec.smooth:
-        raise InputError(
-            "backend ngspice: expected the smooth switching law (smooth=True); thresholds have no solution"
-        )
-    spice.require()
     columns = probes(job)
     done: list[int] = []
 

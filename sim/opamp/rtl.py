@@ -20,10 +20,19 @@ from memtwin.sim.quantize import LayerCoefficients
 from memtwin.sim.recording import LayerRecording, Recording
 from memtwin.sim.state import State
 
-__all__ = ["gateware", "presentation_writes", "recording", "run"]
+__all__ = ["check", "gateware", "presentation_writes", "recording", "run"]
 
 _KIND = {name: kind for kind, name in trace.KINDS.items()}
 _COUNTED = tuple(_KIND[name] for name in ("circuit", "conductance"))
+
+
+def check(job: Run) -> None:
+    """Refuse the smooth law of switching, which the gateware does not have."""
+    if job.spec.smooth:
+        raise InputError(
+            "backend rtl: the gateware switches sharply; the smooth law, which ngspice needs, is for physics and "
+            "ngspice"
+        )
 
 
 def run(job: Run, progress: Progress | None = None) -> Recording:
@@ -41,8 +50,7 @@ def run(job: Run, progress: Progress | None = None) -> Recording:
     InputError
         If a value of a card does not fit its word, the job wants the smooth law, or a tool is missing.
     """
-    if job.spec.smooth:
-        raise InputError("backend rtl: the gateware switches sharply; the smooth law is for physics and ngspice")
+    check(job)
     coefficients = job.coefficients()
     host, text = gateware(tuple(OpampLayerConfig(**layer.structure) for layer in coefficients))
     stimulus = job.program

@@ -13,7 +13,7 @@ from memtwin.sim.opamp.circuit import CIRCUITS, LayerSample, LayerSpec
 from memtwin.sim.opamp.smooth_law import LAW
 from memtwin.sim.spice import EDGE, SIGMA, number, pwl, steps, transient, wrap
 
-__all__ = ["OHM", "Probe", "duration", "netlist", "probes"]
+__all__ = ["OHM", "Probe", "check_synapses", "duration", "netlist", "probes"]
 
 OHM = 1e6
 """Resistance that one volt stands for at the nodes ``r_...``."""
@@ -117,6 +117,19 @@ def duration(job: Run, trial: int) -> float:
     return float(job.program.starts(trial)[-1] * job.spec.substep + _MARGIN)
 
 
+def check_synapses(job: Run, trial: int) -> None:
+    """Refuse a job in whose trial a synapse would have to learn.
+
+    Raises
+    ------
+    InputError
+        Then.
+    """
+    for index, layer in enumerate(job.spec.layers):
+        if layer.learns and job.program.learn[trial, :, index].any():
+            raise InputError(f"layer {index + 1} learns: ngspice has no synapse that learns; use physics or model")
+
+
 def netlist(job: Run, trial: int = 0) -> str:
     """Write the netlist of one trial of `job`.
 
@@ -138,9 +151,7 @@ def netlist(job: Run, trial: int = 0) -> str:
     spec, stimulus = job.spec, job.program
     if not 0 <= trial < stimulus.trials:
         raise InputError(f"trial: expected 0 to {stimulus.trials - 1}, not {trial}")
-    for index, layer in enumerate(spec.layers):
-        if layer.learns and stimulus.learn[trial, :, index].any():
-            raise InputError(f"layer {index + 1} learns: ngspice has no synapse that learns; use physics or model")
+    check_synapses(job, trial)
     devices = _DEVICES.format(
         **{name: number(value) for name, value in vars(LAW).items()},
         y_edge=number(LAW.y_s / 4),

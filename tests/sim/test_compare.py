@@ -56,7 +56,11 @@ def test_equal_recordings(model):
         "words": words[0].size + words[1].size,
         "ticks": 2 * 60 * 16,  # trials, half-periods, substeps
         "first_difference": None,
+        "compared": found["compared"],
     }
+    assert found["compared"]["words"] == found["words"]
+    assert found["compared"]["state"] == 2 * 19  # docs/link.md, section 5
+    assert found["compared"]["traces"] > 2 * 60 * 16 * 2 * 11  # every signal of every substep
 
 
 def test_the_first_word_that_differs_is_named(model):
@@ -117,7 +121,9 @@ def test_without_words_the_counts_decide():
     found = compare(plain, a, b)
     assert found["equal"]
     state = 4 + 2 + 4 + 2 + 2 + 2 + 2 + 1  # docs/link.md, section 5
-    assert found["words"] == 2 + 4 + 4 + 8 + 2 * state  # periods, fires, spikes, conductances, state of both trials
+    # Periods, times, fires, spikes, conductances, and the state of both trials.
+    assert found["compared"] == {"words": 0, "counts": 2 + 2 + 4 + 4 + 8, "state": 2 * state, "traces": 0}
+    assert found["words"] == 20 + 2 * state
     b.periods[1, 0] += 1
     assert compare(plain, a, b)["first_difference"]["kind"] == "periods"
 

@@ -1,0 +1,193 @@
+"""Equality of two recordings of backends with words: everything that they hold, bit for bit.
+
+Words of the trace come first, because the first that differs tells most; then counts, answers, conductances and times;
+the state at the end; and what is decoded from the words. What one side holds the other must hold, and a number that is
+NaN or infinite is equal to nothing. One side alone may have windows of the state of a kind that keeps none (only the
+link reads them), and counts of the encoder's events (the model does not count them). Fabric clocks are no part of what
+a network does.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memtwin.sim import trace
+from memtwin.sim.backends import Run
+from memtwin.sim.lif import trace as lif_trace
+from memtwin.sim.opamp import trace as opamp_trace
+from memtwin.sim.recorded import GROUPS, Key, Part, not_finite, parts, shown
+from memtwin.sim.recording import Recording
+from memtwin.sim.stdp import trace as stdp_trace
+
+__all__ = ["ONE_SIDED", "equality"]
+
+Difference = dict[str, Any]
+
+ONE_SIDED: tuple[Key, ...] = (("events", None, None),)
+"""What only some backends have: how many events the encoder of a LIF network made."""
+
+
+def equality(job: Run, a: Recording, b: Recording) -> dict[str, Any]:
+    """Compare two recordings of `job`.
+
+    Returns
+    -------
+    dict
+        ``equal``; ``words`` that were compared, or, if the run was not recorded, numbers; ``ticks``, passes over a
+        layer among the words; ``first_difference``; ``compared``, how many values of each of
+        `memtwin.sim.recorded.GROUPS`. All are JSON values.
+    """
+    ours, theirs = parts(a), parts(b)
+    groups = {key: part.group for key, part in (ours | theirs).items()} | _needed(job, a, b, ours | theirs)
+    compared, ticks, first = dict.fromkeys(GROUPS, 0), 0, None
+    for key in sorted(groups, key=lambda key: GROUPS.index(groups[key])):
+        one, other = ours.get(key), theirs.get(key)
+        if one is None or other is None:
+            if first is None and not _may_lack(job, key, groups[key]):
+                first = _told(key, None, _size(one), _size(other))
+            continue
+        compared[groups[key]] += max(one.values.size, other.values.size)
+        if groups[key] == "words":
+            ticks += int(np.count_nonzero((one.values & _HEAD) == _TRACES[job.spec.package].passes))
+        if first is None:
+            first = _difference(job, key, one, other)
+    return {
+        "equal": first is None,
+        "words": compared["words"] or compared["counts"] + compared["state"],
+        "ticks": ticks,
+        "first_difference": first,
+        "compared": compared,
+    }
+
+
+def _needed(job: Run, a: Recording, b: Recording, there: Mapping[Key, Part]) -> dict[Key, str]:
+    """What cannot be missing on both sides: words of every layer and trial of a recorded run, and a kept state."""
+    layers, trials = range(1, max(len(a.layers), len(b.layers)) + 1), range(job.program.trials)
+    needed: dict[Key, str] = {}
+    if job.record:
+        needed |= {("words", layer, trial): "words" for trial in trials for layer in layers}
+    if job.spec.keeps_state and not any(part.group == "state" for part in there.values()):
+        needed["state", None, None] = "state"
+    return needed
+
+
+def _may_lack(job: Run, key: Key, group: str) -> bool:
+    """Whether one side may have something that the other does not; see the head of this module."""
+    return key in ONE_SIDED or (group == "state" and not job.spec.keeps_state)
+
+
+def _size(part: Part | None) -> int | None:
+    return None if part is None else part.values.size
+
+
+def _told(key: Key, index: list[int] | None, a: Any, b: Any) -> Difference:
+    """Say what differs; where all trials are in one array, the first number of the index is the trial."""
+    name, layer, trial = key
+    if trial is None and index:
+        trial, *index = index
+    return {"trial": trial, "layer": layer, "kind": name, "index": index, "a": a, "b": b}
+
+
+def _difference(job: Run, key: Key, one: Part, other: Part) -> Difference | None:
+    """Return the first value that differs, or the shapes if they do or are not of the job's trials."""
+    _, layer, trial = key
+    a, b = one.values, other.values
+    if one.group == "words":
+        position = _first_word(a, b)
+        if position is not None:
+            return {"trial": trial, "layer": layer, **_describe(job, a, b, position)}
+    elif a.shape != b.shape:
+        return _told(key, None, list(a.shape), list(b.shape))
+    else:
+        differs = [*np.argwhere(a != b), *not_finite(a), *not_finite(b)]
+        if differs:
+            index = min(tuple(int(i) for i in where) for where in differs)
+            return _told(key, list(index), shown(a[index]), shown(b[index]))
+    trials = job.program.trials
+    if (trial is None and a.shape[:1] != (trials,)) or (trial is not None and trial >= trials):
+        return _told(key, None, list(a.shape), list(b.shape))
+    return None
+
+
+# Words.
+
+_HEAD = np.uint64(0xFFFFF)  # kind and index
+
+
+def _first_word(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> int | None:
+    """Position of the first word that differs; the end of the shorter array if one begins with the other."""
+    common = min(a.size, b.size)
+    differing = np.flatnonzero(a[:common] != b[:common])
+    if differing.size:
+        return int(differing[0])
+    return None if a.size == b.size else common
+
+
+def _describe(job: Run, a: NDArray[np.uint64], b: NDArray[np.uint64], position: int) -> Difference:
+    """Say which word differs, and when."""
+    trace_of = _TRACES[job.spec.package]
+    longer = a if a.size > position else b
+    word = int(longer[position])
+    return {
+        "position": position,
+        "kind": trace_of.kinds.get(word & 15, "unknown"),
+        "index": word >> 4 & 0xFFFF,
+        **trace_of.when(job, longer[: position + 1].astype(np.int64)),
+        "a": int(a[position]) >> 20 if position < a.size else None,
+        "b": int(b[position]) >> 20 if position < b.size else None,
+    }
+
+
+def _when_hybrid(job: Run, words: NDArray[np.int64]) -> dict[str, Any]:
+    """Half-period of the last of `words`, counted from power-up; -1 before the first."""
+    half = int(np.count_nonzero(words & 15 == 6)) - 1
+    return {"half_period": half, "time_s": max(half, 0) * job.spec.half_period}
+
+
+def _when_opamp(job: Run, words: NDArray[np.int64]) -> dict[str, Any]:
+    """Phase and substep of the last of `words`, counted from power-up."""
+    kind = words & 15
+    passes = int(np.count_nonzero(words & 0xFFFFF == _OPAMP_STEP))
+    # A phase or a current belongs to the pass that follows it.
+    substep = passes if opamp_trace.KINDS.get(int(kind[-1])) in ("phase", "current") else max(passes - 1, 0)
+    return {
+        "phase": int(np.count_nonzero(kind == 12)) - 1,
+        "substep": substep,
+        "time_s": substep * job.spec.substep,
+    }
+
+
+def _when_stdp(job: Run, words: NDArray[np.int64]) -> dict[str, Any]:
+    """Step of the last of `words`, counted from power-up."""
+    step = int(np.count_nonzero(words & 0xFFFFF == _STDP_STEP)) - 1
+    return {"step": step, "time_s": step * job.spec.step}
+
+
+def _when_lif(job: Run, words: NDArray[np.int64]) -> dict[str, Any]:
+    """Step of the last of `words`, counted from power-up."""
+    step = max(int(np.count_nonzero(words & 0xFFFFF == _LIF_STEP)) - 1, 0)
+    return {"step": step, "time_s": step * job.spec.dt}
+
+
+# Kind and index of the word with which a pass over a layer begins.
+_HYBRID_PASS, _OPAMP_STEP, _STDP_STEP, _LIF_STEP = 2, 9, 1, 13
+
+
+@dataclass(frozen=True)
+class _Trace:
+    """Words of one kind of network: names by kind of word, the word that begins a pass, and when a word was."""
+
+    kinds: dict[int, str]
+    passes: int
+    when: Callable[[Run, NDArray[np.int64]], dict[str, Any]]
+
+
+_TRACES = {
+    "memtwin.sim": _Trace(trace.KINDS, _HYBRID_PASS, _when_hybrid),
+    "memtwin.sim.opamp": _Trace(opamp_trace.KINDS, _OPAMP_STEP, _when_opamp),
+    "memtwin.sim.stdp": _Trace(stdp_trace.KINDS, _STDP_STEP, _when_stdp),
+    "memtwin.sim.lif": _Trace(lif_trace.KINDS, _LIF_STEP, _when_lif),
+}

@@ -1,0 +1,52 @@
+"""Good recordings of every kind, doctored: nothing that is done to one side goes unnoticed (docs/compare.md)."""
+
+import copy
+import dataclasses
+import functools
+
+import pytest
+
+from memtwin.sim.backends import run
+from memtwin.sim.compare import compare
+from tests.sim import doctored
+from tests.sim.opamp_jobs import network
+from tests.sim.stdp_jobs import random_job
+from tests.sim.test_compare import job as hybrid_job
+from tests.sim.test_lif_physics import digits_job
+
+JOBS = {
+    "hybrid": hybrid_job(),
+    "opamp": network(v_floor="1.8V", on=300),
+    "lif": digits_job(12, hidden=8),
+    "stdp": random_job(2, 8, trials=2, epochs=6),
+}
+OWN = {
+    "lif": {"answers": doctored.off_by_one("answers", layer=False)},
+    "stdp": {"history": lambda recording: recording.history.__imul__(1.05)},
+}
+
+
+@functools.cache
+def recorded(kind, backend, record=True):
+    return run(dataclasses.replace(JOBS[kind], record=record), backend)
+
+
+@pytest.mark.parametrize("record", [True, False])
+@pytest.mark.parametrize("kind", JOBS)
+def test_exact_pairs_notice(kind, record):
+    job = dataclasses.replace(JOBS[kind], record=record)
+    good = recorded(kind, "model", record)
+    assert compare(job, good, copy.deepcopy(good))["equal"]
+    ways = doctored.COUNTS | OWN.get(kind, {}) | doctored.not_finite(good) | doctored.of_state(good)
+    if record:
+        ways |= doctored.TRACES | doctored.WORDS
+    unnoticed = []
+    for what, doctor in ways.items():
+        bad = copy.deepcopy(good)
+        doctor(bad)
+        for pair in ((good, bad), (bad, good)):
+            found = compare(job, *pair)
+            assert found["equal"] is (found["first_difference"] is None)
+            if found["equal"]:
+                unnoticed.append(what)
+    assert unnoticed == []
