@@ -1,17 +1,69 @@
 """Clock of a board: the PLL, and a reset that waits for it."""
 
 from amaranth.build import Platform
-from amaranth.hdl import ClockDomain, ClockSignal, Const, Elaboratable, Instance, Module, ResetSignal, Signal
-from amaranth.lib import io
+from amaranth.hdl import (
+    ClockDomain,
+    ClockSignal,
+    Const,
+    DomainRenamer,
+    Elaboratable,
+    Instance,
+    Module,
+    ResetSignal,
+    Signal,
+)
+from amaranth.lib import io, wiring
 from amaranth.lib.cdc import FFSynchronizer
+from amaranth.lib.wiring import In, Out
 
 from memtwin.boards.pll import Ecp5Pll, GowinPll, Ice40Pll
 from memtwin.boards.registry import Board
 
-__all__ = ["ClockGenerator"]
+__all__ = ["ClockGenerator", "Settled"]
 
 # The block RAMs of an iCE40 read as zero for about 3 us after configuration; five times that, as amaranth does.
 SETTLE = 15e-6
+
+
+class Settled(wiring.Component):
+    """Says when a PLL has been locked for long enough.
+
+    Latency: `ready` rises ``clocks + 3`` clocks after `locked`, two of them in a synchroniser, and falls 3 clocks after
+    it.
+
+    Parameters
+    ----------
+    clocks : int
+        For how long, at least 1.
+
+    Members
+    -------
+    locked : In(1)
+        Of the PLL, from any clock domain.
+    ready : Out(1)
+        `locked` has held.
+    """
+
+    locked: In(1)
+    ready: Out(1)
+
+    def __init__(self, clocks: int) -> None:
+        self._clocks = clocks
+        super().__init__()
+
+    def elaborate(self, platform: object) -> Module:
+        """Build the timer."""
+        m = Module()
+        stable = Signal()
+        m.submodules.locked_sync = FFSynchronizer(self.locked, stable)
+        timer = Signal(range(self._clocks + 1))
+        with m.If(~stable):
+            m.d.sync += [timer.eq(0), self.ready.eq(0)]
+        with m.Elif(timer == self._clocks):
+            m.d.sync += self.ready.eq(1)
+        with m.Else():
+            m.d.sync += timer.eq(timer + 1)
+        return m
 
 
 class ClockGenerator(Elaboratable):
@@ -38,21 +90,12 @@ class ClockGenerator(Elaboratable):
         platform.add_clock_constraint(clock, self.board.clock_hz)
 
         m.domains.power_on = ClockDomain(reset_less=True, local=True)
-        stable = Signal()
-        m.submodules.locked_sync = FFSynchronizer(locked, stable, o_domain="power_on")
-        delay = round(SETTLE * self.board.clock_hz)
-        timer = Signal(range(delay + 1))
-        ready = Signal()
-        with m.If(~stable):
-            m.d.power_on += [timer.eq(0), ready.eq(0)]
-        with m.Elif(timer == delay):
-            m.d.power_on += ready.eq(1)
-        with m.Else():
-            m.d.power_on += timer.eq(timer + 1)
+        m.submodules.settled = settled = DomainRenamer("power_on")(Settled(round(SETTLE * self.board.clock_hz)))
         m.d.comb += [
+            settled.locked.eq(locked),
             ClockSignal("power_on").eq(clock),
             ClockSignal("sync").eq(clock),
-            ResetSignal("sync").eq(~ready),
+            ResetSignal("sync").eq(~settled.ready),
         ]
         return m
 

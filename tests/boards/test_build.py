@@ -157,6 +157,23 @@ def test_next_seed_may_meet_the_timing(monkeypatch, tmp_path):
     assert "too slow: 29.50 MHz of 30.00 MHz" in said
 
 
+@pytest.mark.parametrize("order", [("clk", "other"), ("other", "clk")])
+def test_the_slowest_of_several_clocks_decides(monkeypatch, tmp_path, order):
+    for variable in ("YOSYS", "ICEPACK"):
+        stand_in(monkeypatch, tmp_path, variable, "")
+    achieved = {"clk": 29.5, "other": 100.0}
+    clocks = {name: {"achieved": achieved[name], "constraint": 30.0} for name in order}
+    stand_in(
+        monkeypatch,
+        tmp_path,
+        "NEXTPNR_ICE40",
+        SLOW + f"report['fmax'] = {clocks}; json.dump(report, open('report.json', 'w'))",
+    )
+    with pytest.raises(TooSlow) as caught:
+        make("icebreaker", tmp_path / "out")
+    assert caught.value.fmax_hz == 29.5e6
+
+
 FULL = """
 open("top.tim", "w").write(
     "Info: Device utilisation:\\n"

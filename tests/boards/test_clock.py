@@ -3,8 +3,10 @@ import re
 import pytest
 from amaranth.hdl import ClockDomain, Elaboratable, Module, Signal
 from amaranth.lib import io
+from amaranth.sim import Simulator
 
-from memtwin.boards.clock import ClockGenerator
+from memtwin.boards import clock
+from memtwin.boards.clock import ClockGenerator, Settled
 from memtwin.boards.registry import board
 
 
@@ -55,3 +57,47 @@ def test_pll_has_the_settings_of_the_board(name, cell, parameters):
 def test_timing_is_constrained_to_the_clock(name, constraint):
     files = plan(name)
     assert re.search(constraint, files.get("top.pcf", "") + files.get("top.lpf", ""))
+
+
+def clocks_to(dut, ctx, level):
+    async def wait():
+        for count in range(1, 1000):
+            await ctx.tick()
+            if ctx.get(dut.ready) == level:
+                return count
+        raise AssertionError("ready never changes")
+
+    return wait()
+
+
+@pytest.mark.parametrize("clocks", [1, 2, 30, 33])
+def test_ready_after_the_clocks_that_were_asked_for(clocks):
+    dut = Settled(clocks)
+
+    async def bench(ctx):
+        for _ in range(2):  # also after the lock was lost
+            ctx.set(dut.locked, 1)
+            assert await clocks_to(dut, ctx, 1) == clocks + 3
+            ctx.set(dut.locked, 0)
+            assert await clocks_to(dut, ctx, 0) == 3
+        ctx.set(dut.locked, 1)
+        await ctx.tick().repeat(clocks)
+        ctx.set(dut.locked, 0)  # a clock too short
+        for _ in range(clocks + 10):
+            await ctx.tick()
+            assert not ctx.get(dut.ready)
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+
+
+@pytest.mark.parametrize(("name", "clocks"), [("icebreaker", 450), ("ulx3s-85f", 1125), ("tang-primer-20k", 810)])
+def test_reset_lasts_fifteen_microseconds(monkeypatch, name, clocks):
+    asked = []
+    monkeypatch.setattr(clock, "Settled", lambda count: asked.append(count) or Settled(count))
+    plan(name)
+    assert asked == [clocks]
+    # Five times what the block RAMs of an iCE40 need after configuration.
+    assert clocks / board(name).clock_hz >= 5 * 3e-6

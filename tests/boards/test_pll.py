@@ -37,6 +37,15 @@ def test_ice40(input_mhz, output_mhz, settings, filter_range):
     assert pll.filter_range(input_mhz * 10**6) == filter_range
 
 
+@pytest.mark.parametrize("reference", [1, 3, 16])
+def test_filter_range_steps_at_the_frequencies_of_the_data_sheet(reference):
+    # Lattice, iCE40 sysCLOCK PLL guide: by the frequency at the phase detector.
+    pll = Ice40Pll(divr=reference - 1, divf=0, divq=1)
+    for setting, edge_mhz in enumerate((17, 26, 44, 66, 101), 1):
+        edge_hz = edge_mhz * 10**6 * reference
+        assert (pll.filter_range(edge_hz - 1), pll.filter_range(edge_hz)) == (setting, setting + 1)
+
+
 @pytest.mark.parametrize(
     ("input_mhz", "most_mhz", "reached_mhz"), [(25, 75, 75), (100, 75, 75), (12, 75, 72), (48, 75, 72), (50, 75, 75)]
 )
@@ -45,6 +54,42 @@ def test_ecp5_takes_the_highest_whole_megahertz(input_mhz, most_mhz, reached_mhz
     assert pll.output_hz(input_mhz * 10**6) == reached_mhz * 1e6
     assert 400e6 <= pll.vco_hz(input_mhz * 10**6) <= 800e6
     assert input_mhz / pll.clki_div >= 10
+
+
+# Ranges of the data sheets, MHz: detector and oscillator of an iCE40 10 to 133 and 533 to 1066, of an ECP5 10 to
+# 400 and 400 to 800. An output of an iCE40 is its oscillator over 2 at least.
+@pytest.mark.parametrize(
+    ("kind", "input_mhz", "reference", "vco_mhz"),
+    [
+        (Ice40Pll, 9, None, None),  # below the detector's range
+        (Ice40Pll, 10, 1, 1060),
+        (Ice40Pll, 12, 1, 1056),
+        (Ice40Pll, 13, 1, 1066),
+        (Ice40Pll, 133, 1, 1064),
+        (Ice40Pll, 134, 2, 938),  # above it, so divided
+        (Ecp5Pll, 9, None, None),
+        (Ecp5Pll, 10, 1, 800),
+        (Ecp5Pll, 400, 1, 800),
+    ],
+)
+def test_whole_range_of_a_pll_is_used(kind, input_mhz, reference, vco_mhz):
+    input_hz = input_mhz * 10**6
+    if reference is None:
+        with pytest.raises(ValueError, match="a frequency that a PLL makes"):
+            find_pll(kind, input_hz, 10**9, kind.LIMITS)
+        return
+    pll = find_pll(kind, input_hz, 10**9, kind.LIMITS)
+    assert pll.reference == reference
+    assert pll.vco_hz(input_hz) == vco_mhz * 1e6
+
+
+@pytest.mark.parametrize(
+    ("kind", "input_mhz", "lowest"), [(Ice40Pll, 14, 133), (Ice40Pll, 41, 82), (Ecp5Pll, 10, 10), (Ecp5Pll, 11, 11)]
+)
+def test_oscillator_stays_above_its_lower_end(kind, input_mhz, lowest):
+    input_hz = input_mhz * 10**6
+    pll = find_pll(kind, input_hz, lowest * 10**6, kind.LIMITS)
+    assert pll.vco_hz(input_hz) >= {Ice40Pll: 533e6, Ecp5Pll: 400e6}[kind]
 
 
 def test_gowin():

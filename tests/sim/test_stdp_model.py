@@ -6,10 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memtwin.sim import backends
+from memtwin.sim.backends import Run
 from memtwin.sim.cards import load_card
 from memtwin.sim.compare import compare
 from memtwin.sim.errors import InputError
-from memtwin.sim.stdp import trace
+from memtwin.sim.model_parts import Saturations
+from memtwin.sim.stdp import model, trace
 from memtwin.sim.stdp.circuit import StdpSpec
 from tests.hdl.stdp_reference import Reference, parse
 from tests.sim.stdp_jobs import CARD, one_pair, random_job, spec, trains
@@ -73,10 +75,25 @@ def test_learning_ends_at_the_last_conductances():
 
 def test_saturation_of_the_membrane_is_counted():
     rows = 20
-    job = backends.Run(spec=spec(rows=rows, kick=2.0), program=trains(np.ones((1, 1, 3, rows)), learn=0))
+    job = Run(spec=spec(rows=rows, kick=2.0), program=trains(np.ones((1, 1, 3, rows)), learn=0))
     recording = backends.run(job, "model")
     assert recording.saturated == {"v": 3}
     assert recording.layers[0].spikes.sum() == 3
+
+
+@pytest.mark.parametrize(("conductance", "spikes"), [(15, 0), (16, 0), (17, 1)])
+def test_a_membrane_at_the_threshold_does_not_spike(conductance, spikes):
+    job = Run(spec=spec(), program=trains(np.ones((1, 1, 1, 1)), learn=0), record=True)
+    (coefficients,) = job.coefficients()
+    words = {name: np.zeros_like(values) for name, values in coefficients.words.items()}
+    for name, value in {"conductance": conductance, "gain": 1, "threshold": 1}.items():
+        words[name][:] = value
+    exact = dataclasses.replace(coefficients, words=words, structure={**coefficients.structure, "gain_shift": 0})
+    layer = model._Layer(exact, Saturations(1), record=False)
+    assert layer.step(np.ones((1, 1), bool), np.zeros((1, 1), bool), np.zeros(1, bool)).sum() == spikes
+    assert layer.v[0, 0] == (0 if spikes else conductance)
+    image = exact.image(0, "")
+    assert [entry["spike"] for entry in Reference(image, 1, 1, 0).step(1, 0, 0) if "spike" in entry] == [spikes]
 
 
 def test_spread_is_that_of_the_card():
