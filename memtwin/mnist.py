@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from memtwin.data import load_mnist
 from memtwin.networks import StoredNetwork
@@ -14,7 +15,7 @@ from memtwin.nir_io import load_network
 from memtwin.sim.backends import Run
 from memtwin.sim.cards import Card
 from memtwin.sim.errors import InputError
-from memtwin.sim.experiments.base import Experiment, Option, Settings
+from memtwin.sim.experiments.base import Experiment, Measured, Option, Settings
 from memtwin.sim.figures import axis, panels
 from memtwin.sim.lif.network import ConductancePair, LifSpec
 from memtwin.sim.lif.recording import LifRecording
@@ -36,6 +37,8 @@ class Mnist(Experiment):
     name = "mnist"
     title = "Handwritten digits on LIF neurons"
     source = "yu-tio2, network of 784 x 10"
+    repeated = "always"
+    drawn = ("test",)
     cards: ClassVar[Mapping[str, str]] = {_SWITCH: "ag-tio2"}
     common: ClassVar[Mapping[str, Option]] = {}
     options = {  # noqa: RUF012
@@ -70,29 +73,41 @@ class Mnist(Experiment):
         synapse = _pair(settings.cards[_SWITCH]) if settings.spread else None
         return dataclasses.replace(network.spec, layers=layers, synapse=synapse)
 
-    def analyse(self, settings: Settings, runs: Mapping[str, Run], recordings: Mapping[str, Any]) -> dict[str, Any]:
-        """Count right answers, and on the gateware clocks and synaptic operations."""
-        run, recording = runs["test"], recordings["test"]
+    def measure(self, settings: Settings, runs: Mapping[str, Run], recordings: Mapping[str, Any]) -> Measured:
+        """Count right answers, and on the gateware clocks and synaptic operations, of every trial."""
+        (run,), (recording,) = runs.values(), recordings.values()
         assert isinstance(recording, LifRecording)
+        measured = {"accuracy": (recording.answers == run.program.labels).mean(axis=1)}
+        if recording.clocks is not None:
+            measured |= {"clocks": recording.clocks, "operations": _synaptic_operations(run, recording)}
+        # The model counts them over all trials that run side by side.
+        first = np.arange(run.program.trials) == 0
+        return measured | {f"saturated.{name}": count * first for name, count in recording.saturated.items()}
+
+    def summarise(
+        self, settings: Settings, runs: Mapping[str, Run], recordings: Mapping[str, Any], measured: Measured
+    ) -> dict[str, Any]:
+        """Sum up all trials."""
+        (run,), (recording,) = runs.values(), recordings.values()
         network = load_network(settings.options["net"])
-        right = recording.answers == run.program.labels
+        images, trials = run.program.presentations, len(measured["accuracy"])
         results: dict[str, Any] = {
-            "accuracy": float(right.mean()),
-            "accuracy_of_trials": right.mean(axis=1).tolist(),
+            "accuracy": float(measured["accuracy"].mean()),
+            "accuracy_of_trials": measured["accuracy"].tolist(),
             "accuracy_float": network.notes.get("accuracy_float"),
-            "images": run.program.presentations,
+            "images": images,
             "encoder_seed": settings.seed,
             "steps": int(run.program.steps.max()),
             "encoding": run.program.mode,
             "bits": run.spec.weight_bits,
-            "trials": run.program.trials,
+            "trials": trials,
         }
         if recording.backend == "model":
-            results["saturated"] = recording.saturated
-        if recording.clocks is not None:
-            operations, clocks = _synaptic_operations(run, recording), int(recording.clocks.sum())
-            results["clocks_per_image"] = clocks / right.size
-            results["sops_per_image"] = operations / right.size
+            results["saturated"] = {name: int(measured[f"saturated.{name}"].sum()) for name in recording.saturated}
+        if "clocks" in measured:
+            operations, clocks = int(measured["operations"].sum()), int(measured["clocks"].sum())
+            results["clocks_per_image"] = clocks / (trials * images)
+            results["sops_per_image"] = operations / (trials * images)
             results["sops_per_clock"] = operations / clocks
         return results
 
@@ -119,8 +134,12 @@ def _pair(card: Card) -> ConductancePair:
     )
 
 
-def _synaptic_operations(run: Run, recording: LifRecording) -> int:
-    """Count what the crossbars add up: every event of a row, once for each neuron behind it."""
+def _synaptic_operations(run: Run, recording: LifRecording) -> NDArray[np.int64]:
+    """Count what the crossbars add up in each trial: every event of a row, once for each neuron behind it."""
     assert recording.events is not None
     inputs = [recording.events, *(layer.spikes for layer in recording.layers[:-1])]
-    return sum(int(np.sum(rows)) * layer.neurons for rows, layer in zip(inputs, run.spec.layers, strict=True))
+    rows = [events.reshape(len(events), -1).sum(axis=1) for events in inputs]
+    return sum(
+        (count * layer.neurons for count, layer in zip(rows, run.spec.layers, strict=True)),
+        np.zeros(run.program.trials, dtype=np.int64),
+    )

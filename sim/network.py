@@ -41,6 +41,8 @@ class LayerSpec:
         Quiet half-periods may be taken in one pass; off where a device is monitored.
     lanes : int
         Columns of the crossbar that the gateware adds up per clock; no influence on results.
+    resistors : bool
+        The synapses are fixed resistors, without the spread of devices.
     """
 
     rows: int
@@ -56,6 +58,7 @@ class LayerSpec:
     scaled: bool = False
     skip: bool = True
     lanes: int = 1
+    resistors: bool = False
 
     def __post_init__(self) -> None:
         if self.tie not in TIES:
@@ -76,6 +79,8 @@ class NetworkSpec:
         Device updates per half-period, a power of two (design, section 4).
     c2c, d2d : bool
         Whether the cycle-to-cycle and the device-to-device spreads of the cards apply; else they are zero.
+    group : int
+        So many trials in a row are on the same devices, with the same seed: those that differ in `v_in` alone.
     """
 
     package: ClassVar[str] = "memtwin.sim"  # of the backends that run it
@@ -90,6 +95,7 @@ class NetworkSpec:
     substeps: int = 16
     c2c: bool = False
     d2d: bool = False
+    group: int = 1
 
     def __post_init__(self) -> None:
         if self.substeps < 1 or self.substeps & (self.substeps - 1) or self.substeps > 1024:
@@ -135,8 +141,8 @@ class LayerSample:
 def draw_sample(spec: NetworkSpec, *, trials: int, seed: int) -> list[LayerSample]:
     """Draw the devices of every layer for every trial.
 
-    Trial `t` of seed `s` is trial 0 of seed `s + t`, so that any trial can be run again alone. Spreads are Gaussian,
-    cut at three standard deviations.
+    Trial `t` of seed `s` is trial 0 of seed `s + t`, so that any trial can be run again alone; where trials come in
+    groups, group `t` is. Spreads are Gaussian, cut at three standard deviations.
     """
     out = []
     for number, layer in enumerate(spec.layers):
@@ -145,7 +151,7 @@ def draw_sample(spec: NetworkSpec, *, trials: int, seed: int) -> list[LayerSampl
         conductance = np.repeat(nominal[None], trials, axis=0)
         seeds = np.zeros(trials, dtype=np.uint32)
         for trial in range(trials):
-            rng = np.random.default_rng([seed + trial, number])
+            rng = np.random.default_rng([seed + trial // spec.group, number])
             seeds[trial] = rng.integers(1, 2**32, dtype=np.uint64)
             if spec.d2d:
 
@@ -154,7 +160,8 @@ def draw_sample(spec: NetworkSpec, *, trials: int, seed: int) -> list[LayerSampl
 
                 theta[trial] = spread(spec.device["theta_d2d"], theta.shape[1:])
                 gain[trial] = spread(spec.device["gain_d2d"], gain.shape[1:])
-                conductance[trial] *= spread(spec.synapse["g_d2d"], nominal.shape)
+                if not layer.resistors:
+                    conductance[trial] *= spread(spec.synapse["g_d2d"], nominal.shape)
         v_in = np.broadcast_to(np.asarray(layer.v_in, dtype=float), (trials,)).copy()
         theta_sd = spec.device["theta_c2c"] if spec.c2c else 0.0
         out.append(

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from memtwin.sim.backends import Run
-from memtwin.sim.experiments.base import Experiment, Option, Settings
+from memtwin.sim.experiments.base import Experiment, Measured, Option, Settings
 from memtwin.sim.experiments.opamp import OPAMP_COMMON, substeps
 from memtwin.sim.figures import COLOURS, axis, panels
 from memtwin.sim.opamp.circuit import LayerSpec, OpampSpec
@@ -33,6 +33,8 @@ class Apparatus(Experiment):
     name = "apparatus"
     title = "Two layers: novelty and learning"
     source = "us12387090, Fig. 8"
+    repeated = "always"
+    drawn = ("stream",)
     cards = {  # noqa: RUF012
         "op-amp neuron": "opamp",
         "threshold-switching memristor": "ts-500k",
@@ -78,30 +80,45 @@ class Apparatus(Experiment):
         spec = OpampSpec(layers=(novelty, learning), synapse=synapse, substep=options["substep"], d2d=True)
         return {"stream": Run(spec=spec, program=_stream(settings), seed=settings.seed, record=True)}
 
-    def analyse(
-        self, settings: Settings, runs: Mapping[str, Run], recordings: Mapping[str, Recording]
-    ) -> dict[str, Any]:
-        """Sum up how the first layer answers to new and to repeated patterns, and what the second has learnt."""
+    def measure(self, settings: Settings, runs: Mapping[str, Run], recordings: Mapping[str, Recording]) -> Measured:
+        """Measure how the first layer answers to new and to repeated patterns, and what the second has learnt."""
         first, second = recordings["stream"].layers
         shown = _shown(settings)
         response = first.fires.sum(axis=2)  # (T, P)
         training = np.flatnonzero(_training(shown))
         block = training.reshape(-1, settings.options["repeats"])
-        fresh, repeated = response[:, block[:, 0]], response[:, block[:, -1]]
         recall = np.flatnonzero(shown >= 0)[len(training) :]
-        pulses = second.fires[:, recall]  # (T, patterns, outputs)
-        right = _winner(pulses) == shown[recall]
+        right = _winner(second.fires[:, recall]) == shown[recall]
         return {
-            "trials": len(response),
+            "first": response[:, block[0, 0]],
+            "fresh": response[:, block[:, 0]],
+            "repeated": response[:, block[:, -1]],
+            "right": right.mean(axis=1),
+        }
+
+    def summarise(
+        self,
+        settings: Settings,
+        runs: Mapping[str, Run],
+        recordings: Mapping[str, Recording],
+        measured: Measured,
+    ) -> dict[str, Any]:
+        """Sum up how the first layer answers, and what the second has learnt; details are those of trial 0."""
+        first, second = recordings["stream"].layers
+        shown = _shown(settings)
+        recall = np.flatnonzero(shown >= 0)[np.count_nonzero(_training(shown)) :]
+        start, fresh, repeated = (measured[name] for name in ("first", "fresh", "repeated"))
+        return {
+            "trials": len(start),
             "novelty": {
-                "first_pulses": float(response[:, block[0, 0]].mean()),
+                "first_pulses": float(start.mean()),
                 "repeated_pulses": float(repeated.mean()),
                 "fresh_pulses": float(fresh[:, 1:].mean()),
                 "repeated_over_first": _ratio(repeated.mean(), fresh.mean()),
-                "fresh_over_first": _ratio(fresh[:, 1:].mean(), response[:, block[0, 0]].mean()),
+                "fresh_over_first": _ratio(fresh[:, 1:].mean(), start.mean()),
             },
-            "recall_accuracy": float(right.mean()),
-            "recall_pulses": pulses[0].tolist(),
+            "recall_accuracy": float(measured["right"].mean()),
+            "recall_pulses": second.fires[0, recall].tolist(),
             "pattern": shown.tolist(),
             "layer1_pulses": first.fires[0].tolist(),
             "layer2_pulses": second.fires[0].tolist(),

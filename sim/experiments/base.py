@@ -9,7 +9,9 @@ from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from numpy.typing import NDArray
 
 from memtwin.sim.backends import Run
 from memtwin.sim.cards import Card, load_card
@@ -21,10 +23,12 @@ from memtwin.sim.units import RANGES, check_range, format_si, parse_si
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["AMPLITUDE", "CARDS", "COMMON", "Experiment", "Option", "Settings"]
+__all__ = ["AMPLITUDE", "CARDS", "COMMON", "Experiment", "Measured", "Option", "Settings"]
 
 MOST = 1_000_000
 """Largest whole number that an option may be, if it does not say otherwise: a run must come to its end."""
+
+Measured = Mapping[str, NDArray]
 
 AMPLITUDE: Mapping[str, Any] = {"zero": True, "most": 3.9}
 """Range of the amplitude of an input pulse, V: that of the word `v_in` of the gateware."""
@@ -143,11 +147,11 @@ class Settings:
         """Lateral inhibition array."""
         return self.cards["inhibition array"]
 
-    def network(self, *layers: LayerSpec, neuron: Card | None = None, longer: int = 1, **spreads: bool) -> NetworkSpec:
+    def network(self, *layers: LayerSpec, neuron: Card | None = None, longer: int = 1, **others: Any) -> NetworkSpec:
         """Network of `layers` on these cards.
 
-        `neuron` replaces the neuron's card; a half-period has `longer` times as many substeps; `spreads` are `c2c`
-        and `d2d` of `NetworkSpec`.
+        `neuron` replaces the neuron's card; a half-period has `longer` times as many substeps; `others` are
+        `c2c`, `d2d` and `group` of `NetworkSpec`.
         """
         return NetworkSpec(
             layers=layers,
@@ -156,7 +160,7 @@ class Settings:
             neuron=neuron or self.neuron,
             lia=self.lia,
             substeps=longer * self.options["substeps"],
-            **spreads,
+            **others,
         )
 
 
@@ -167,6 +171,8 @@ class Experiment(ABC):
     title: ClassVar[str]
     source: ClassVar[str]
     cards: ClassVar[Mapping[str, str]] = CARDS
+    repeated: ClassVar[Literal["always", "with spread", "never"]] = "never"  # when trials differ from each other
+    drawn: ClassVar[Collection[str]] = ()  # names of the runs that have all trials; the others show the nominal devices
     common: ClassVar[Mapping[str, Option]] = COMMON
     options: ClassVar[Mapping[str, Option]] = {}
     only_for_figures: ClassVar[Collection[str]] = ()  # names of runs that have no influence on the results
@@ -198,6 +204,13 @@ class Experiment(ABC):
             raise InputError(f"option --trials: expected at least 1, not {trials}")
         if seed < 0:
             raise InputError(f"option --seed: expected zero or more, not {seed}")
+        if self.repeated == "never" and (spread or (trials or 1) > 1):
+            option = "--spread" if spread else "--trials"
+            raise InputError(
+                f"option {option}: {self.name} is on nominal devices, every trial is the same; leave it out"
+            )
+        if self.repeated == "with spread" and not spread and (trials or 1) > 1:
+            raise InputError(f"option --trials: without --spread every trial of {self.name} is the same; add --spread")
         options = self.all_options
         out = Settings(
             cards={role: load_card(name) for role, name in self.cards.items()},
@@ -246,11 +259,32 @@ class Experiment(ABC):
     def plan(self, settings: Settings) -> dict[str, Run]:
         """Name the runs of the experiment."""
 
+    def measure(self, settings: Settings, runs: Mapping[str, Run], recordings: Mapping[str, Recording]) -> Measured:
+        """Measure every trial: arrays of which the first axis is the trial, by name.
+
+        All that the results say of trials, so that recordings need not be kept: trials are run in blocks, and what is
+        measured in each is joined.
+        """
+        return {}
+
     @abstractmethod
+    def summarise(
+        self,
+        settings: Settings,
+        runs: Mapping[str, Run],
+        recordings: Mapping[str, Recording],
+        measured: Measured,
+    ) -> dict[str, Any]:
+        """Turn what was measured into results (JSON values), with the keys that scripts depend on.
+
+        `runs` and `recordings` are those of the nominal devices and of the first trials.
+        """
+
     def analyse(
         self, settings: Settings, runs: Mapping[str, Run], recordings: Mapping[str, Recording]
     ) -> dict[str, Any]:
-        """Turn recordings into results (JSON values), with the keys that scripts depend on."""
+        """Turn recordings of all trials into results."""
+        return self.summarise(settings, runs, recordings, self.measure(settings, runs, recordings))
 
     @abstractmethod
     def figures(

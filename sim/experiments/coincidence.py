@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from memtwin.sim.backends import Run
 from memtwin.sim.errors import InputError
-from memtwin.sim.experiments.base import Experiment, Option, Settings
+from memtwin.sim.experiments.base import Experiment, Measured, Option, Settings
 from memtwin.sim.experiments.stdp_window import STDP_CARDS, STEP
 from memtwin.sim.figures import COLOURS, axis, panels
 from memtwin.sim.recording import Recording
@@ -37,6 +37,8 @@ class Coincidence(Experiment):
     name = "coincidence"
     title = "Coincidence detection by STDP: the synapses of correlated inputs grow"
     source = "yang2020, Fig. 16"
+    repeated = "always"
+    drawn = ("epochs",)
     cards = STDP_CARDS
     common = {"step": STEP}  # noqa: RUF012
     options = {  # noqa: RUF012
@@ -69,27 +71,34 @@ class Coincidence(Experiment):
         )
         return {"epochs": Run(spec=spec, program=trains, seed=settings.seed)}
 
-    def analyse(
-        self, settings: Settings, runs: Mapping[str, Run], recordings: Mapping[str, Recording]
-    ) -> dict[str, Any]:
-        """Compare correlated and other rows at the end of both halves."""
+    def measure(self, settings: Settings, runs: Mapping[str, Run], recordings: Mapping[str, Recording]) -> Measured:
+        """Compare correlated and other rows at the end of both halves, (trials, halves)."""
         recording = recordings["epochs"]
         assert isinstance(recording, StdpRecording)
-        half = EPOCHS // 2
-        ratios = np.stack(
-            [
-                _ratio(recording.history[:, end - 1, 0], rows)
-                for end, rows in zip((half, EPOCHS), CORRELATED, strict=True)
-            ]
-        )
+        ends = np.array([EPOCHS // 2, EPOCHS])
+        ratios = [_ratio(recording.history[:, end - 1, 0], rows) for end, rows in zip(ends, CORRELATED, strict=True)]
         spikes = recording.layers[0].spikes[:, :, 0]
         return {
-            "success_fraction": float((ratios >= _RATIO).all(axis=0).mean()),
-            "trials": ratios.shape[1],
-            "success_by_half": (ratios >= _RATIO).mean(axis=1).tolist(),
-            "ratio_median": np.median(ratios, axis=1).tolist(),
-            "ratio_least": ratios.min(axis=1).tolist(),
-            "spikes_per_epoch": [float(spikes[:, :half].mean()), float(spikes[:, half:].mean())],
+            "ratio": np.stack(ratios, axis=1),
+            "spikes": np.stack([part.mean(axis=1) for part in np.split(spikes, 2, axis=1)], axis=1),
+        }
+
+    def summarise(
+        self,
+        settings: Settings,
+        runs: Mapping[str, Run],
+        recordings: Mapping[str, Recording],
+        measured: Measured,
+    ) -> dict[str, Any]:
+        """Say how many trials succeeded."""
+        ratios = measured["ratio"]
+        return {
+            "success_fraction": float((ratios >= _RATIO).all(axis=1).mean()),
+            "trials": len(ratios),
+            "success_by_half": (ratios >= _RATIO).mean(axis=0).tolist(),
+            "ratio_median": np.median(ratios, axis=0).tolist(),
+            "ratio_least": ratios.min(axis=0).tolist(),
+            "spikes_per_epoch": measured["spikes"].mean(axis=0).tolist(),
         }
 
     def figures(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from memtwin.sim.backends import Run
 from memtwin.sim.experiments import digits_figures as draw
-from memtwin.sim.experiments.base import AMPLITUDE, Experiment, Option, Settings
+from memtwin.sim.experiments.base import AMPLITUDE, Experiment, Measured, Option, Settings
 from memtwin.sim.experiments.lia import programmed
 from memtwin.sim.experiments.patterns import load_patterns
 from memtwin.sim.network import TIES, LayerSpec, NetworkSpec
@@ -50,6 +50,8 @@ class Digits(Experiment):
     name = "digits"
     title = "A network of two layers learns ten digits in situ"
     source = "zhang2021, Fig. 5 and Supp. Fig. 8 to 13"
+    repeated = "always"
+    drawn = tuple(MODES)
     only_for_figures = ("evolution",)
     options = {  # noqa: RUF012
         "patterns": Option("digits", "", "shipped pattern file by name, or a .txt file: # black, . white"),
@@ -92,32 +94,50 @@ class Digits(Experiment):
         runs["evolution"] = Run(spec=runs["noise"].spec, program=one, seed=settings.seed, record=True)
         return runs
 
-    def analyse(
-        self, settings: Settings, runs: Mapping[str, Run], recordings: Mapping[str, Recording]
-    ) -> dict[str, Any]:
+    def measure(self, settings: Settings, runs: Mapping[str, Run], recordings: Mapping[str, Recording]) -> Measured:
         """Count winners, right answers and synapses of layer 2 in every mode; training alone has no answers."""
-        results: dict[str, Any] = {}
+        measured: dict[str, NDArray] = {}
         for mode in MODES:
             run, recording = runs[mode], recordings[mode]
             middle = (run.spec.synapse["g_min"] + run.spec.synapse["g_max"]) / 2
             high = (recording.layers[1].conductance > middle).sum(axis=2)
-            one_hot = float((high == 1).all(axis=1).mean())
+            measured[f"{mode}.one_hot"] = (high == 1).all(axis=1)
             if settings.options["phase"] == "training":
-                results[mode] = {"layer2_one_hot": one_hot}
                 continue
             layer1, layer2 = (spikes_at_inference(recording, layer) for layer in (0, 1))
-            right = answers(layer2) == np.arange(layer2.shape[-1])
+            distinct = [len(set(row) - {-1}) for row in winners(layer1[:, 0]).tolist()]
+            measured[f"{mode}.distinct"] = np.array(distinct)
+            measured[f"{mode}.right"] = (answers(layer2) == np.arange(layer2.shape[-1])).mean(axis=2)
+        return measured
+
+    def summarise(
+        self,
+        settings: Settings,
+        runs: Mapping[str, Run],
+        recordings: Mapping[str, Recording],
+        measured: Measured,
+    ) -> dict[str, Any]:
+        """Sum up every mode; rates are those of trial 0."""
+        results: dict[str, Any] = {}
+        for mode in MODES:
+            run, recording = runs[mode], recordings[mode]
+            one_hot = measured[f"{mode}.one_hot"]
+            results[mode] = {"layer2_one_hot": float(one_hot.mean())}
+            if settings.options["phase"] == "training":
+                continue
+            right = measured[f"{mode}.right"].mean(axis=0)
             duration = 2 * run.spec.half_period * settings.options["periods"]
+            shown = FLIPS.index(SHOWN)
             results[mode] = {
-                "distinct_winners": float(np.mean([len(set(row) - {-1}) for row in winners(layer1[:, 0]).tolist()])),
-                "accuracy": {str(f): float(right[:, level].mean()) for level, f in enumerate(FLIPS)},
-                "layer2_one_hot": one_hot,
+                "distinct_winners": float(measured[f"{mode}.distinct"].mean()),
+                "accuracy": {str(flips): float(part) for flips, part in zip(FLIPS, right, strict=True)},
+                **results[mode],
                 "rates": {
-                    "1": (layer1[0, FLIPS.index(SHOWN)] / duration).tolist(),
-                    "2": (layer2[0, FLIPS.index(SHOWN)] / duration).tolist(),
+                    str(layer + 1): (spikes_at_inference(recording, layer)[0, shown] / duration).tolist()
+                    for layer in (0, 1)
                 },
             }
-        return {**results, "trials": runs["noise"].program.trials, "order": settings.options["order"]}
+        return {**results, "trials": len(one_hot), "order": settings.options["order"]}
 
     def figures(
         self,

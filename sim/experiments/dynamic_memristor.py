@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from memtwin.sim.backends import Run
 from memtwin.sim.errors import InputError
-from memtwin.sim.experiments.base import Experiment, Option, Settings
+from memtwin.sim.experiments.base import Experiment, Measured, Option, Settings
 from memtwin.sim.experiments.opamp import OPAMP_COMMON, substeps
 from memtwin.sim.figures import COLOURS, axis, panels
 from memtwin.sim.opamp.circuit import LayerSpec, OpampSpec
@@ -17,7 +17,7 @@ from memtwin.sim.recording import Recording
 
 __all__ = ["DynamicMemristor"]
 
-WIDTHS = (1e-3, 2e-3, 4e-3, 8e-3, 16e-3)  # s
+WIDTHS = (1, 2, 4, 8, 16)  # of single pulses, in widths of the narrowest
 DUTIES = (0.2, 0.4, 0.6, 0.8)
 PERIODS = 8
 
@@ -41,20 +41,22 @@ class DynamicMemristor(Experiment):
     common = OPAMP_COMMON
     options = {  # noqa: RUF012
         "amplitude": Option(2.0, "V", "amplitude of the pulses"),
+        "width": Option(1e-3, "s", "width of the narrowest single pulse; the others are 2, 4, 8 and 16 times as wide"),
         "period": Option(10e-3, "s", "period of the trains"),
         "recovery": Option(60e-3, "s", "rest after a single pulse", zero=True),
     }
 
     def plan(self, settings: Settings) -> dict[str, Run]:
         """Plan single pulses, one trial for each width; trains, one for each duty ratio; one wide, two narrow."""
-        step = settings.options["substep"]
         rest = substeps(settings, "recovery")
         period = substeps(settings, "period")
         if period < len(DUTIES) + 1:
             raise InputError(f"option period: expected at least {len(DUTIES) + 1} substeps, not {period}")
-        widths = np.array([[round(width / step)] for width in WIDTHS])
+        widths = np.array([[round(width / settings.options["substep"])] for width in _widths(settings)])
         if not widths.all():
-            raise InputError(f"option substep: expected at most {2 * WIDTHS[0]:g} s, not {step:g} s")
+            raise InputError(
+                "option width: expected at least one substep, not {:g} s".format(settings.options["width"])
+            )
         on = np.array([[round(duty * period)] * PERIODS for duty in DUTIES])
         wide = np.array([[period, 0], [period // 2, period - period // 2]])
         return {
@@ -87,14 +89,18 @@ class DynamicMemristor(Experiment):
         stimulus = Stimulus.build(np.ones((*on.shape, 1)), on=on, off=off, gates=[1], learn=[0])
         return Run(spec=spec, program=stimulus, seed=settings.seed, record=True)
 
-    def analyse(
-        self, settings: Settings, runs: Mapping[str, Run], recordings: Mapping[str, Recording]
+    def summarise(
+        self,
+        settings: Settings,
+        runs: Mapping[str, Run],
+        recordings: Mapping[str, Recording],
+        measured: Measured,
     ) -> dict[str, Any]:
         """Read the resistance at the ends of pulses and periods."""
         ends = {name: _ends(runs[name], recordings[name]) for name in runs}
         single = recordings["widths"].layers[0].waveform[-1]
         initial = single.signals["r_second"][0, 0]
-        widths = [f"{1e3 * width:g}" for width in WIDTHS]
+        widths = [f"{1e3 * width:g}" for width in _widths(settings)]
         wide, narrow = ends["wide-narrow"]
         return {
             "r_initial_ohm": float(initial),
@@ -114,7 +120,7 @@ class DynamicMemristor(Experiment):
     ) -> dict[str, Figure]:
         """Draw the resistance over time for every width and every duty ratio."""
         labels = {
-            "widths": [f"{1e3 * width:g} ms" for width in WIDTHS],
+            "widths": [f"{1e3 * width:g} ms" for width in _widths(settings)],
             "duties": [f"duty ratio {duty:g}" for duty in DUTIES],
             "wide-narrow": ["one wide pulse", "two narrow pulses"],
         }
@@ -135,6 +141,11 @@ class DynamicMemristor(Experiment):
             axis(ax, "time (ms)", "$R_m$ (MOhm)")
             out[f"fig2-{name}"] = figure
         return out
+
+
+def _widths(settings: Settings) -> list[float]:
+    """Widths of the single pulses, s."""
+    return [width * settings.options["width"] for width in WIDTHS]
 
 
 def _ends(run: Run, recording: Recording) -> list[list[float]]:

@@ -1,6 +1,7 @@
 """One hybrid neuron: firing, refractory period, rate, in situ learning, and two in a chain (zhang2021, Fig. 3)."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from memtwin.sim.backends import Run
-from memtwin.sim.experiments.base import AMPLITUDE, Experiment, Option, Settings
-from memtwin.sim.experiments.reading import amplitude, mean_sd, rate, times
+from memtwin.sim.experiments.base import AMPLITUDE, Experiment, Measured, Option, Settings
+from memtwin.sim.experiments.reading import amplitude, by_amplitude, rate, times
 from memtwin.sim.figures import COLOURS, axis, digital, panels, spread_bars
 from memtwin.sim.network import LayerSpec
 from memtwin.sim.program import Program
@@ -20,6 +21,7 @@ __all__ = ["HybridNeuron"]
 S1, S2 = 1 / 10e3, 1 / 40e3  # the fixed resistors of Fig. 3, S
 AMPLITUDES = tuple(round(1.4 + 0.1 * step, 1) for step in range(7))
 SPREAD_TRIALS = 100
+_SHOWN_PERIODS = 60  # of Fig. 3c: 30 ms at 2 kHz
 
 
 class HybridNeuron(Experiment):
@@ -27,13 +29,15 @@ class HybridNeuron(Experiment):
 
     Fixed resistors of 10 kOhm and 40 kOhm without T3 for firing and rates (Fig. 3b to 3d); two RS synapses at their
     medium conductance with T3 for learning (Supp. Fig. 3); two neurons one after the other, the second driven by the
-    spikes of the first (Supp. Fig. 6). With ``--spread`` the rates have a distribution: cycle-to-cycle spread of the
-    threshold.
+    spikes of the first (Supp. Fig. 6). With ``--spread`` the rates have a distribution: every trial is another device,
+    the same at all amplitudes, and its threshold varies from cycle to cycle.
     """
 
     name = "hybrid-neuron"
     title = "The hybrid memristor-CMOS neuron"
     source = "zhang2021, Fig. 3, Supp. Fig. 3 and 6"
+    repeated = "with spread"
+    drawn = ("rate-spread",)
     options = {  # noqa: RUF012
         "v_in": Option(1.8, "V", "amplitude of the input pulses (Fig. 3b)", **AMPLITUDE),
         "v_learn": Option(
@@ -54,9 +58,9 @@ class HybridNeuron(Experiment):
             "rate": self._run(settings, (self._layer(fixed, AMPLITUDES),), periods=options["periods"]),
         }
         if settings.spread:
-            many = tuple(np.repeat(AMPLITUDES, settings.trials or SPREAD_TRIALS).tolist())
-            layer = self._layer(fixed, many)
-            runs["rate-spread"] = self._run(settings, (layer,), periods=options["periods"], c2c=True)
+            many = tuple(np.tile(AMPLITUDES, settings.trials or SPREAD_TRIALS).tolist())
+            layer = replace(self._layer(fixed, many), resistors=True)
+            runs["rate-spread"] = self._run(settings, (layer,), periods=options["periods"], spread=True)
         learner = self._layer(np.full((1, 2), settings.synapse["g_medium"]), options["v_learn"], depression=True)
         # One fire more than is shown, because each fire's rate is that of the interval after it.
         limit = 40 * (options["fires"] + 1)
@@ -84,15 +88,27 @@ class HybridNeuron(Experiment):
         periods: int,
         fires: int = 0,
         learn: tuple[int, ...] = (0,),
-        c2c: bool = False,
+        spread: bool = False,
     ) -> Run:
-        spec = settings.network(*layers, c2c=c2c)
+        spec = settings.network(*layers, c2c=spread, d2d=spread, group=len(AMPLITUDES) if spread else 1)
         pixels = np.tile([1, 0], (np.size(layers[0].v_in), 1, 1))
         program = Program.build(pixels, gates=np.ones(1), learn=learn, periods=periods, fires=fires)
         return Run(spec=spec, program=program, seed=settings.seed, record=True)
 
-    def analyse(
-        self, settings: Settings, runs: Mapping[str, Run], recordings: Mapping[str, Recording]
+    def measure(self, settings: Settings, runs: Mapping[str, Run], recordings: Mapping[str, Recording]) -> Measured:
+        """Measure the rate of every device at every amplitude, (trials, amplitudes)."""
+        if not settings.spread:
+            return {}
+        layer = recordings["rate-spread"].layers[0]
+        rates = [rate(times(layer, trial, "spike")) for trial in range(len(layer.events))]
+        return {"rate_hz": np.reshape(rates, (-1, len(AMPLITUDES)))}
+
+    def summarise(
+        self,
+        settings: Settings,
+        runs: Mapping[str, Run],
+        recordings: Mapping[str, Recording],
+        measured: Measured,
     ) -> dict[str, Any]:
         """Measure the neuron; null where it did not fire often enough."""
         fire = recordings["fire"].layers[0]
@@ -106,7 +122,7 @@ class HybridNeuron(Experiment):
             "chain_spikes": [int(layer.spikes.sum()) for layer in recordings["chain"].layers],
         }
         if settings.spread:
-            results["spread"] = {"rate_hz": _rate_spread(recordings["rate-spread"])}
+            results["spread"] = by_amplitude(AMPLITUDES, measured)
         return results
 
     def figures(
@@ -171,21 +187,13 @@ def _learning_curve(run: Run, recording: Recording, fires: int) -> dict[str, lis
     }
 
 
-def _rate_spread(recording: Recording) -> dict[str, Any]:
-    """Mean and standard deviation over trials, per amplitude."""
-    layer = recording.layers[0]
-    rates = np.array([rate(times(layer, trial, "spike")) for trial in range(len(layer.events))])
-    groups = np.split(rates, len(AMPLITUDES))
-    return {amplitude(v): mean_sd(group.tolist()) for v, group in zip(AMPLITUDES, groups, strict=True)}
-
-
 def _draw_sequence(run: Run, recording: Recording) -> Figure:
     """Two firing cycles of the nodes that Fig. 3b shows, and of the filament."""
     layer, period = recording.layers[0], 2 * run.spec.half_period
     wave = layer.waveform[0]
     falls = times(layer, 0, "l2_fall")
     end = falls[1] + period if falls.size > 1 else wave.time_s[-1]
-    shown = wave.time_s <= end + 1e-9
+    shown = wave.time_s <= end + run.spec.substep / 2
     time = wave.time_s[shown]
     signal = {name: values[shown, 0] for name, values in wave.signals.items()}
     title = f"Fig. 3b: {run.spec.layers[0].v_in:g} V through 10 kΩ, 40 kΩ to ground; T3 off"
@@ -206,7 +214,7 @@ def _draw_sequence(run: Run, recording: Recording) -> Figure:
 def _draw_spikes(settings: Settings, recording: Recording) -> Figure:
     figure, (ax,) = panels(f"Fig. 3c: output spikes of {settings.neuron['v_spike']:g} V", height=4.2)
     waves = [recording.layers[0].waveform[trial] for trial in range(len(AMPLITUDES))]
-    shown = waves[0].time_s <= 0.03
+    shown = waves[0].time_s <= _SHOWN_PERIODS / settings.neuron["clock"]
     rows = {f"{v:.1f} V": wave.signals["g1"][shown, 0] for v, wave in zip(AMPLITUDES, waves, strict=True)}
     digital(ax, waves[0].time_s[shown], rows)
     axis(ax, "time (ms)", "input amplitude")

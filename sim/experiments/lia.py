@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from memtwin.sim.backends import Run
 from memtwin.sim.cards import Card
-from memtwin.sim.experiments.base import AMPLITUDE, Experiment, Option, Settings
+from memtwin.sim.experiments.base import AMPLITUDE, Experiment, Measured, Option, Settings
 from memtwin.sim.figures import COLOURS, axis, digital, panels
 from memtwin.sim.network import TIES, LayerSpec
 from memtwin.sim.physics_lia import InhibitionArray
@@ -65,8 +65,12 @@ class Lia(Experiment):
         program = Program.build(pixels, gates=np.ones(n), learn=(0,), periods=40, fires=fires, rest=1)
         return {"layer": Run(spec=spec, program=program, seed=settings.seed, record=True)}
 
-    def analyse(
-        self, settings: Settings, runs: Mapping[str, Run], recordings: Mapping[str, Recording]
+    def summarise(
+        self,
+        settings: Settings,
+        runs: Mapping[str, Run],
+        recordings: Mapping[str, Recording],
+        measured: Measured,
     ) -> dict[str, Any]:
         """Check the truth table against the recording, and work out the margins."""
         n, tie = settings.options["neurons"], settings.options["tie"]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from memtwin.sim.backends import Run
 from memtwin.sim.errors import InputError
-from memtwin.sim.experiments.base import Experiment, Option, Settings
+from memtwin.sim.experiments.base import Experiment, Measured, Option, Settings
 from memtwin.sim.figures import COLOURS, axis, panels
 from memtwin.sim.lif.images import Images
 from memtwin.sim.lif.network import LifLayerSpec, LifSpec
@@ -59,8 +59,12 @@ class Lif(Experiment):
         spec = LifSpec(layers=(layer,), dt=dt, capacity=2)
         return {"neurons": Run(spec=spec, program=images, seed=settings.seed, record=True)}
 
-    def analyse(
-        self, settings: Settings, runs: Mapping[str, Run], recordings: Mapping[str, Recording]
+    def summarise(
+        self,
+        settings: Settings,
+        runs: Mapping[str, Run],
+        recordings: Mapping[str, Recording],
+        measured: Measured,
     ) -> dict[str, Any]:
         """Compare the membrane up to the first spike, and the interval between spikes, with the closed forms."""
         dt = settings.options["dt"]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from memtwin.sim.backends import Run
 from memtwin.sim.errors import InputError
-from memtwin.sim.experiments.base import Experiment, Option, Settings
+from memtwin.sim.experiments.base import Experiment, Measured, Option, Settings
 from memtwin.sim.experiments.opamp_figures import draw_stimulus
 from memtwin.sim.opamp.circuit import CIRCUITS, LayerSpec, OpampSpec
 from memtwin.sim.opamp.stimulus import Stimulus
@@ -85,6 +85,8 @@ class OpampNeuron(Experiment):
     threshold-switching memristor sets.
     """
 
+    repeated = "with spread"
+    drawn = ("B-spread", "C-spread", "D-spread")
     common = OPAMP_COMMON
 
     circuit: ClassVar[str]
@@ -123,8 +125,18 @@ class OpampNeuron(Experiment):
     def _circuit(self, settings: Settings) -> str:
         return "7b-series" if settings.options.get("second") == "series" else self.circuit
 
-    def analyse(
-        self, settings: Settings, runs: Mapping[str, Run], recordings: Mapping[str, Recording]
+    def measure(self, settings: Settings, runs: Mapping[str, Run], recordings: Mapping[str, Recording]) -> Measured:
+        """Count the pulses of every device in every presentation, (trials, presentations), under each stimulus."""
+        if not settings.spread:
+            return {}
+        return {name: recordings[f"{name}-spread"].layers[0].fires[:, :, 0] for name in ("B", "C", "D")}
+
+    def summarise(
+        self,
+        settings: Settings,
+        runs: Mapping[str, Run],
+        recordings: Mapping[str, Recording],
+        measured: Measured,
     ) -> dict[str, Any]:
         """Count pulses, and read resistance and voltage at the start and the end of every driven part."""
         pulses = {name: recordings[name].layers[0].fires[0, :, 0].tolist() for name in runs if "spread" not in name}
@@ -144,8 +156,9 @@ class OpampNeuron(Experiment):
         results["conditions"] = self._conditions(settings, runs)
         if settings.spread:
             results["spread"] = {
-                "n": runs["B-spread"].program.trials,
-                "pulses": {name: _mean_sd(recordings[f"{name}-spread"]) for name in ("B", "C", "D")},
+                "n": len(measured["B"]),
+                "pulses": {name: _mean_sd(pulses) for name, pulses in measured.items()},
+                "per_trial": {"pulses": {name: pulses.tolist() for name, pulses in measured.items()}},
             }
         return results
 
@@ -218,9 +231,8 @@ def _ends(stimulus: Stimulus, wave: Waveform, signal: str) -> dict[str, list[flo
     return {"start": values[starts].tolist(), "end": values[starts + stimulus.on[0] - 1].tolist()}
 
 
-def _mean_sd(recording: Recording) -> list[dict[str, float]]:
-    """Mean and standard deviation over the trials of the pulses in every presentation."""
-    pulses = recording.layers[0].fires[:, :, 0]
+def _mean_sd(pulses: NDArray[np.int64]) -> list[dict[str, float]]:
+    """Mean and standard deviation over the trials of the pulses (trials, presentations) in every presentation."""
     sd = pulses.std(axis=0, ddof=1) if len(pulses) > 1 else np.zeros(pulses.shape[1])
     return [{"mean": float(m), "sd": float(s)} for m, s in zip(pulses.mean(axis=0), sd, strict=True)]
 

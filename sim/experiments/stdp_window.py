@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from memtwin.sim.backends import Run
 from memtwin.sim.errors import InputError
-from memtwin.sim.experiments.base import Experiment, Option, Settings
+from memtwin.sim.experiments.base import Experiment, Measured, Option, Settings
 from memtwin.sim.figures import COLOURS, axis, panels
 from memtwin.sim.recording import Recording
 from memtwin.sim.stdp.circuit import StdpSpec
@@ -20,8 +20,9 @@ __all__ = ["STDP_CARDS", "STEP", "StdpWindow"]
 STDP_CARDS: Mapping[str, str] = {"memristor": "ag-tio2"}
 STEP = Option(1e-3, "s", "time between two possible spikes")
 
-_AGES = (1e-3, 2e-3, 5e-3, 10e-3, 20e-3, 40e-3, 60e-3, 80e-3, 100e-3, 120e-3, 150e-3)  # s
-_KICK = 0.01  # V; an input alone must not make the neuron spike
+# Distances, as parts of the longest.
+_AGES = (1 / 150, 2 / 150, 5 / 150, 10 / 150, 20 / 150, 40 / 150, 60 / 150, 80 / 150, 100 / 150, 120 / 150, 1.0)
+_KICK = 0.04  # of the way to the threshold; an input alone must not make the neuron spike
 
 
 class StdpWindow(Experiment):
@@ -33,13 +34,16 @@ class StdpWindow(Experiment):
     name = "stdp-window"
     title = "The STDP window of the Ag/TiO2/Pt synapse"
     source = "yu-tio2, Fig. 3 (c) and eq. (1)"
+    repeated = "with spread"
+    drawn = ("pairs",)
     cards = STDP_CARDS
     common = {"step": STEP}  # noqa: RUF012
+    options = {"longest": Option(150e-3, "s", "longest distance of two spikes")}  # noqa: RUF012
 
     def plan(self, settings: Settings) -> dict[str, Run]:
         """Plan a silent epoch, after which the conductance is read, and the pair; one trial is one distance."""
         step, device = settings.options["step"], settings.cards["memristor"]
-        distances = _distances(step)
+        distances = _distances(settings)
         repeats = settings.trials or 1
         length = int(np.abs(distances).max()) + 1
         inputs, forced = (np.zeros((distances.size, 2, length, 1), dtype=np.uint8) for _ in range(2))
@@ -54,29 +58,37 @@ class StdpWindow(Experiment):
         spec = StdpSpec(
             device=device,
             g_initial=np.array([[device["g_initial"]]]),
-            kick=_KICK,
+            kick=_KICK * (device["v_th"] - device["u_rest"]),
             step=step,
             c2c=settings.spread,
+            group=distances.size,
         )
         return {"pairs": Run(spec=spec, program=trains, seed=settings.seed)}
 
-    def analyse(
-        self, settings: Settings, runs: Mapping[str, Run], recordings: Mapping[str, Recording]
-    ) -> dict[str, Any]:
-        """Compare every relative change with ``W exp(-|dt| / tau)``; of several trials their mean."""
+    def measure(self, settings: Settings, runs: Mapping[str, Run], recordings: Mapping[str, Recording]) -> Measured:
+        """Measure the relative change by every pair, (trials, distances)."""
         recording = recordings["pairs"]
         assert isinstance(recording, StdpRecording)
-        step, device = settings.options["step"], settings.cards["memristor"]
-        dt = _distances(step) * step
         before, after = recording.history[:, :, 0, 0].T
-        change = (after / before - 1).reshape(-1, dt.size).mean(axis=0)
-        error = change / _law(device, dt) - 1
+        return {"change": (after / before - 1).reshape(settings.trials or 1, -1)}
+
+    def summarise(
+        self,
+        settings: Settings,
+        runs: Mapping[str, Run],
+        recordings: Mapping[str, Recording],
+        measured: Measured,
+    ) -> dict[str, Any]:
+        """Compare every relative change with ``W exp(-|dt| / tau)``; of several trials their mean."""
+        dt = _distances(settings) * settings.options["step"]
+        change = measured["change"].mean(axis=0)
+        error = change / _law(settings.cards["memristor"], dt) - 1
         keys = [f"{value:g}" for value in dt]
         return {
             "window": dict(zip(keys, error.tolist(), strict=True)),
             "max_error": float(np.abs(error).max()),
             "change_percent": dict(zip(keys, (100 * change).tolist(), strict=True)),
-            "trials": settings.trials or 1,
+            "trials": len(measured["change"]),
         }
 
     def figures(
@@ -91,7 +103,7 @@ class StdpWindow(Experiment):
         figure, (window, error) = panels("yu-tio2, Fig. 3c: STDP window", 2, height=4.5, ratios=(3, 1))
         dt = np.array([float(key) for key in results["window"]])
         for side in (-1, 1):
-            fine = side * np.linspace(0.5e-3, np.abs(dt).max(), 300)
+            fine = side * np.linspace(np.abs(dt).min() / 2, np.abs(dt).max(), 300)
             label = "W exp(-|dt| / tau)" if side > 0 else None
             window.plot(1e3 * fine, 100 * _law(device, fine), color=COLOURS[0], linewidth=1.2, label=label)
         window.plot(1e3 * dt, list(results["change_percent"].values()), "o", color=COLOURS[1], ms=4, label="measured")
@@ -102,12 +114,13 @@ class StdpWindow(Experiment):
         return {"fig3c-window": figure}
 
 
-def _distances(step: float) -> np.ndarray:
+def _distances(settings: Settings) -> np.ndarray:
     """Distances in steps, rising, without 0."""
-    ages = np.rint(np.array(_AGES) / step).astype(np.int64)
+    step, longest = settings.options["step"], settings.options["longest"]
+    ages = np.rint(np.array(_AGES) * longest / step).astype(np.int64)
     ages = np.unique(ages[ages > 0])
     if ages.size < 2:
-        raise InputError(f"option step: expected at most {_AGES[-2]:g} s, not {step:g} s")
+        raise InputError(f"option step: expected at most {_AGES[-2] * longest:g} s, not {step:g} s")
     return np.concatenate([-ages[::-1], ages])
 
 

@@ -1,6 +1,6 @@
 """Pulses on a bare threshold switch (zhang2021, Fig. 2c to 2f)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 
 from memtwin.sim.backends import Run
 from memtwin.sim.cards import Card
-from memtwin.sim.experiments.base import AMPLITUDE, Experiment, Option, Settings
-from memtwin.sim.experiments.reading import amplitude, mean_sd, times
+from memtwin.sim.experiments.base import AMPLITUDE, Experiment, Measured, Option, Settings
+from memtwin.sim.experiments.reading import amplitude, by_amplitude, times
 from memtwin.sim.figures import COLOURS, axis, panels, spread_bars
 from memtwin.sim.network import LayerSpec
 from memtwin.sim.program import Program
@@ -18,7 +18,7 @@ from memtwin.sim.recording import Recording
 __all__ = ["TsPulses"]
 
 AMPLITUDES = (1.0, 1.1, 1.2, 1.3, 1.4)
-WIDE = "500Hz"  # clock of the 1 ms pulses
+LONGER = 4  # the single pulses of Fig. 2c and 2d: 1 ms at the clock of the trains, 2 kHz
 SPREAD_TRIALS = 100
 
 
@@ -26,35 +26,39 @@ class TsPulses(Experiment):
     """A threshold switch alone under pulses: integration, relaxation, and why a neuron needs a refractory period.
 
     The device is one neuron behind one row, with nothing else at node 1 (no load, no T1, no T3), so that node 1 is
-    the input. A device "fires" in a pulse if it conducts in it (node 2 is high). With ``--spread`` the threshold
-    varies from cycle to cycle; the device itself is nominal.
+    the input. A device "fires" in a pulse if it conducts in it (node 2 is high). With ``--spread`` every trial is
+    another device, the same at all amplitudes, and the threshold varies from cycle to cycle.
     """
 
     name = "ts-pulses"
     title = "Pulses on a bare threshold switch"
     source = "zhang2021, Fig. 2c-f"
+    repeated = "with spread"
+    drawn = ("trains-spread", "wide-spread")
     options = {  # noqa: RUF012
         "v_in": Option(1.1, "V", "amplitude of the pulse train (Fig. 2e)", **AMPLITUDE),
         "pulses": Option(12, "", "pulses in each train"),
     }
 
     def plan(self, settings: Settings) -> dict[str, Run]:
-        """Plan trains of pulses, first of the amplitude asked for, then of five, and 1 ms pulses of five amplitudes."""
+        """Plan trains of pulses, first of the amplitude asked for, then of five, and long pulses of five amplitudes."""
         pulses = settings.options["pulses"]
-        wide = settings.neuron.replace(clock=WIDE)
+        wide = settings.neuron.replace(clock=settings.neuron["clock"] / LONGER)
         # A substep stays as long as in the trains: the half-period is four times as long.
         runs = {
             "trains": self._run(settings, settings.neuron, (settings.options["v_in"], *AMPLITUDES), pulses),
-            "wide": self._run(settings, wide, AMPLITUDES, 1, longer=4),
+            "wide": self._run(settings, wide, AMPLITUDES, 1, longer=LONGER),
         }
         if settings.spread:
-            many = np.repeat(AMPLITUDES, settings.trials or SPREAD_TRIALS)
-            runs["trains-spread"] = self._run(settings, settings.neuron, many, pulses, c2c=True)
-            runs["wide-spread"] = self._run(settings, wide, many, 1, longer=4, c2c=True)
+            many = np.tile(AMPLITUDES, settings.trials or SPREAD_TRIALS)
+            runs["trains-spread"] = self._run(settings, settings.neuron, many, pulses, spread=True)
+            runs["wide-spread"] = self._run(settings, wide, many, 1, longer=LONGER, spread=True)
         return runs
 
     @staticmethod
-    def _run(settings: Settings, neuron: Card, volts: Any, pulses: int, *, longer: int = 1, c2c: bool = False) -> Run:
+    def _run(
+        settings: Settings, neuron: Card, volts: Any, pulses: int, *, longer: int = 1, spread: bool = False
+    ) -> Run:
         layer = LayerSpec(
             rows=1,
             neurons=1,
@@ -63,14 +67,40 @@ class TsPulses(Experiment):
             refractory=False,
             depression=False,
             skip=False,
+            resistors=True,  # a wire
         )
-        spec = settings.network(layer, neuron=neuron.replace(g_load=0.0), longer=longer, c2c=c2c)
+        spec = settings.network(
+            layer,
+            neuron=neuron.replace(g_load=0.0),
+            longer=longer,
+            c2c=spread,
+            d2d=spread,
+            group=len(AMPLITUDES) if spread else 1,
+        )
         # Two periods without pulses show the last relaxation.
         program = Program.build(np.ones((len(volts), 1, 1)), gates=np.ones(1), learn=(0,), periods=pulses, rest=2)
         return Run(spec=spec, program=program, seed=settings.seed, record=True)
 
-    def analyse(
-        self, settings: Settings, runs: Mapping[str, Run], recordings: Mapping[str, Recording]
+    def measure(self, settings: Settings, runs: Mapping[str, Run], recordings: Mapping[str, Recording]) -> Measured:
+        """Measure every device at every amplitude, (trials, amplitudes); nan where it does not fire."""
+        if not settings.spread:
+            return {}
+        trains = recordings["trains-spread"]
+        integration, relaxation = _wide_times(runs["wide-spread"], recordings["wide-spread"])
+        counts = [_first(_conducting(trains, trial)) for trial in range(len(integration))]
+        measured = {
+            "integration_time_s": integration,
+            "relaxation_time_s": relaxation,
+            "pulses_by_amplitude": counts,
+        }
+        return {name: np.array(values, float).reshape(-1, len(AMPLITUDES)) for name, values in measured.items()}
+
+    def summarise(
+        self,
+        settings: Settings,
+        runs: Mapping[str, Run],
+        recordings: Mapping[str, Recording],
+        measured: Measured,
     ) -> dict[str, Any]:
         """Count pulses and measure times; a device that does not fire gives null."""
         trains = recordings["trains"]
@@ -86,27 +116,8 @@ class TsPulses(Experiment):
             "pulses_by_amplitude": dict(zip(keys, counts, strict=True)),
         }
         if settings.spread:
-            results["spread"] = self._spread(runs, recordings)
+            results["spread"] = by_amplitude(AMPLITUDES, measured)
         return results
-
-    def _spread(self, runs: Mapping[str, Run], recordings: Mapping[str, Recording]) -> dict[str, Any]:
-        """Distributions over trials; each `n` counts the trials in which there was something to measure."""
-        trains = recordings["trains-spread"]
-        trials = runs["trains-spread"].program.trials
-        integration, relaxation = _wide_times(runs["wide-spread"], recordings["wide-spread"])
-        measured: dict[str, Sequence[float | None]] = {
-            "integration_time_s": integration,
-            "relaxation_time_s": relaxation,
-            "pulses_by_amplitude": [_first(_conducting(trains, trial)) for trial in range(trials)],
-        }
-        n = trials // len(AMPLITUDES)
-        out: dict[str, Any] = {"n": n}
-        for name, values in measured.items():
-            out[name] = {
-                amplitude(volts): mean_sd([v for v in values[k * n : (k + 1) * n] if v is not None])
-                for k, volts in enumerate(AMPLITUDES)
-            }
-        return out
 
     def figures(
         self,

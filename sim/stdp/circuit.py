@@ -39,6 +39,8 @@ class StdpSpec:
         Time between two possible spikes, s.
     c2c : bool
         Initial conductances have the spread `r_on_c2c` of the device; else none.
+    group : int
+        So many trials in a row have the same seed, and draws of their own from it: those that differ in what is shown.
 
     Raises
     ------
@@ -57,6 +59,7 @@ class StdpSpec:
     rate_down: float = 1.0
     step: float = 1e-3
     c2c: bool = False
+    group: int = 1
 
     def __post_init__(self) -> None:
         shape = np.shape(self.g_initial)
@@ -92,12 +95,13 @@ class StdpSpec:
         return 1 / self.device["r_on"]
 
     def sample(self, *, trials: int, seed: int) -> list[LayerSample]:
-        """Draw the initial conductances; trial `t` of seed `s` is trial 0 of seed `s + t`.
+        """Draw the initial conductances; trial, or group, `t` of seed `s` is trial, or group, 0 of seed `s + t`.
 
         The spread is Gaussian, cut at three standard deviations; conductances stay between their bounds.
         """
         conductance = np.repeat(np.asarray(self.g_initial, dtype=float)[None], trials, axis=0)
         for trial in range(trials if self.c2c else 0):
-            draw = np.random.default_rng([seed + trial, 0]).standard_normal(self.g_initial.shape).clip(-3, 3)
+            rng = np.random.default_rng([seed + trial // self.group, trial % self.group])
+            draw = rng.standard_normal(self.g_initial.shape).clip(-3, 3)
             conductance[trial] /= 1 + self.device["r_on_c2c"] * draw
         return [LayerSample(conductance=conductance.clip(self.g_off, self.g_on))]

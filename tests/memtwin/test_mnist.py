@@ -95,7 +95,7 @@ def test_other_encoder_seeds_show_other_spikes(data):
     ("assignments", "message"),
     [
         (["net=none.nir"], "network none.nir: expected a NIR file, or one of mnist-784x10"),
-        (["images=0"], "option images: expected 1 to"),
+        (["images=0"], "option images: expected at least 1, not 0"),
         (["data=/nowhere"], "/nowhere"),
     ],
 )

@@ -1,0 +1,80 @@
+"""What holds for every experiment: its trials and spreads, and what it says of options that it has no use for."""
+
+import numpy as np
+import pytest
+
+from memtwin.sim.errors import InputError
+from memtwin.sim.experiments import EXPERIMENTS
+from tests.perform import perform
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_trials_and_spread_are_used_or_refused(name):
+    experiment = EXPERIMENTS[name]
+    assert experiment.settings(trials=1).trials == 1
+    if experiment.repeated == "never":
+        for asked in ({"trials": 2}, {"spread": True}, {"spread": True, "trials": 2}):
+            with pytest.raises(InputError, match=f"option --(trials|spread): {name} is on nominal devices"):
+                experiment.settings(**asked)
+        return
+    if experiment.repeated == "with spread":
+        with pytest.raises(InputError, match=f"option --trials: without --spread every trial of {name} is the same"):
+            experiment.settings(trials=2)
+    runs = experiment.plan(experiment.settings(trials=2, spread=True))
+    counts = {
+        label: experiment.plan(experiment.settings(trials=5, spread=True))[label].program.trials for label in runs
+    }
+    # Twice the trials of one, or more where a trial is several presentations.
+    grown = {label for label in runs if counts[label] * 2 == runs[label].program.trials * 5}
+    assert grown == set(experiment.drawn)
+
+
+@pytest.mark.parametrize(
+    ("name", "assignments", "key"),
+    [
+        ("hybrid-neuron", ("theta_d2d=0.25", "theta_c2c=0", "gain_d2d=0"), "rate_hz"),
+        ("hybrid-neuron", ("theta_d2d=0", "theta_c2c=0", "gain_d2d=0.25"), "rate_hz"),
+        ("hybrid-neuron", ("theta_d2d=0", "theta_c2c=0.15", "gain_d2d=0"), "rate_hz"),
+        ("ts-pulses", ("theta_d2d=0.25", "theta_c2c=0", "gain_d2d=0"), "integration_time_s"),
+        ("ts-pulses", ("theta_d2d=0", "theta_c2c=0", "gain_d2d=0.25"), "integration_time_s"),
+    ],
+)
+@pytest.mark.parametrize("backend", ["physics", "model"])
+def test_every_spread_of_the_device_reaches_single_devices(name, assignments, key, backend):
+    experiment = EXPERIMENTS[name]
+    short = ("periods=60", "fires=1") if name == "hybrid-neuron" else ()
+    *_, results = perform(experiment, backend, assignments=(*assignments, *short), spread=True, trials=6)
+    values = np.array(list(results["spread"]["per_trial"][key].values()), dtype=float)  # (amplitudes, trials)
+    assert values.shape[1] == results["spread"]["n"] == 6
+    assert np.nanstd(values, axis=1).max() > 0.02 * np.nanmean(values)
+    *_, none = perform(
+        experiment,
+        backend,
+        assignments=("theta_d2d=0", "theta_c2c=0", "gain_d2d=0", *short),
+        spread=True,
+        trials=3,
+    )
+    nominal = np.array(list(none["spread"]["per_trial"][key].values()), dtype=float)
+    assert np.array_equal(nominal, np.repeat(nominal[:, :1], 3, axis=1), equal_nan=True)
+
+
+def test_a_trial_is_one_device_at_all_amplitudes_and_stands_alone():
+    experiment = EXPERIMENTS["hybrid-neuron"]
+    short = ("periods=60", "fires=1", "theta_c2c=0", "theta_d2d=0.25")
+    *_, many = perform(experiment, "model", assignments=short, spread=True, trials=4, seed=5)
+    *_, alone = perform(experiment, "model", assignments=short, spread=True, trials=1, seed=7)
+    rates = many["spread"]["per_trial"]["rate_hz"]
+    assert {volts: values[2] for volts, values in rates.items()} == {
+        volts: value for volts, (value,) in alone["spread"]["per_trial"]["rate_hz"].items()
+    }
+    # The devices stand in one order, whatever the amplitude (ranks of rates may tie).
+    order = np.argsort(np.mean(list(rates.values()), axis=0))
+    for values in rates.values():
+        assert (np.diff(np.array(values)[order]) >= 0).all()
+
+
+def test_fixed_resistors_have_no_spread():
+    experiment = EXPERIMENTS["hybrid-neuron"]
+    runs = experiment.plan(experiment.settings(spread=True, trials=2, assignments=("g_d2d=0.25",)))
+    conductance = runs["rate-spread"].sample()[0].conductance
+    assert np.array_equal(conductance, np.broadcast_to(conductance[0], conductance.shape))
