@@ -1,6 +1,6 @@
 """The encoder: events of layer 1 from the entries of images (docs/lif-arithmetic.md, section 3).
 
-All backends show the same events, so that they can be compared. Many images are encoded side by side, also those of one
+Many images are encoded side by side, also those of one
 trial, which share a generator: how often it steps in an image is known before, unless an image may end early.
 """
 
@@ -9,7 +9,6 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from memtwin.sim.errors import InputError
 from memtwin.sim.lif import xorshift
 from memtwin.sim.lif.images import Images
 from memtwin.sim.lif.network import LayerSample, LifSpec
@@ -84,6 +83,8 @@ class Wave:
 class Encoder:
     """Takes the generator of every trial from image to image, from `start` on, or from its seed.
 
+    The physics has an encoder of its own (`sim/lif/physics_encoder.py`).
+
     Raises
     ------
     InputError
@@ -97,14 +98,7 @@ class Encoder:
         if start is not None:
             low, high = join([start], self.state())["encoder.random"].T
             self._state = (low | high << 16).astype(np.uint32)
-        most, highest = int(images.entries.max()), int(images.row.max(initial=0))
-        if most > spec.capacity:
-            raise InputError(
-                f"images: expected at most {spec.capacity} entries (capacity of the encoder), not {most}; "
-                "raise the capacity, or leave out faint pixels"
-            )
-        if highest >= self.rows:
-            raise InputError(f"images: expected rows below {self.rows} (rows of layer 1), not {highest}")
+        images.check(self.rows, spec.capacity)
 
     def state(self) -> dict[str, NDArray[np.int64]]:
         """Return what lasts from one image to the next (docs/link.md, section 5), when all waves are over."""

@@ -91,6 +91,23 @@ class Images:
         """Number of entries of each image, (T, P)."""
         return np.count_nonzero(self.value, axis=2)
 
+    def check(self, rows: int, capacity: int) -> None:
+        """Refuse images that do not fit a layer 1 of `rows`, or an encoder of so many entries.
+
+        Raises
+        ------
+        InputError
+            Then.
+        """
+        most, highest = int(self.entries.max()), int(self.row.max(initial=0))
+        if most > capacity:
+            raise InputError(
+                f"images: expected at most {capacity} entries (capacity of the encoder), not {most}; "
+                "raise the capacity, or leave out faint pixels"
+            )
+        if highest >= rows:
+            raise InputError(f"images: expected rows below {rows} (rows of layer 1), not {highest}")
+
     def take(self, presentations: slice) -> "Images":
         """Return some of the images of every trial."""
         parts = {name: getattr(self, name)[:, presentations] for name in ("row", "value", "steps")}

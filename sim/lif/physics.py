@@ -1,4 +1,4 @@
-"""Physics of LIF networks: float64 and the weights as they are, with the events that the encoder shows all backends.
+"""Physics of LIF networks: float64 and the weights as they are, with an encoder and a course of its own.
 
 In a step the input current is constant, and the membrane follows the exact exponential of yu-tio2, eq. (2).
 """
@@ -8,9 +8,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from memtwin.sim.backends import Progress, Run
 from memtwin.sim.lif import trace
-from memtwin.sim.lif.course import History, follow
-from memtwin.sim.lif.encoder import Encoder
 from memtwin.sim.lif.network import LifLayerSpec
+from memtwin.sim.lif.physics_course import Shown, show
+from memtwin.sim.lif.physics_encoder import Encoder
 from memtwin.sim.lif.recording import LifRecording
 from memtwin.sim.lif.synapses import Synapses
 from memtwin.sim.recording import Event, LayerRecording, Waveform
@@ -36,30 +36,37 @@ def run(job: Run, progress: Progress | None = None) -> LifRecording:
         If an image does not fit the encoder.
     """
     spec, images = job.spec, job.program
+    images.check(spec.layers[0].rows, spec.capacity)
     sample = job.sample()
     neurons = [Layer(layer, spec.dt, own.weight) for layer, own in zip(spec.layers, sample, strict=True)]
-    course = follow(Encoder(spec, images, sample[0]), neurons, record=job.record, progress=progress)
+    encoder = Encoder(images, spec.layers[0].rows, sample[0].seed)
+    shape = images.steps.shape
+    answers, steps = (np.zeros(shape, dtype=np.int64) for _ in range(2))
+    spikes = [np.zeros((*shape, layer.neurons), dtype=np.int64) for layer in neurons]
+    kept: list[list[Shown]] = [[] for _ in range(images.trials)]
+    for shown in show(images, encoder, neurons, progress):
+        which = shown.trial, shown.presentation
+        answers[which], steps[which] = shown.answer, len(shown.events)
+        for counts, own in zip(spikes, shown.spike, strict=True):
+            counts[which] = own.sum(axis=0)
+        if job.record:
+            kept[shown.trial].append(shown)
     layers = []
-    for number in range(len(spec.layers)):
-        spikes = course.spikes[number]
-        out = LayerRecording(fires=spikes, spikes=spikes.copy(), conductance=sample[number].weight)
-        for history in course.history:
-            wave, events = _waveform(history, number, spec.dt)
+    for number, counts in enumerate(spikes):
+        out = LayerRecording(fires=counts, spikes=counts.copy(), conductance=sample[number].weight)
+        for of_trial in kept if job.record else []:
+            wave, events = _waveform(of_trial, number, spec.dt)
             out.waveform.append(wave)
             out.events.append(events)
             out.learning.append([])
         layers.append(out)
     return LifRecording(
-        backend="physics",
-        layers=layers,
-        periods=course.steps,
-        time_s=course.steps.sum(axis=1) * spec.dt,
-        answers=course.answers,
+        backend="physics", layers=layers, periods=steps, time_s=steps.sum(axis=1) * spec.dt, answers=answers
     )
 
 
 class Layer:
-    """Membranes of one layer in a wave of images; see `memtwin.sim.lif.course.Neurons`.
+    """Membranes of one layer in a wave of images; see `memtwin.sim.lif.physics_course.Neurons`.
 
     `weight` (trials, neurons, rows) are the weights in every trial.
     """
@@ -96,12 +103,12 @@ class Layer:
         return spikes
 
 
-def _waveform(history: list[History], number: int, dt: float) -> tuple[Waveform, list[Event]]:
+def _waveform(images: list[Shown], number: int, dt: float) -> tuple[Waveform, list[Event]]:
     """Put the images of one trial one after the other."""
     v, spike, hold = (
-        np.concatenate([getattr(image, name)[number] for image in history]) for name in ("v", "spike", "hold")
+        np.concatenate([getattr(image, name)[number] for image in images]) for name in ("v", "spike", "hold")
     )
-    events = np.concatenate([image.events for image in history]) if number == 0 else None
+    events = np.concatenate([image.events.sum(axis=1) for image in images]) if number == 0 else None
     return trace.waveform(v, spike, hold, dt, events)
 
 
