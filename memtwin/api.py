@@ -21,6 +21,7 @@ from memtwin.sim.network import NetworkSpec
 from memtwin.sim.opamp import spice as opamp_spice
 from memtwin.sim.opamp.circuit import OpampSpec
 from memtwin.sim.recording import Recording
+from memtwin.sim.run_warnings import warnings_of_jobs, warnings_of_recordings
 from memtwin.sim.waves import write_waves
 from memtwin.states import check_saved, load_states, save_states
 
@@ -51,6 +52,8 @@ class Outcome:
         Simulated time over the time that the fabric takes at `clock_hz`; None where there is no fabric.
     files : list of Path
         Figures and waves that were written.
+    warnings : list of str
+        What a user should know, a line each: values that do not fit, words that reached their end.
     """
 
     experiment: str
@@ -60,10 +63,11 @@ class Outcome:
     acceleration: float | None
     clock_hz: float | None
     files: list[Path]
+    warnings: list[str]
 
     def json(self) -> dict[str, Any]:
         """The document that ``memtwin run --json`` prints."""
-        names = ("experiment", "backend", "seed", "results", "acceleration", "clock_hz")
+        names = ("experiment", "backend", "seed", "results", "acceleration", "clock_hz", "warnings")
         return {name: getattr(self, name) for name in names}
 
 
@@ -96,6 +100,7 @@ def run(
     map_file: Path | None = None,
     start: Path | None = None,
     save: Path | None = None,
+    allow_clipping: bool = False,
     report: Report | None = None,
 ) -> Outcome:
     """Run an experiment on one backend.
@@ -124,6 +129,8 @@ def run(
         Map of a twin whose design was changed.
     start, save : Path, optional
         File of the states to start from, and file for those at the end.
+    allow_clipping : bool
+        Run with coefficients that do not fit their words, clipped; else they are refused.
     report : callable, optional
         Called with the name of a run and the part of it that is done.
 
@@ -138,7 +145,7 @@ def run(
         cards=tuple(cards), assignments=tuple(assignments), seed=seed, trials=trials, spread=spread
     )
     clock_hz = find_board(clock_board).clock_hz
-    runs = chosen.plan(settings)
+    runs = _plan(chosen, settings, allow_clipping)
     if backend == "board" and out is None:  # a trace takes its time on the line
         runs = {label: job for label, job in runs.items() if label not in chosen.only_for_figures}
     if save is not None:
@@ -148,6 +155,7 @@ def run(
     if backend == "ngspice":
         runs = {label: _smooth(job) for label, job in runs.items()}
     _check_runs(runs, backend, port)
+    warnings = warnings_of_jobs(runs, backend)
     if backend == "board":
         recordings, clock_hz = _on_board(runs, port, baud, map_file, report)
     else:
@@ -165,6 +173,7 @@ def run(
         acceleration=acceleration,
         clock_hz=None if acceleration is None else clock_hz,
         files=files,
+        warnings=warnings + warnings_of_recordings(recordings),
     )
 
 
@@ -181,6 +190,7 @@ def compare(
     port: str | None = None,
     baud: int | None = None,
     map_file: Path | None = None,
+    allow_clipping: bool = False,
     report: Report | None = None,
 ) -> dict[str, Any]:
     """Run an experiment on two backends and compare the recordings, run by run.
@@ -191,7 +201,7 @@ def compare(
     -------
     dict
         ``equal``, ``words``, ``ticks``, ``first_difference``, ``compared`` for exact pairs; ``errors``, ``within``,
-        ``outside`` for pairs with the physics or ngspice (docs/compare.md).
+        ``outside`` for pairs with the physics or ngspice (docs/compare.md); ``warnings`` of both runs.
 
     Raises
     ------
@@ -206,10 +216,11 @@ def compare(
         cards=tuple(cards), assignments=tuple(assignments), seed=seed, trials=trials or 1, spread=spread
     )
     pair = (first, second)
-    runs = {label: _comparable(job, pair) for label, job in chosen.plan(settings).items()}
+    runs = {label: _comparable(job, pair) for label, job in _plan(chosen, settings, allow_clipping).items()}
     for backend in pair:  # before anything runs
         _check_runs(runs, backend, port)
     findings = {}
+    warnings = warnings_of_jobs(runs, *pair)
     for label, job in runs.items():
         a, b = (
             _on_board({label: job}, port, baud, map_file, report)[0][label]
@@ -218,7 +229,9 @@ def compare(
             for backend in pair
         )
         findings[label] = compare_recordings(job, a, b)
-    return {"experiment": name, "backends": [first, second], "seed": seed, **_merge(findings)}
+        warnings += warnings_of_recordings({label: a}) + warnings_of_recordings({label: b})
+    found = {"experiment": name, "backends": [first, second], "seed": seed, **_merge(findings)}
+    return {**found, "warnings": list(dict.fromkeys(warnings))}
 
 
 def netlist(
@@ -250,6 +263,12 @@ def netlist(
     if not isinstance(job.spec, NetworkSpec):
         raise InputError(f"experiment {name}: has no analog circuit to write as a netlist")
     return spice_hybrid.netlist(job)
+
+
+def _plan(chosen: Experiment, settings: Settings, allow_clipping: bool) -> dict[str, backends.Run]:
+    """Plan the runs of an experiment, in which coefficients may be clipped or not."""
+    jobs = chosen.plan(settings)
+    return {label: dataclasses.replace(job, allow_clipping=allow_clipping) for label, job in jobs.items()}
 
 
 def _check_backends(*chosen: str, **link: Any) -> None:

@@ -62,7 +62,7 @@ def build(
     Returns
     -------
     dict
-        See `memtwin.boards.build.build_top`.
+        See `memtwin.boards.build.build_top`; and ``warnings``, what a user should know of the design.
 
     Raises
     ------
@@ -74,9 +74,11 @@ def build(
     """
     if is_linked(design, board) if linked is None else linked:
         network = partial(_network, design, changes)
-        return board_build.build_linked(design, board, out, network, reuse=reuse, say=say)
-    content = partial(designs.board_image, changes=changes)
-    return board_build.build(design, board, out, content, reuse=reuse, say=say)
+        report = board_build.build_linked(design, board, out, network, reuse=reuse, say=say)
+    else:
+        content = partial(designs.board_image, changes=changes)
+        report = board_build.build(design, board, out, content, reuse=reuse, say=say)
+    return {**report, "warnings": designs.find_design(design, changes).warnings}
 
 
 def _network(design: str, changes: designs.Changes | None, traces: bool) -> tuple[HostPort, Mapping[str, object]]:

@@ -6,6 +6,7 @@ With ``--json`` exactly one JSON document goes to standard output and everything
 
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,12 +20,13 @@ from memtwin.boards.tools import ToolError
 from memtwin.cli_link import MapFile
 from memtwin.cli_link import register as register_link
 from memtwin.cli_networks import register as register_networks
-from memtwin.console import notice, print_json, print_table, progress
+from memtwin.console import Clipping, notice, print_json, print_table, progress, quantised_line, warn
 from memtwin.link.design_maps import write_design_map
 from memtwin.programming import greeting, program
 from memtwin.sim.cards import card_names, load_card
 from memtwin.sim.errors import InputError
 from memtwin.sim.files import write_whole
+from memtwin.sim.run_warnings import warnings_of_jobs
 from memtwin.sim.units import format_si
 from memtwin.verify import verify as verify_design
 
@@ -138,6 +140,7 @@ def run(
     start: Annotated[Path | None, typer.Option("--start", help="Go on from the states in a file of --save.")] = None,
     save: Annotated[Path | None, typer.Option("--save", help="File for the states at the end (.npz).")] = None,
     out: Annotated[Path | None, typer.Option("-o", help="Directory for figures (PNG) and waves (VCD, gtkw).")] = None,
+    allow_clipping: Clipping = False,
     as_json: Json = False,
 ) -> None:
     """Run an experiment on one backend."""
@@ -157,8 +160,10 @@ def run(
             map_file=map_file,
             start=start,
             save=save,
+            allow_clipping=allow_clipping,
             report=report,
         )
+    warn(outcome.warnings)
     for path in outcome.files:
         notice(f"wrote {path}")
     if as_json:
@@ -190,6 +195,7 @@ def compare(
     port: Port = None,
     baud: TwinBaud = None,
     map_file: MapFile = None,
+    allow_clipping: Clipping = False,
     as_json: Json = False,
 ) -> None:
     """Run an experiment on two backends and compare every state word, or events and traces in continuous time."""
@@ -209,12 +215,10 @@ def compare(
             port=port,
             baud=baud,
             map_file=map_file,
+            allow_clipping=allow_clipping,
             report=report,
         )
-    if as_json:
-        print_json(findings)
-    else:
-        _summary(findings)
+    _tell(findings, as_json)
     if not findings.get("equal", findings.get("within", False)):
         raise typer.Exit(1)
 
@@ -232,29 +236,15 @@ def report(
     chosen = api.experiment(name)
     settings = chosen.settings(cards=tuple(card or ()), assignments=tuple(assignment or ()), seed=seed, spread=spread)
     rows: list[dict[str, Any]] = []
-    for label, job in chosen.plan(settings).items():
+    jobs = {name: replace(job, allow_clipping=True) for name, job in chosen.plan(settings).items()}
+    warn(warnings_of_jobs(jobs, "model"))
+    for label, job in jobs.items():
         for number, layer in enumerate(job.coefficients(), 1):
-            for entry in layer.report:
-                rows.append(
-                    {
-                        "name": entry.name,
-                        "run": label,
-                        "layer": number,
-                        "unit": entry.unit,
-                        "asked": entry.asked,
-                        "got": entry.got,
-                        "error": entry.error,
-                        "saturated": entry.saturated,
-                    }
-                )
+            rows += [{"run": label, "layer": number, **entry.json()} for entry in layer.report]
     if as_json:
         print_json(rows)
         return
-    shown = []
-    for row in rows:
-        asked, got = (format_si(row[key], row["unit"], 6) for key in ("asked", "got"))
-        shown.append({**row, "asked": asked, "got": got, "error": f"{100 * row['error']:+.4f} %"})
-    _show(shown, False, ("run", "layer", "name", "asked", "got", "error", "saturated"))
+    _show([quantised_line(row) for row in rows], False, ("run", "layer", "name", "asked", "got", "error", "saturated"))
 
 
 @export_app.command("spice")
@@ -278,13 +268,22 @@ def verilog(
     card: Cards = None,
     assignment: Sets = None,
     spread: Spread = False,
+    allow_clipping: Clipping = False,
     out: Annotated[Path | None, typer.Option("-o", help="File; standard output without it.")] = None,
+    as_json: Json = False,
 ) -> None:
     """Write the Verilog of a design; with -o, beside it the map of its addresses."""
-    changes = _changes(card, assignment, spread=spread)
-    _write_text(designs.verilog(design, changes), out)
-    if out is not None and (written := write_design_map(design, out, changes)) is not None:
+    changes = _changes(card, assignment, spread=spread, allow_clipping=allow_clipping)
+    text, warnings = designs.verilog(design, changes), designs.find_design(design, changes).warnings
+    warn(warnings)
+    if out is not None or not as_json:
+        _write_text(text, out)
+    written = None if out is None else write_design_map(design, out, changes)
+    if written is not None:
         notice(f"wrote {written}")
+    if as_json:
+        files = {"verilog": out and str(out), "map": written and str(written)}
+        print_json({"design": design, **files, **({"text": text} if out is None else {}), "warnings": warnings})
 
 
 @app.command("boards")
@@ -317,16 +316,14 @@ def build(
     card: Cards = None,
     assignment: Sets = None,
     spread: Spread = False,
+    allow_clipping: Clipping = False,
     linked: Linked = None,
     out: Annotated[Path, typer.Option("-o", help="Directory for the bitstream and its report.")] = Path("out"),
     as_json: Json = False,
 ) -> None:
     """Build the bitstream of a design for a board; with the link, the map of its addresses too."""
-    report = build_bitstream(design, board, out, _changes(card, assignment, spread=spread), linked=linked)
-    if as_json:
-        print_json(report)
-        return
-    _summary(report)
+    changes = _changes(card, assignment, spread=spread, allow_clipping=allow_clipping)
+    _tell(build_bitstream(design, board, out, changes, linked=linked), as_json)
 
 
 @app.command("flash")
@@ -339,6 +336,7 @@ def flash(
 ) -> None:
     """Build a design if needed, and program a board with it; with --port, ask it over the link whether it is there."""
     report = program(design, board, out, port=port, linked=linked)
+    warn(report["warnings"])
     notice(f"{board} runs {design}" if port is None else greeting(port, board, report))
 
 
@@ -350,18 +348,17 @@ def verify(
     card: Cards = None,
     assignment: Sets = None,
     spread: Spread = False,
+    allow_clipping: Clipping = False,
     order: Order = None,
     patterns: Patterns = None,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
     """Run the cocotb bench of a design on its Verilog, or on its netlist; leaves VCD and gtkw."""
-    changes = _changes(card, _assignments(assignment, order=order, patterns=patterns), spread=spread)
+    assignments = _assignments(assignment, order=order, patterns=patterns)
+    changes = _changes(card, assignments, spread=spread, allow_clipping=allow_clipping)
     report = verify_design(design, simulator, out, seed=seed, changes=changes)
-    if as_json:
-        print_json(report)
-    else:
-        _summary(report)
+    _tell(report, as_json)
     if report["failed"] or not report["passed"]:
         raise typer.Exit(1)
 
@@ -405,8 +402,8 @@ def _write_text(text: str, out: Path | None) -> None:
     notice(f"wrote {out}")
 
 
-def _changes(cards: list[str] | None, assignments: list[str] | None, *, spread: bool) -> designs.Changes:
-    return designs.Changes(cards=tuple(cards or ()), assignments=tuple(assignments or ()), spread=spread)
+def _changes(cards: list[str] | None, assignments: list[str] | None, **flags: bool) -> designs.Changes:
+    return designs.Changes(cards=tuple(cards or ()), assignments=tuple(assignments or ()), **flags)
 
 
 def _assignments(assignments: list[str] | None, **short: Any) -> list[str]:
@@ -419,6 +416,15 @@ def _show(rows: list[dict[str, Any]], as_json: bool, columns: tuple[str, ...]) -
         print_json(rows)
     else:
         print_table(rows, columns)
+
+
+def _tell(findings: dict[str, Any], as_json: bool) -> None:
+    """Write what a command found, and its warnings."""
+    warn(findings["warnings"])
+    if as_json:
+        print_json(findings)
+    else:
+        _summary({name: value for name, value in findings.items() if name != "warnings"})
 
 
 def _summary(results: dict[str, Any], prefix: str = "") -> None:

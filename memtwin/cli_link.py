@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from memtwin.console import notice, print_json
-from memtwin.designs import Changes
+from memtwin.console import Clipping, notice, print_json, warn
+from memtwin.designs import Changes, find_design
 from memtwin.link import BAUD, Link, Snapshot
 from memtwin.sim.units import format_si
 
@@ -41,13 +41,17 @@ def serve(
         list[str] | None, typer.Option("--set", help="NAME=VALUE: an option or a card field, as SI string.")
     ] = None,
     spread: Annotated[bool, typer.Option("--spread", help="Apply the cards' spreads.")] = False,
+    allow_clipping: Clipping = False,
     as_json: Json = False,
 ) -> None:
     """Run a design as a virtual board: its compiled gateware behind a TCP port that speaks the bytes of a board."""
     # Only now: it takes the gateware along.
     from memtwin.serve import build, serving
 
-    changes = Changes(cards=tuple(card or ()), assignments=tuple(assignment or ()), spread=spread)
+    changes = Changes(
+        cards=tuple(card or ()), assignments=tuple(assignment or ()), spread=spread, allow_clipping=allow_clipping
+    )
+    warn(find_design(design, changes).warnings)
     built = build(design, changes)
     with serving(built.program, host=host, port=port, log=notice) as (server, _):
         if as_json:

@@ -1,13 +1,13 @@
 """Commands on networks: ``memtwin train``, ``memtwin import``, ``memtwin export nir|mem|hex|npz|recording``."""
 
-import dataclasses
 import math
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from memtwin.console import notice, print_json, print_table, progress
+from memtwin.console import Clipping, notice, print_json, print_table, progress, quantised_line, warn
 from memtwin.networks import StoredNetwork, card_text
 from memtwin.sim.cards import load_card
 from memtwin.sim.errors import InputError
@@ -80,7 +80,7 @@ def train_mnist(
         )
     # The same network and events, in integers and in floating point.
     notes = {**network.notes, "accuracy": right, "accuracy_float": right_float}
-    network = dataclasses.replace(network, notes=notes, source=str(path))
+    network = replace(network, notes=notes, source=str(path))
     write_nir(network, path)
     notice(f"wrote {path}")
     if as_json:
@@ -96,11 +96,13 @@ def import_network(
     reset: Reset = None,
     euler: Euler = False,
     headroom: Headroom = None,
+    allow_clipping: Clipping = False,
     as_json: Json = False,
 ) -> None:
     """Read a network, and show its layers and what quantisation changes."""
-    network = _load(net, dt, bits, reset, euler, headroom)
+    network = replace(_load(net, dt, bits, reset, euler, headroom), allow_clipping=allow_clipping)
     found = network.json()
+    warn(found["warnings"])
     if as_json:
         print_json(found)
         return
@@ -109,9 +111,7 @@ def import_network(
     rows = []
     for layer in found["layers"]:
         for line in layer["report"]:
-            shown = {name: _quantity(line[name], line["unit"]) for name in ("asked", "got")}
-            error = "" if line["error"] is None else f"{_PERCENT * line['error']:+.4f} %"
-            rows.append({**line, **shown, "error": error, "node": layer["node"]})
+            rows.append({"node": layer["node"], **quantised_line(line)})
     print()
     print_table(rows, ("node", "name", "asked", "got", "error", "saturated"))
 
@@ -136,17 +136,19 @@ def _exporter(form: str) -> Any:
         euler: Euler = False,
         headroom: Headroom = None,
         card: Cards = None,
+        allow_clipping: Clipping = False,
     ) -> None:
         from memtwin.nir_io import write_nir
         from memtwin.weights import write_weights
 
-        network = _load(net, dt, bits, reset, euler, headroom)
+        network = replace(_load(net, dt, bits, reset, euler, headroom), allow_clipping=allow_clipping)
         cards = {own.name: card_text(own) for own in map(load_card, card or ())}
-        network = dataclasses.replace(network, cards={**network.cards, **cards})
+        network = replace(network, cards={**network.cards, **cards})
         if form == "nir":
             write_nir(network, out)
         else:
             write_weights(network, out, form)
+            warn(network.warnings())
         notice(f"wrote {out}")
 
     return export
@@ -179,7 +181,7 @@ def export_recording(
         raise InputError(f"experiment {name}: expected one on LIF neurons; NIR data is of networks of them")
     network = _network_of(job.spec, settings.options.get("net"))
     with progress() as report:
-        recording = run(dataclasses.replace(job, record=True), backend, report and (lambda done: report(name, done)))
+        recording = run(replace(job, record=True), backend, report and (lambda done: report(name, done)))
     write_recording(network, recording, out)
     notice(f"wrote {out}")
 
@@ -212,15 +214,11 @@ def _load(
     return network
 
 
-def _quantity(value: float | None, unit: str) -> str:
-    return "infinite" if value is None else format_si(value, unit, 6)
-
-
 def _changes(assignments: list[str] | None) -> dict[str, Any]:
     """Read ``NAME=VALUE`` of settings of a training."""
     from memtwin.train_settings import Settings
 
-    kinds: dict[str, Any] = {entry.name: type(entry.default) for entry in dataclasses.fields(Settings)}
+    kinds: dict[str, Any] = {entry.name: type(entry.default) for entry in fields(Settings)}
     out: dict[str, Any] = {}
     for assignment in assignments or ():
         name, equals, text = assignment.partition("=")

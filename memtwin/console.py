@@ -1,15 +1,25 @@
-"""What commands write: one JSON document or a table on standard output, notices and progress on standard error."""
+"""What commands write: one JSON document or a table on standard output, notices and progress on standard error.
+
+And the options that commands of several modules share.
+"""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-__all__ = ["notice", "print_json", "print_table", "progress"]
+from memtwin.sim.units import format_si
+
+__all__ = ["Clipping", "notice", "print_json", "print_table", "progress", "quantised_line", "warn"]
+
+Clipping = Annotated[
+    bool, typer.Option("--allow-clipping", help="Clip coefficients that do not fit their words; else they are refused.")
+]
 
 _err = Console(stderr=True, highlight=False)
 _PIPE_WIDTH = 1 << 16  # more than any row has
@@ -18,6 +28,21 @@ _PIPE_WIDTH = 1 << 16  # more than any row has
 def notice(text: str) -> None:
     """Write a line to standard error."""
     _err.print(text, soft_wrap=True, markup=False)
+
+
+def quantised_line(line: dict[str, Any]) -> dict[str, Any]:
+    """Line of a quantisation report (`QuantisedParameter.json`), with its numbers as a table has them."""
+    asked, got = (
+        "infinite" if line[name] is None else format_si(line[name], line["unit"], 6) for name in ("asked", "got")
+    )
+    error = "" if line["error"] is None else f"{line['error']:+.4%}".replace("%", " %")
+    return {**line, "asked": asked, "got": got, "error": error}
+
+
+def warn(lines: Iterable[str]) -> None:
+    """Write warnings to standard error, a line each."""
+    for line in lines:
+        notice(f"warning: {line}")
 
 
 def print_json(document: Any) -> None:

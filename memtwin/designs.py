@@ -43,6 +43,7 @@ from memtwin.sim.opamp.circuit import OpampSpec
 from memtwin.sim.opamp.stimulus import Stimulus
 from memtwin.sim.program import Program
 from memtwin.sim.quantize import LayerCoefficients
+from memtwin.sim.run_warnings import warnings_of_jobs
 
 __all__ = ["DESIGNS", "Changes", "Design", "board_image", "find_design", "verilog"]
 
@@ -64,11 +65,14 @@ class Changes:
         ``"NAME=VALUE"``: options of the experiment that the design is a twin of, and fields of cards.
     spread : bool
         Apply the spreads of the cards where the experiment leaves them out.
+    allow_clipping : bool
+        Clip coefficients that do not fit their words; else they are refused.
     """
 
     cards: tuple[str, ...] = ()
     assignments: tuple[str, ...] = ()
     spread: bool = False
+    allow_clipping: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +117,10 @@ class Design:
     @property
     def settings(self) -> Settings:
         """Cards and options of the experiment."""
-        return _EXPERIMENTS[self.experiment].settings(trials=1, **vars(self.changes))
+        own = self.changes
+        return _EXPERIMENTS[self.experiment].settings(
+            cards=own.cards, assignments=own.assignments, spread=own.spread, trials=1
+        )
 
     @cached_property
     def job(self) -> Run:
@@ -124,7 +131,8 @@ class Design:
             layers = (replace(layer, v_in=float(np.ravel(layer.v_in)[0])) for layer in spec.layers)
             spec = replace(spec, layers=tuple(layers))
         first = {name: values[:1] for name, values in vars(job.program).items() if isinstance(values, np.ndarray)}
-        return replace(job, spec=spec, program=replace(job.program, **first))
+        program = replace(job.program, **first)
+        return replace(job, spec=spec, program=program, allow_clipping=self.changes.allow_clipping)
 
     @property
     def spec(self) -> NetworkSpec | OpampSpec | LifSpec:
@@ -135,6 +143,11 @@ class Design:
     def coefficients(self) -> list[LayerCoefficients]:
         """Integers of each layer."""
         return self.job.coefficients()
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a user should know, a line each."""
+        return warnings_of_jobs({self.run: self.job}, "rtl")
 
     @property
     def layers(self) -> Layers:

@@ -13,7 +13,8 @@ from memtwin.sim.errors import InputError
 from memtwin.sim.lif.images import DECODERS, MODES, Images
 from memtwin.sim.lif.network import LifSpec
 from memtwin.sim.lif.quantize import quantize
-from memtwin.sim.quantize import LayerCoefficients, QuantisedParameter
+from memtwin.sim.quantised import quantisation_warnings, refuse_clipped
+from memtwin.sim.quantize import LayerCoefficients, reports_of
 
 __all__ = ["Encoding", "StoredNetwork", "card_text"]
 
@@ -81,6 +82,8 @@ class StoredNetwork:
         What messages call it: the path of its file.
     dt_stated : bool
         Whether the file says the step.
+    allow_clipping : bool
+        Clip values that do not fit their words; else they are refused.
     """
 
     spec: LifSpec
@@ -90,6 +93,7 @@ class StoredNetwork:
     notes: Mapping[str, Any] = field(default_factory=dict)
     source: str = "network"
     dt_stated: bool = True
+    allow_clipping: bool = False
 
     def coefficients(self) -> list[LayerCoefficients]:
         """Quantise the layers (`memtwin.sim.lif.quantize.quantize`).
@@ -103,10 +107,18 @@ class StoredNetwork:
         for name, layer in zip(self.names, self.spec.layers, strict=True):
             alone = LifSpec(layers=(layer,), dt=self.spec.dt, weight_bits=self.spec.weight_bits)
             try:
-                out += quantize(alone, alone.sample(trials=1, seed=0))
+                own = quantize(alone, alone.sample(trials=1, seed=0))
+                if not self.allow_clipping:
+                    refuse_clipped(reports_of(own))
+                out += own
             except InputError as error:
                 raise InputError(f"{self.source}, node {name}, {str(error).removeprefix('layer 1, ')}") from None
         return out
+
+    def warnings(self) -> list[str]:
+        """Say what a user should know of the network, a line each."""
+        reports = {f"node {name}": own.report for name, own in zip(self.names, self.coefficients(), strict=True)}
+        return quantisation_warnings(reports)
 
     def json(self) -> dict[str, Any]:
         """Say what the network is, and what quantisation changed in every layer."""
@@ -121,7 +133,7 @@ class StoredNetwork:
                     "neurons": layer.neurons,
                     "synapses": layer.rows * layer.neurons,
                     "reset": layer.reset,
-                    "report": [_line(entry) for entry in coefficients.report],
+                    "report": [entry.json() for entry in coefficients.report],
                 }
             )
         shown = self.encoding
@@ -133,16 +145,8 @@ class StoredNetwork:
             "encoding": shown and {"mode": shown.mode, "decoder": shown.decoder, "steps": shown.steps},
             "cards": sorted(self.cards),
             "notes": dict(self.notes),
+            "warnings": self.warnings(),
         }
-
-
-def _line(entry: QuantisedParameter) -> dict[str, Any]:
-    """One parameter of a quantisation report; None where a number is infinite, which JSON does not have."""
-    # The error of a parameter that is infinite as asked.
-    with np.errstate(invalid="ignore"):
-        numbers = {"asked": entry.asked, "got": entry.got, "error": float(entry.error)}
-    finite = {name: number if np.isfinite(number) else None for name, number in numbers.items()}
-    return {"name": entry.name, "unit": entry.unit, **finite, "saturated": entry.saturated}
 
 
 def card_text(card: Card) -> str:

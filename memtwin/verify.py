@@ -256,7 +256,8 @@ def verify(
     Returns
     -------
     dict
-        ``design``, ``simulator``, ``seed``; ``passed`` and ``failed`` (numbers of tests), ``waves`` (path of the VCD).
+        ``design``, ``simulator``, ``seed``; ``passed`` and ``failed`` (numbers of tests), ``waves`` (path of the VCD),
+        ``warnings``.
 
     Raises
     ------
@@ -282,7 +283,7 @@ def verify(
             "MEMTWIN_CHANGES": json.dumps(changes and vars(changes)),
         },
     )
-    return {"design": design, "simulator": simulator, "seed": seed, **report}
+    return {"design": design, "simulator": simulator, "seed": seed, **report, "warnings": chosen.warnings}
 
 
 def _resolve(assignment: str) -> str:

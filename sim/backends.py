@@ -14,15 +14,18 @@ from memtwin.sim.network import NetworkSpec
 from memtwin.sim.opamp.circuit import OpampSpec
 from memtwin.sim.opamp.stimulus import Stimulus
 from memtwin.sim.program import Program
-from memtwin.sim.quantize import LayerCoefficients
+from memtwin.sim.quantised import refuse_clipped
+from memtwin.sim.quantize import LayerCoefficients, reports_of
 from memtwin.sim.recording import Recording
 from memtwin.sim.state import State
 from memtwin.sim.stdp.circuit import StdpSpec
 from memtwin.sim.stdp.trains import SpikeTrains
 
-__all__ = ["BACKENDS", "Progress", "Run", "check", "run", "run_all"]
+__all__ = ["BACKENDS", "FLOATING", "Progress", "Run", "check", "run", "run_all"]
 
 BACKENDS = ("physics", "model", "rtl", "ngspice")
+FLOATING = ("physics", "ngspice")
+"""Those in floating point: nothing is quantised."""
 
 Progress = Callable[[float], None]  # called with the part done, 0 to 1
 
@@ -38,7 +41,8 @@ class Run(Generic[Spec, Shown]):
     A `Program` goes with a `NetworkSpec`, a `Stimulus` with an `OpampSpec`, `Images` with a `LifSpec`, and
     `SpikeTrains` with a `StdpSpec`. `seed` is the seed of trial 0. With `record`, waveforms and words are kept, not
     only counts. `start` is the `Recording.state` that an earlier run of the same network, trials and seed left, on any
-    backend with words; it goes on bit for bit.
+    backend with words; it goes on bit for bit. With `allow_clipping`, coefficients that do not fit their words are
+    clipped; else they are refused. `warnings` are what the experiment has to say of it.
     """
 
     spec: Spec
@@ -46,6 +50,8 @@ class Run(Generic[Spec, Shown]):
     seed: int = 0
     record: bool = False
     start: State | None = None
+    allow_clipping: bool = False
+    warnings: tuple[str, ...] = ()
 
     def sample(self) -> list[Any]:
         """Draw the devices of each layer: a `LayerSample` of the network's kind."""
@@ -60,7 +66,10 @@ class Run(Generic[Spec, Shown]):
             If a value does not fit its word.
         """
         quantiser = importlib.import_module(f"{self.spec.package}.quantize")
-        return quantiser.quantize(self.spec, self.sample())
+        layers: list[LayerCoefficients] = quantiser.quantize(self.spec, self.sample())
+        if not self.allow_clipping:
+            refuse_clipped(reports_of(layers))
+        return layers
 
 
 def run(job: Run, backend: str, progress: Progress | None = None) -> Recording:

@@ -4,37 +4,26 @@ The only place where a physical quantity is rounded. It also says what rounding 
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from memtwin.sim.cards import Card
 from memtwin.sim.errors import InputError
 from memtwin.sim.network import LayerSample, LayerSpec, NetworkSpec
+from memtwin.sim.quantised import QuantisedParameter, Quantiser
+from memtwin.sim.units import format_si
 
-__all__ = ["NOISE_SD", "LayerCoefficients", "QuantisedParameter", "Quantiser", "decisive", "quantize"]
+__all__ = ["NOISE_SD", "LayerCoefficients", "decisive", "quantize", "reports_of"]
 
 GROWTH_ENTRIES = 128
 VOLTS_PER_ENTRY = 4.0 / GROWTH_ENTRIES
+_GROWTH = 2.0**18  # a growth is UQ(-2, 18)
+_MOST_GROWTH = 65535
 NOISE_SD = math.sqrt(4 * (256**2 - 1) / 12)  # the sum of four uniform bytes
-
-
-@dataclass(frozen=True)
-class QuantisedParameter:
-    """What quantisation made of one parameter: the value asked for, the value that the integers stand for."""
-
-    name: str
-    unit: str
-    asked: float
-    got: float
-    saturated: int = 0
-
-    @property
-    def error(self) -> float:
-        """Relative error (absolute where the asked value is zero)."""
-        return (self.got - self.asked) / self.asked if self.asked else self.got
 
 
 @dataclass(frozen=True)
@@ -50,7 +39,7 @@ class LayerCoefficients:
     g_lsb : float
         Siemens per unit of `conductance`.
     report : list of QuantisedParameter
-        What quantisation changed, for trial 0.
+        What quantisation changed.
     """
 
     structure: dict
@@ -65,31 +54,15 @@ class LayerCoefficients:
         }
 
 
+def reports_of(layers: Sequence[LayerCoefficients], run: str = "") -> dict[str, list[QuantisedParameter]]:
+    """Reports of the layers of a run, by what messages call each."""
+    prefix = f"run {run}, " if run else ""
+    return {f"{prefix}layer {number}": layer.report for number, layer in enumerate(layers, 1)}
+
+
 def decisive(structure: Mapping[str, Any]) -> dict[str, Any]:
     """Return the structure of a layer without its lanes, which have no influence on results."""
     return {name: value for name, value in structure.items() if name != "lanes"}
-
-
-class Quantiser:
-    """Rounds values of one layer into words and keeps the report, for trial 0."""
-
-    def __init__(self, trials: int) -> None:
-        self.trials = trials
-        self.words: dict[str, NDArray[np.int64]] = {}
-        self.report: list[QuantisedParameter] = []
-
-    def put(self, name: str, values: float | NDArray, scale: float, bits: int = 16) -> NDArray[np.int64]:
-        """Round ``values * scale`` into words of `bits` bits, saturating."""
-        ideal = np.broadcast_to(np.asarray(values, dtype=float), (self.trials, *np.shape(values)[1:])) * scale
-        top = 2**bits - 1
-        words = np.clip(np.rint(ideal), 0, top).astype(np.int64)
-        self.words[name] = words
-        return words
-
-    def tell(self, name: str, unit: str, asked: float, got: float, ideal: NDArray | None = None) -> None:
-        """Add a line to the report; `ideal` are the unrounded words, to count those out of range."""
-        saturated = 0 if ideal is None else int(np.count_nonzero(np.rint(ideal) > 65535))
-        self.report.append(QuantisedParameter(name, unit, float(asked), float(got), saturated))
 
 
 def quantize(spec: NetworkSpec, sample: list[LayerSample]) -> list[LayerCoefficients]:
@@ -130,73 +103,41 @@ def _layer(spec: NetworkSpec, layer: LayerSpec, devices: LayerSample) -> LayerCo
         ("leak_half", 16, "tau_leak", half),
         ("relax", 16, "tau_relax", substep),
     ):
-        word = q.put(name, _decay(interval, device[tau_name]), 2.0**bits)[0]
-        got = math.inf if word == 0 else -interval / math.log1p(-word * 2.0**-bits)
-        q.tell(f"{tau_name} ({name})", "s", device[tau_name], got)
-    for name in ("theta_off", "x_max"):
-        word = q.put(name, device[name], 2.0**14)[0]
-        q.tell(name, "", device[name], word * 2.0**-14)
-    word = q.put("v_hold", device["v_hold"], 2.0**14)[0]
-    q.tell("v_hold", "V", device["v_hold"], word * 2.0**-14)
-
-    # Device: growth per substep, exact for a constant voltage, leak included (design, section 5).
-    volts = VOLTS_PER_ENTRY * np.arange(GROWTH_ENTRIES + 1)
-    exact = substep_growth(spec, volts)
-    base = np.minimum(np.rint(exact * 2.0**18), 65535)
-    q.words["growth_base"] = np.broadcast_to(base[:-1].astype(np.int64), (trials, GROWTH_ENTRIES))
-    q.words["growth_slope"] = np.broadcast_to(np.diff(base).astype(np.int64), (trials, GROWTH_ENTRIES))
-    for volt in (0.7, 1.0, 1.4):
-        got = np.interp(volt, volts, base) * 2.0**-18
-        q.tell(f"growth per substep at {volt} V", "", float(substep_growth(spec, volt)), got)
-    full = np.count_nonzero(exact * 2.0**18 > 65535)
-    q.report.append(QuantisedParameter("growth table, highest voltage", "V", 4.0, float(volts[-1 - full]), int(full)))
-    if neuron["v_dep"] <= device["v_hold"]:
-        raise InputError(f"card {neuron.name}, field v_dep: expected more than v_hold ({device.fields['v_hold']})")
-    lifted = substep_growth(spec, neuron["v_dep"]) * devices.gain
-    words = q.put("lift_growth", lifted, 2.0**18)
-    q.tell("lift_growth", "", lifted[0, 0], words[0, 0] * 2.0**-18, lifted[0] * 2.0**18)
+        q.put_decay(name, f"{tau_name} ({name})", interval, device[tau_name], bits)
+    for name, unit in (("theta_off", ""), ("x_max", ""), ("v_hold", "V")):
+        q.tell(name, unit, device[name], q.put(name, device[name], 2.0**14) * 2.0**-14)
+    _growth(spec, layer, devices, q)
 
     # Device: spread.
-    words = q.put("theta_mean", devices.theta, 2.0**14)
-    q.tell("theta_mean", "", devices.theta[0, 0], words[0, 0] * 2.0**-14, devices.theta[0] * 2.0**14)
-    words = q.put("gain", devices.gain, 2.0**15)
-    q.tell("gain", "", devices.gain[0, 0], words[0, 0] * 2.0**-15, devices.gain[0] * 2.0**15)
+    for name, values, bits in (("theta_mean", devices.theta, 14), ("gain", devices.gain, 15)):
+        q.tell(name, "", values, q.put(name, values, 2.0**bits) * 2.0**-bits)
     scale = 2.0**14 / NOISE_SD * 256
-    word = q.put("theta_sd", devices.theta_sd, scale)[0]
-    q.tell("theta_sd", "", devices.theta_sd, word / scale)
+    q.tell("theta_sd", "", devices.theta_sd, q.put("theta_sd", devices.theta_sd, scale) / scale)
 
     # Adaptive threshold: decayed every 2**interval half-periods, often enough to be smooth, seldom enough to be exact.
     interval = min(15, max(0, round(math.log2(neuron["tau_adapt"] / 64 / half))))
     q.put("adapt_interval", interval, 1)
-    word = q.put("adapt_step", neuron["adapt_step"], 2.0**14)[0]
-    q.tell("adapt_step", "", neuron["adapt_step"], word * 2.0**-14)
-    word = q.put("adapt_leak", _decay(half * 2**interval, neuron["tau_adapt"]), 2.0**16)[0]
-    got = math.inf if word == 0 else -half * 2**interval / math.log1p(-word * 2.0**-16)
-    q.tell("tau_adapt", "s", neuron["tau_adapt"], got)
+    q.tell("adapt_step", "", neuron["adapt_step"], q.put("adapt_step", neuron["adapt_step"], 2.0**14) * 2.0**-14)
+    q.put_decay("adapt_leak", "tau_adapt", half * 2**interval, neuron["tau_adapt"], 16)
 
     # Synapses and node 1.
     g_lsb = _power_of_two_lsb(max(synapse["g_max"], neuron["g_load"], float(devices.conductance.max())))
     for name, value in (("g_min", synapse["g_min"]), ("g_max", synapse["g_max"]), ("g_load", neuron["g_load"])):
-        word = q.put(name, value, 1 / g_lsb)[0]
-        q.tell(name, "S", value, word * g_lsb)
+        q.tell(name, "S", value, q.put(name, value, 1 / g_lsb) * g_lsb)
     # The image runs over rows, then columns: (trials, neurons, rows) -> (trials, rows * neurons).
     flat = np.swapaxes(devices.conductance, 1, 2).reshape(trials, -1)
-    words = q.put("conductance", flat, 1 / g_lsb)
-    worst = np.argmax(np.abs(words[0] * g_lsb - flat[0]))
-    q.tell("conductance (largest error)", "S", flat[0, worst], words[0, worst] * g_lsb)
+    q.tell("conductance", "S", flat, q.put("conductance", flat, 1 / g_lsb) * g_lsb)
     if devices.v_in.max() >= 4.0:
         raise InputError(
             f"input amplitude: expected less than 4V, which the word v_in holds, not {devices.v_in.max():g}V"
         )
-    words = q.put("v_in", devices.v_in, 2.0**14)
-    q.tell("v_in", "V", devices.v_in[0], words[0] * 2.0**-14)
+    q.tell("v_in", "V", devices.v_in, q.put("v_in", devices.v_in, 2.0**14) * 2.0**-14)
     for name, step in (
         ("potentiation", 1.0 if layer.one_cycle else synapse["potentiation"]),
         ("depression", synapse["depression"]),
     ):
         per = spec.substeps if name == "depression" and layer.scaled else 1
-        word = q.put(name, step / per, 2.0**15)[0]
-        q.tell(name, "", step, word * per * 2.0**-15)
+        q.tell(name, "", step, q.put(name, step / per, 2.0**15) * per * 2.0**-15)
 
     # Options and seed.
     flags = (layer.refractory, layer.depression, layer.skip, layer.adaptive, layer.scaled)
@@ -221,11 +162,53 @@ def _layer(spec: NetworkSpec, layer: LayerSpec, devices: LayerSample) -> LayerCo
     return LayerCoefficients(structure=structure, words=q.words, g_lsb=g_lsb, report=q.report)
 
 
-def substep_growth(spec: NetworkSpec, volts: float | NDArray) -> NDArray[np.float64]:
+def _growth(spec: NetworkSpec, layer: LayerSpec, devices: LayerSample, q: Quantiser) -> None:
+    """Growth per substep, exact for a constant voltage, leak included (design, section 5).
+
+    Entries of the table that node 1 cannot reach may be clipped. What counts are the others, and the highest voltage
+    that it reaches: all inputs active, all synapses at their largest.
+    """
+    device, neuron = spec.device, spec.neuron
+    volts = VOLTS_PER_ENTRY * np.arange(GROWTH_ENTRIES + 1)
+    base = np.minimum(np.rint(substep_growth(device, spec.substep, volts) * _GROWTH), _MOST_GROWTH)
+    q.words["growth_base"] = np.broadcast_to(base[:-1].astype(np.int64), (q.trials, GROWTH_ENTRIES))
+    q.words["growth_slope"] = np.broadcast_to(np.diff(base).astype(np.int64), (q.trials, GROWTH_ENTRIES))
+
+    conductance = layer.rows * np.maximum(spec.synapse["g_max"], devices.conductance.max(axis=(1, 2)))
+    highest = devices.v_in * conductance / (conductance + neuron["g_load"])
+    # Trials with the same devices are looked at once.
+    cases = np.unique(np.column_stack([highest, devices.gain.max(axis=1)]), axis=0)
+    reached, gain = np.minimum(volts, cases[:, :1]), cases[:, 1:]
+    asked = substep_growth(device, spec.substep, reached) * gain
+    q.outside["growth"] = asked * _GROWTH > _MOST_GROWTH
+    got = np.minimum(np.interp(reached, volts, base) * gain, _MOST_GROWTH) / _GROWTH
+    advice = _finer(spec, float(cases[:, 0].max()), float(gain.max()))
+    q.tell("growth per substep", "", asked, got, of="growth", advice=advice)
+
+    if neuron["v_dep"] <= device["v_hold"]:
+        raise InputError(f"card {neuron.name}, field v_dep: expected more than v_hold ({device.fields['v_hold']})")
+    lifted = substep_growth(device, spec.substep, neuron["v_dep"]) * devices.gain
+    words = q.put("lift_growth", lifted, _GROWTH)
+    if layer.depression:  # else nothing lifts node 1
+        advice = _finer(spec, neuron["v_dep"], float(gain.max()))
+        q.tell("lift_growth", "", lifted, words / _GROWTH, advice=advice)
+
+
+def _finer(spec: NetworkSpec, volts: float, gain: float) -> str:
+    """Advise how many substeps keep the growth at a voltage within its word."""
+    half = format_si(spec.half_period, "s")
+    for substeps in (2**power for power in range(11)):
+        growth = float(substep_growth(spec.device, spec.half_period / substeps, volts)) * gain
+        if growth * _GROWTH <= _MOST_GROWTH:
+            return f"expected at least {substeps} substeps in the half-period of {half}, not {spec.substeps}"
+    return f"expected a smaller g0; even 1024 substeps in the half-period of {half} are too few"
+
+
+def substep_growth(device: Card, substep: float, volts: float | NDArray) -> NDArray[np.float64]:
     """Growth of the filament in one substep at a constant voltage: `g(V) tau_leak (1 - exp(-substep / tau_leak))`."""
-    device = spec.device
-    rate = device["g0"] * np.exp(np.asarray(volts, dtype=float) / device["v0"])
-    return rate * device["tau_leak"] * _decay(spec.substep, device["tau_leak"])
+    with np.errstate(over="ignore"):  # infinite: beyond any word
+        rate = device["g0"] * np.exp(np.asarray(volts, dtype=float) / device["v0"])
+    return rate * device["tau_leak"] * _decay(substep, device["tau_leak"])
 
 
 def _inhibition(spec: NetworkSpec, layer: LayerSpec, q: Quantiser) -> None:
@@ -238,8 +221,7 @@ def _inhibition(spec: NetworkSpec, layer: LayerSpec, q: Quantiser) -> None:
     reference = lia["v_ref"] * (conductance.sum(axis=0) + lia["g_load"])
     lsb = _power_of_two_lsb(max(current.max(), reference.max()))
     for name, values in (("inhibition", current.reshape(-1)), ("reference", reference)):
-        words = q.put(name, np.broadcast_to(values, (q.trials, values.size)), 1 / lsb)
-        q.tell(name, "A", values[0], words[0, 0] * lsb)
+        q.tell(name, "A", values[None], q.put(name, values[None], 1 / lsb) * lsb)
 
 
 def _recip_shift(words: dict[str, NDArray[np.int64]], layer: LayerSpec, sum_shift: int) -> int:

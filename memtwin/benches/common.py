@@ -41,13 +41,13 @@ def random() -> np.random.Generator:
 
 
 def design() -> Design:
-    """Return the design under test, with the changes of ``memtwin verify --card``, ``--set`` and ``--spread``."""
+    """Return the design under test, with the changes that ``memtwin verify`` was asked for."""
     name = os.environ["MEMTWIN_DESIGN"]
     found = json.loads(os.environ.get("MEMTWIN_CHANGES", "null"))
     if found is None:
         return find_design(name)
-    cards, assignments = tuple(found["cards"]), tuple(found["assignments"])
-    return find_design(name, Changes(cards=cards, assignments=assignments, spread=found["spread"]))
+    lists = {field: tuple(found[field]) for field in ("cards", "assignments")}
+    return find_design(name, Changes(**(found | lists)))
 
 
 async def reset(dut: Any, inputs: Mapping[str, int]) -> None:

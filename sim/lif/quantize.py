@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from memtwin.sim.errors import InputError
 from memtwin.sim.lif.images import DECODERS, MODES, Images
 from memtwin.sim.lif.network import RESETS, LayerSample, LifLayerSpec, LifSpec
-from memtwin.sim.quantize import LayerCoefficients, QuantisedParameter
+from memtwin.sim.quantised import QuantisedParameter, moved
+from memtwin.sim.quantize import LayerCoefficients
 
 __all__ = ["image_words", "power_up_words", "quantize", "v_unit", "weight_unit"]
 
@@ -125,7 +126,7 @@ def _layer(spec: LifSpec, number: int, layer: LifLayerSpec, weight: Floats) -> L
         q.words_of("weight", own.T, level, bits=spec.weight_bits, signed=True) for own in drawn[::-1]
     ][::-1]
     q.words["weight"] = np.broadcast_to([own.reshape(-1) & 0xFFFF for own in weights], (trials, weights[0].size))
-    q.tell("weight", "", layer.weight.T, weights[0] * level, q.outside["weight"])
+    q.tell("weight", "", drawn[0].T, weights[0] * level, q.outside["weight"])
     sums = np.maximum(weights[0].clip(min=0).sum(axis=0), -weights[0].clip(max=0).sum(axis=0))
     most = sums.max(keepdims=True)
     q.tell("sum", "", most * level, most.clip(max=_MOST_SUM) * level, int(np.count_nonzero(sums > _MOST_SUM)))
@@ -203,7 +204,10 @@ class _Rounding:
     ) -> None:
         """Add a line to the report: of all values the one with the largest error."""
         asked, got = np.broadcast_arrays(asked, got)
-        with np.errstate(invalid="ignore"):
-            error = np.nan_to_num(np.abs(got - asked), nan=0.0)  # infinite as asked
-        worst = np.unravel_index(np.argmax(error), error.shape)
-        self.report.append(QuantisedParameter(name, unit, float(asked[worst]), float(got[worst]), saturated))
+        parts = moved(asked[None], got[None])[0]
+        worst = np.unravel_index(np.argmax(parts), parts.shape)
+        part = float(parts[worst]) if name != "sum" else 0.0  # a sum that can be clamped, not one that is
+        refused = part if saturated and name != "weight" else 0.0  # only spread takes a weight beyond its word
+        self.report.append(
+            QuantisedParameter(name, unit, float(asked[worst]), float(got[worst]), saturated, part, refused)
+        )

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from memtwin.sim.cards import Card
 from memtwin.sim.errors import InputError
 from memtwin.sim.opamp.circuit import CIRCUITS, LayerSample, LayerSpec, OpampSpec
-from memtwin.sim.quantize import LayerCoefficients, Quantiser
+from memtwin.sim.quantised import Quantiser
+from memtwin.sim.quantize import LayerCoefficients
 from memtwin.sim.units import format_si
 
 __all__ = ["AMPERE", "OHM", "VOLT", "quantize"]
@@ -36,19 +37,18 @@ class _Logs(Quantiser):
 
     def put_log(self, name: str, card: Card, field: str, unit: float, factors: float | NDArray = 1.0) -> None:
         """Round ``log2(card[field] * factors / unit)``; `factors` are (trials, neurons) or 1."""
-        self.put_octaves(name, card, field, np.log2(card[field] * np.asarray(factors) / unit))
-        got = unit * 2.0 ** (float(np.ravel(self.words[name])[0]) / _LOG)
-        asked = card[field] * float(np.ravel(factors)[0])
-        self.tell(f"{card.name}.{field}", card.fields[field].unit, asked, got)
+        asked = card[field] * np.asarray(factors)
+        got = unit * 2.0 ** (self.put_octaves(name, card, field, np.log2(asked / unit)) / _LOG)
+        self.tell(f"{card.name}.{field}", card.fields[field].unit, asked, got, of=name)
 
-    def put_octaves(self, name: str, card: Card, field: str, octaves: float | NDArray) -> None:
-        """Round octaves into UQ(5, 11)."""
+    def put_octaves(self, name: str, card: Card, field: str, octaves: float | NDArray) -> NDArray[np.int64]:
+        """Round octaves into UQ(5, 11); return the words."""
         if np.min(octaves) < 0 or np.max(octaves) * _LOG > 65535:
             raise InputError(
                 f"card {card.name}, field {field}: {card.fields[field]} is outside what the gateware can represent; "
                 "see docs/opamp-arithmetic.md, section 1"
             )
-        self.put(name, octaves, _LOG)
+        return self.put(name, octaves, _LOG)
 
 
 def _layer(spec: OpampSpec, layer: LayerSpec, devices: LayerSample) -> LayerCoefficients:
@@ -63,7 +63,8 @@ def _layer(spec: OpampSpec, layer: LayerSpec, devices: LayerSample) -> LayerCoef
     if not largest > 0:
         raise InputError("synapses: expected at least one conductance above zero")
     g_lsb = 2.0 ** math.ceil(math.log2(largest / 65535))
-    q.put("conductance", devices.conductance.transpose(0, 2, 1).reshape(q.trials, -1), 1 / g_lsb)
+    flat = devices.conductance.transpose(0, 2, 1).reshape(q.trials, -1)
+    q.tell("conductance", "S", flat, q.put("conductance", flat, 1 / g_lsb) * g_lsb)
     q.put_octaves("current_log", neuron, "v_pulse", math.log2(neuron["v_pulse"] * g_lsb / AMPERE))
     if layer.learns:
         _synapse(q, spec.synapse, g_lsb)
@@ -74,8 +75,7 @@ def _layer(spec: OpampSpec, layer: LayerSpec, devices: LayerSample) -> LayerCoef
     if first == "resistor":
         q.put_log("r2_log", neuron, "r2", OHM)
     if neuron["v1"] > 0:
-        word = q.put("v1", neuron["v1"], 2.0**14)[0]
-        q.tell(f"{neuron.name}.v1", "V", neuron["v1"], word * 2.0**-14)
+        q.tell(f"{neuron.name}.v1", "V", neuron["v1"], q.put("v1", neuron["v1"], 2.0**14) * 2.0**-14, of="v1")
     _switch(q, layer.switch, devices, spec.substep)
     for place, card in layer.memristors.items():
         _memristor(q, place, card, getattr(devices, f"r_{place}"), spec.substep)
@@ -93,13 +93,13 @@ def _layer(spec: OpampSpec, layer: LayerSpec, devices: LayerSample) -> LayerCoef
 
 def _synapse(q: _Logs, card: Card, g_lsb: float) -> None:
     for name in ("g_off", "g_on"):
-        word = q.put(name, card[name], 1 / g_lsb)[0]
-        q.tell(f"{card.name}.{name}", "S", card[name], word * g_lsb)
+        q.tell(f"{card.name}.{name}", "S", card[name], q.put(name, card[name], 1 / g_lsb) * g_lsb, of=name)
     width = (card["g_on"] - card["g_off"]) / g_lsb
     for field, direction in (("potentiation", "up"), ("depression", "down")):
-        step = q.put(f"step_{direction}", card[field] * width, 1.0)[0]
-        q.tell(f"{card.name}.{field}", "", card[field], step / width)
-        q.put(f"bend_{direction}", card["nonlinearity"] * card[field], 2.0**16)
+        step, bend = f"step_{direction}", f"bend_{direction}"
+        q.tell(f"{card.name}.{field}", "", card[field], q.put(step, card[field] * width, 1.0) / width, of=step)
+        asked = card["nonlinearity"] * card[field]
+        q.tell(f"{card.name}.nonlinearity x {field}", "", asked, q.put(bend, asked, 2.0**16) * 2.0**-16, of=bend)
 
 
 def _switch(q: _Logs, card: Card, devices: LayerSample, substep: float) -> None:
@@ -107,7 +107,8 @@ def _switch(q: _Logs, card: Card, devices: LayerSample, substep: float) -> None:
     q.put_log("v_th_log", card, "v_th", VOLT, devices.v_th)
     q.put_log("v_hold_log", card, "v_hold", VOLT)
     swing = math.log2(card["r_off"] / card["r_on"])
-    q.put("swing", swing, _OCTAVE["s"])
+    got = card["r_off"] * 2.0 ** (-q.put("swing", swing, _OCTAVE["s"]) / _OCTAVE["s"])
+    q.tell(f"{card.name}.r_on", "Ohm", card["r_on"], got, of="swing")
     steps = {}
     for name, field in (("rise", "tau_on"), ("fall", "tau_off")):
         steps[name] = swing * substep / card[field]
@@ -122,8 +123,8 @@ def _switch(q: _Logs, card: Card, devices: LayerSample, substep: float) -> None:
                 f"card {card.name}, field {field}: expected at most {most}, not {card.fields[field]}; "
                 "use a longer substep"
             )
-        word = q.put(name, steps[name], _OCTAVE["s"])[0]
-        q.tell(f"{card.name}.{field}", "s", card[field], swing * substep * _OCTAVE["s"] / word)
+        word = q.put(name, steps[name], _OCTAVE["s"])
+        q.tell(f"{card.name}.{field}", "s", card[field], swing * substep * _OCTAVE["s"] / word, of=name)
     if (swing + steps["rise"]) * _OCTAVE["s"] > 65535:
         raise InputError(
             f"card {card.name}, field r_off: expected less than 4000 times r_on, not {card.fields['r_off']}"
@@ -136,14 +137,15 @@ def _switch(q: _Logs, card: Card, devices: LayerSample, substep: float) -> None:
             raise InputError(
                 f"card {card.name}, fields tau_on and tau_off: expected less than a factor of 256 between them"
             )
-        q.put(name, ratio, 2.0**8)
+        q.tell(f"{card.name}.tau_on, tau_off ({name})", "", ratio, q.put(name, ratio, 2.0**8) * 2.0**-8, of=name)
 
 
 def _memristor(q: _Logs, place: str, card: Card, factors: NDArray[np.float64], substep: float) -> None:
     q.put_log(f"r0_{place}_log", card, "r_initial", OHM, factors)
     q.put_log(f"v_floor_{place}_log", card, "v_floor", VOLT)
-    word = q.put(f"exponent_{place}", card["exponent"], 2.0**12)[0]
-    q.tell(f"{card.name}.exponent", "", card["exponent"], word * 2.0**-12)
+    exponent, span = f"exponent_{place}", f"span_{place}"
+    got = q.put(exponent, card["exponent"], 2.0**12) * 2.0**-12
+    q.tell(f"{card.name}.exponent", "", card["exponent"], got, of=exponent)
     leak = -math.expm1(-substep / card["tau"])
     if leak >= 2.0**-4:
         raise InputError(
@@ -155,10 +157,9 @@ def _memristor(q: _Logs, place: str, card: Card, factors: NDArray[np.float64], s
             f"card {card.name}, field tau: expected at most {format_si(substep * 2**14, 's')} (16384 substeps), "
             f"not {card.fields['tau']}; use a longer substep"
         )
-    word = q.put(f"leak_{place}", leak, 2.0**20)[0]
-    q.tell(f"{card.name}.tau", "s", card["tau"], -substep / math.log1p(-word * 2.0**-20))
-    span = math.log2(card["r_initial"] / card["r_floor"])
-    word = q.put(f"span_{place}", span, _LOG)[0]
-    q.tell(f"{card.name}.r_floor", "Ohm", card["r_floor"], card["r_initial"] * 2.0 ** (-word / _LOG))
+    q.put_decay(f"leak_{place}", f"{card.name}.tau", substep, card["tau"], 20)
+    octaves = math.log2(card["r_initial"] / card["r_floor"])
+    got = card["r_initial"] * 2.0 ** (-q.put(span, octaves, _LOG) / _LOG)
+    q.tell(f"{card.name}.r_floor", "Ohm", card["r_floor"], got, of=span)
     # At v_floor growth and leak balance just when the device is at its floor.
-    q.put_octaves(f"growth_{place}_log", card, "tau", math.log2(span * leak * _OCTAVE["u"]))
+    q.put_octaves(f"growth_{place}_log", card, "tau", math.log2(octaves * leak * _OCTAVE["u"]))

@@ -5,7 +5,8 @@ import math
 import numpy as np
 
 from memtwin.sim.errors import InputError
-from memtwin.sim.quantize import LayerCoefficients, Quantiser
+from memtwin.sim.quantised import Quantiser, moved
+from memtwin.sim.quantize import LayerCoefficients
 from memtwin.sim.stdp.circuit import LayerSample, StdpSpec
 from memtwin.sim.units import format_si
 
@@ -13,7 +14,8 @@ __all__ = ["VOLT", "quantize"]
 
 VOLT = 2.0**-18  # unit of the membrane
 
-_LEAK = 2.0**19  # UQ(-3, 19)
+_LEAK_BITS = 19
+_LEAK = 2.0**_LEAK_BITS  # UQ(-3, 19)
 _STEP = 2.0**15  # UQ(1, 15)
 _MOST_SHIFT = 24
 
@@ -29,15 +31,19 @@ def quantize(spec: StdpSpec, sample: list[LayerSample]) -> list[LayerCoefficient
     device, (devices,) = spec.device, sample
     q = Quantiser(devices.conductance.shape[0])
 
-    # The unit of conductance is the smallest power of two that holds the largest one.
-    g_lsb = 2.0 ** math.ceil(math.log2(spec.g_on / 65535))
-    q.put("conductance", devices.conductance.transpose(0, 2, 1).reshape(q.trials, -1), 1 / g_lsb)
+    # The smallest conductance is a whole number of units, of as small ones as the largest leaves room for.
+    smallest = math.floor(spec.g_off / spec.g_on * 65535)
+    g_lsb = spec.g_off / smallest if smallest else spec.g_on / 65535
+    flat = devices.conductance.transpose(0, 2, 1).reshape(q.trials, -1)
+    q.tell("conductance", "S", flat, q.put("conductance", flat, 1 / g_lsb) * g_lsb)
     for name, field in (("g_off", "r_off"), ("g_on", "r_on")):
-        word = q.put(name, getattr(spec, name), 1 / g_lsb)[0]
-        q.tell(f"{device.name}.{field}", "Ohm", device[field], 1 / (word * g_lsb) if word else math.inf)
+        conductance = q.put(name, getattr(spec, name), 1 / g_lsb) * g_lsb
+        with np.errstate(divide="ignore"):
+            q.tell(f"{device.name}.{field}", "Ohm", device[field], 1 / conductance, of=name)
 
-    threshold = q.put("threshold", device["v_th"] - device["u_rest"], 1 / (16 * VOLT))[0]
-    q.tell(f"{device.name}.v_th", "V", device["v_th"], threshold * 16 * VOLT + device["u_rest"])
+    rest, distance = device["u_rest"], np.array([device["v_th"] - device["u_rest"]])
+    got = q.put("threshold", distance, 1 / (16 * VOLT)) * 16 * VOLT
+    q.tell(f"{device.name}.v_th", "V", rest + distance, rest + got, of="threshold", parts=moved(distance, got))
     for name, field in (("leak", "tau"), ("leak_row", "tau1"), ("leak_neuron", "tau2")):
         _leak(q, spec, name, field)
 
@@ -47,8 +53,8 @@ def quantize(spec: StdpSpec, sample: list[LayerSample]) -> list[LayerCoefficient
     if gain_shift < 0:
         most = format_si(65535 * VOLT * (spec.g_on / g_lsb) / 2**sum_shift, "V")
         raise InputError(f"kick: expected at most {most} with {spec.rows} rows, not {format_si(spec.kick, 'V')}")
-    word = q.put("gain", gain, 2.0**gain_shift)[0]
-    q.tell("kick", "V", spec.kick, word / 2.0**gain_shift * VOLT * (spec.g_on / g_lsb) / 2**sum_shift)
+    got = q.put("gain", gain, 2.0**gain_shift) / 2.0**gain_shift * VOLT * (spec.g_on / g_lsb) / 2**sum_shift
+    q.tell("kick", "V", spec.kick, got, of="gain")
 
     g = device["g_initial"]
     for name, field, rate, room in (
@@ -61,9 +67,9 @@ def quantize(spec: StdpSpec, sample: list[LayerSample]) -> list[LayerCoefficient
                 f"card {device.name}, field {field}: expected at most {200 * room / g / max(rate, 1e-9):.4g} per cent, "
                 f"not {device.fields[field]}: one pair would go twice the way to the bound"
             )
-        word = q.put(name, part, _STEP)[0]
+        got = q.put(name, part, _STEP) / _STEP
         if rate > 0:
-            q.tell(f"{device.name}.{field}", "", device[field], word / _STEP * 100 * room / g / rate)
+            q.tell(f"{device.name}.{field}", "", device[field], got * 100 * room / g / rate, of=name)
     structure = {"rows": spec.rows, "neurons": spec.neurons, "gain_shift": gain_shift}
     return [LayerCoefficients(structure=structure, words=q.words, g_lsb=g_lsb, report=q.report)]
 
@@ -78,10 +84,9 @@ def _leak(q: Quantiser, spec: StdpSpec, name: str, field: str) -> None:
             f"card {device.name}, field {field}: expected at least {least}, not {device.fields[field]}; "
             "use a shorter step"
         )
-    word = int(np.ravel(q.put(name, leak, _LEAK))[0])
+    (word,) = q.put_decay(name, f"{device.name}.{field}", spec.step, device[field], _LEAK_BITS)
     if word < 64:
         most = format_si(-spec.step / math.log1p(-64 / _LEAK), "s")
         raise InputError(
             f"card {device.name}, field {field}: expected at most {most}, not {device.fields[field]}; use a longer step"
         )
-    q.tell(f"{device.name}.{field}", "s", device[field], -spec.step / math.log1p(-word / _LEAK))

@@ -23,11 +23,29 @@ def document(*arguments):
 
 def test_run_prints_one_document_with_the_contract_keys():
     found = document("run", "hybrid-neuron", "--seed", 3)
-    assert set(found) == {"experiment", "backend", "seed", "results", "acceleration", "clock_hz"}
+    assert set(found) == {"experiment", "backend", "seed", "results", "acceleration", "clock_hz", "warnings"}
     assert (found["experiment"], found["backend"], found["seed"]) == ("hybrid-neuron", "model", 3)
     assert found["results"]["fire_pulse_numbers"] == [5, 5]
     assert found["acceleration"] is None
     assert found["clock_hz"] is None
+
+
+def test_what_does_not_fit_is_refused_or_clipped_with_a_warning():
+    steep = ("run", "ts-pulses", "--set", "g0=3000/s")
+    done = memtwin(*steep)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "growth per substep: asked 0.5964, got 0.25" in done.stderr
+    assert "expected at least 64 substeps in the half-period of 250us, not 16" in done.stderr
+
+    done = memtwin(*steep, "--allow-clipping", "--json")
+    assert done.returncode == 0
+    (line,) = json.loads(done.stdout)["warnings"]
+    assert line.startswith("quantisation clips growth per substep")
+    assert done.stderr == f"warning: {line}\n"
+
+    assert document(*steep, "--set", "substeps=64")["warnings"] == []
+    assert document(*steep, "--backend", "physics")["warnings"] == []
 
 
 def test_set_changes_a_card_field_and_an_option():

@@ -311,7 +311,13 @@ def test_a_weight_that_moves_two_thresholds_spikes_in_every_step():
 def test_report_counts_what_does_not_fit():
     weight = np.array([[1.0, -1.0, 0.5, 0.5]])
     graph = chain(nir.Affine(weight, np.array([1e6])), lif(1))
-    lines = {line["name"]: line for line in read_nir(graph, dt=1e-3).json()["layers"][0]["report"]}
+    network = read_nir(graph, dt=1e-3)
+    with pytest.raises(InputError, match=r"node lif, bias: asked 1e\+06, got .* or clip it with --allow-clipping"):
+        network.json()
+    found = dataclasses.replace(network, allow_clipping=True).json()
+    (warning,) = found["warnings"]
+    assert warning.startswith("quantisation clips bias: asked 1e+06")
+    lines = {line["name"]: line for line in found["layers"][0]["report"]}
     assert (lines["bias"]["asked"], lines["bias"]["saturated"]) == (1e6, 1)
     assert lines["bias"]["got"] < 1e3
     assert lines["weight"]["saturated"] == 0

@@ -15,9 +15,10 @@ from memtwin.sim.lif.quantize import image_words, power_up_words, v_unit
 DT = 1e-3
 
 
-def quantized(*layers, bits=6, trials=1, dt=DT):
+def quantized(*layers, bits=6, trials=1, dt=DT, **options):
     spec = LifSpec(layers=layers, dt=dt, weight_bits=bits)
-    return Run(spec=spec, program=Images.from_values([[1]], steps=1, mode="rate", trials=trials)).coefficients()
+    shown = Images.from_values([[1]], steps=1, mode="rate", trials=trials)
+    return Run(spec=spec, program=shown, **options).coefficients()
 
 
 def layer(weight=((0.4, -0.2),), **changes):
@@ -68,8 +69,11 @@ def test_a_level_is_fine_enough_for_its_gain():
         assert told(own)["r"].saturated == 0
         assert abs(told(own)["r"].error) < 1e-4
         assert own.g_lsb == pytest.approx(level or 1 / 3)
-    (own,) = quantized(layer([[1.0]], tau=1e-3, r=2 / -np.expm1(-1)), bits=2)
-    assert told(own)["r"].saturated == 1  # nothing is finer
+    strong = layer([[1.0]], tau=1e-3, r=2 / -np.expm1(-1))  # nothing is finer
+    with pytest.raises(InputError, match=r"layer 1, r: asked 3\.164, got 1\.582, which is the end of its word"):
+        quantized(strong, bits=2)
+    (own,) = quantized(strong, bits=2, allow_clipping=True)
+    assert told(own)["r"].saturated == 1
 
 
 def test_devices_that_spread_have_fine_levels():
@@ -191,7 +195,9 @@ def test_refractory_and_reset_are_words():
 
 def test_what_is_out_of_range_saturates_and_is_told():
     one = layer([[1], [1]], bias=[1000.0, -1000.0], r=10.0, tau=[1e-5, 20e-3], v_threshold=0.1)
-    (own,) = quantized(one, bits=2)
+    with pytest.raises(InputError, match=r"layer 1, .*, which is the end of its word"):
+        quantized(one, bits=2)
+    (own,) = quantized(one, bits=2, allow_clipping=True)
     lines = told(own)
     assert own.words["bias"].tolist() == [[32767, 32768]]
     assert lines["bias"].saturated == 2

@@ -1,0 +1,33 @@
+"""What a user should know of the runs of an experiment, a line each: what does not fit, and what happened."""
+
+from collections.abc import Iterator, Mapping
+
+from memtwin.sim.backends import FLOATING, Run
+from memtwin.sim.quantised import QuantisedParameter, quantisation_warnings
+from memtwin.sim.quantize import reports_of
+from memtwin.sim.recording import Recording
+
+__all__ = ["warnings_of_jobs", "warnings_of_recordings"]
+
+
+def warnings_of_jobs(jobs: Mapping[str, Run], *backends: str) -> list[str]:
+    """Say what is to be known of runs before they run on `backends`: what the experiment says, what is rounded."""
+    lines = [line for job in jobs.values() for line in job.warnings]
+    if any(backend not in FLOATING for backend in backends):
+        reports: dict[str, list[QuantisedParameter]] = {}
+        for name, job in jobs.items():
+            reports |= reports_of(job.coefficients(), name)
+        lines += quantisation_warnings(reports)
+    return list(dict.fromkeys(lines))
+
+
+def warnings_of_recordings(recordings: Mapping[str, Recording]) -> list[str]:
+    """Say what happened in runs: words that hit the end of their range, and what the backend says."""
+    return list(dict.fromkeys(line for name, recording in recordings.items() for line in _lines(name, recording)))
+
+
+def _lines(name: str, recording: Recording) -> Iterator[str]:
+    if recording.saturated:
+        counts = ", ".join(f"{word} {count}" for word, count in recording.saturated.items())
+        yield f"arithmetic reached the end of a word (run {name}); how often, by word: {counts}"
+    yield from (f"{line} (run {name})" for line in recording.warnings)
