@@ -47,8 +47,8 @@ def run(job: Run, progress: Progress | None = None) -> LifRecording:
     for shown in show(images, encoder, neurons, progress):
         which = shown.trial, shown.presentation
         answers[which], steps[which] = shown.answer, len(shown.events)
-        for counts, own in zip(spikes, shown.spike, strict=True):
-            counts[which] = own.sum(axis=0)
+        for counts, own in zip(spikes, shown.layers, strict=True):
+            counts[which] = own.spike.sum(axis=0)
         if job.record:
             kept[shown.trial].append(shown)
     layers = []
@@ -106,7 +106,7 @@ class Layer:
 def _waveform(images: list[Shown], number: int, dt: float) -> tuple[Waveform, list[Event]]:
     """Put the images of one trial one after the other."""
     v, spike, hold = (
-        np.concatenate([getattr(image, name)[number] for image in images]) for name in ("v", "spike", "hold")
+        np.concatenate([getattr(image.layers[number], name) for image in images]) for name in ("v", "spike", "hold")
     )
     events = np.concatenate([image.events.sum(axis=1) for image in images]) if number == 0 else None
     return trace.waveform(v, spike, hold, dt, events)

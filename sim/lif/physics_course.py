@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from memtwin.sim.lif.images import Images
 from memtwin.sim.lif.physics_encoder import Encoder
 
-__all__ = ["Neurons", "Shown", "answer", "show"]
+__all__ = ["Neurons", "Shown", "Traces", "answer", "show"]
 
 _ROOM = 2**22  # numbers of a block of images; more need memory and gain nothing
 
@@ -38,6 +38,20 @@ class Neurons(Protocol):
 
 
 @dataclass(frozen=True)
+class Traces:
+    """What a layer did in S steps: `v`, `u`, `spike`, `hold`, each (S, neurons), or (S, J, neurons) of J images."""
+
+    v: Floats
+    u: Floats
+    spike: Bools
+    hold: NDArray[np.int64]
+
+    def of(self, place: int, steps: int) -> "Traces":
+        """Return those of one image, as far as it was shown."""
+        return Traces(*(getattr(self, name)[:steps, place] for name in ("v", "u", "spike", "hold")))
+
+
+@dataclass(frozen=True)
 class Shown:
     """One image, as far as it was shown: S steps.
 
@@ -47,8 +61,8 @@ class Shown:
         Which.
     events : bool array (S, rows)
         Of the encoder.
-    v, u, spike, hold : list of array (S, neurons)
-        Of each layer in every step.
+    layers : list of Traces
+        Of each layer.
     answer : int
         Neuron that the decoder chooses.
     """
@@ -56,10 +70,7 @@ class Shown:
     trial: int
     presentation: int
     events: Bools
-    v: list[Floats]
-    u: list[Floats]
-    spike: list[Bools]
-    hold: list[NDArray[np.int64]]
+    layers: list[Traces]
     answer: int
 
 
@@ -99,30 +110,30 @@ def _block(
     for place, own in enumerate(encoded):
         events[: len(own), place] = own
     trial = np.array([trial for trial, _ in block])
-    inputs, records = events, []
+    inputs, traces = events, []
     for layer in layers:
-        records.append(_through(layer, inputs, trial))
-        inputs = records[-1][2]
+        traces.append(_through(layer, inputs, trial))
+        inputs = traces[-1].spike
     for place, ((own_trial, presentation), own) in enumerate(zip(block, encoded, strict=True)):
         steps = len(own)
         if images.decoder == "first spike":
             fired = np.flatnonzero(inputs[:steps, place].any(axis=1))
             steps = int(fired[0]) + 1 if fired.size else steps
             encoder.ended(own_trial, steps)
-        v, u, spike, hold = ([record[part][:steps, place] for record in records] for part in range(4))
-        chosen = answer(images.decoder, v[-1], u[-1], spike[-1])
-        yield Shown(own_trial, presentation, own[:steps], v, u, spike, hold, chosen)
+        cut = [of_layer.of(place, steps) for of_layer in traces]
+        chosen = answer(images.decoder, cut[-1].v, cut[-1].u, cut[-1].spike)
+        yield Shown(own_trial, presentation, own[:steps], cut, chosen)
 
 
-def _through(layer: Neurons, events: Bools, trial: NDArray[np.int64]) -> tuple[Floats, Floats, Bools, NDArray]:
-    """Take a layer through every step of `events` (S, J, rows); returns v, u, spikes and hold, (S, J, neurons)."""
+def _through(layer: Neurons, events: Bools, trial: NDArray[np.int64]) -> Traces:
+    """Take a layer through every step of `events` (S, J, rows)."""
     shape, everyone = (len(events), trial.size, layer.neurons), np.ones(trial.size, dtype=bool)
-    v, u, spike, hold = (np.empty(shape, dtype=kind) for kind in (float, float, bool, np.int64))
+    out = Traces(np.empty(shape), np.empty(shape), np.empty(shape, dtype=bool), np.empty(shape, dtype=np.int64))
     layer.begin(trial)
     for step, now in enumerate(events):
-        spike[step] = layer.step(now, everyone)
-        v[step], u[step], hold[step] = layer.v, layer.u, layer.hold
-    return v, u, spike, hold
+        out.spike[step] = layer.step(now, everyone)
+        out.v[step], out.u[step], out.hold[step] = layer.v, layer.u, layer.hold
+    return out
 
 
 def answer(decoder: str, v: Floats, u: Floats, spike: Bools) -> int:
