@@ -21,7 +21,8 @@ from memtwin.boards.top import BoardTop
 from memtwin.boards.twins import TWINS
 from memtwin.hdl.host import HostPort
 from memtwin.sim.errors import InputError
-from memtwin.sim.files import whole, write_whole
+from memtwin.sim.files import read_text, whole, write_whole
+from memtwin.sim.parsers import parse_json
 from memtwin.sim.scratch import scratch
 
 __all__ = ["SEEDS", "DoesNotFit", "TooSlow", "build", "build_linked", "build_top"]
@@ -40,6 +41,7 @@ _MEMORIES = (
 _NAMED = 4  # boards that a message names
 _FEW = 500  # cells of a kind, such as memories and pins: that all are taken does not keep others from their places
 _COUNT = re.compile(r"^Info:\s+(\w+):\s+(\d+)/\s*(\d+)\s+\d+%$", re.MULTILINE)  # a kind of cells: used, there
+_LARGEST_REPORT = 2**20  # bytes
 _SEED = "SEED"  # stands for the seed in the command line
 
 
@@ -370,7 +372,7 @@ def _lacking(log: Path) -> dict[str, list[int]]:
 def _kept(report: Path, digest: str, files: Sequence[Path]) -> dict | None:
     """Return the report of an earlier build if it is of the same design, and `files` are what it made."""
     try:
-        kept = json.loads(report.read_text(encoding="utf-8"))
+        kept = parse_json(read_text(report, str(report), _LARGEST_REPORT), str(report), "a report of a build")
         is_same = kept["digest"] == digest and kept["sha256"] == {file.name: _sha256(file) for file in files}
     except (OSError, ValueError, KeyError, TypeError):
         return None

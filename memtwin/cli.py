@@ -20,11 +20,21 @@ from memtwin.boards.tools import ToolError
 from memtwin.cli_link import MapFile
 from memtwin.cli_link import register as register_link
 from memtwin.cli_networks import register as register_networks
-from memtwin.console import Clipping, notice, print_json, print_table, progress, quantised_line, warn
+from memtwin.console import (
+    Clipping,
+    notice,
+    print_json,
+    print_line,
+    print_table,
+    printable_lines,
+    progress,
+    quantised_line,
+    warn,
+)
 from memtwin.link.design_maps import write_design_map
 from memtwin.programming import greeting, program
 from memtwin.sim.cards import card_names, load_card
-from memtwin.sim.errors import InputError
+from memtwin.sim.errors import InputError, printable
 from memtwin.sim.files import write_whole
 from memtwin.sim.run_warnings import warnings_of_jobs
 from memtwin.sim.units import format_si
@@ -374,10 +384,10 @@ def main() -> None:
         _fail(str(error))
     except ToolError as error:
         # The tool's own last lines are part of the message.
-        print(f"memtwin: {error}", file=sys.stderr)
+        print(printable_lines(f"memtwin: {error}"), file=sys.stderr)
         sys.exit(1)
     except _UsageError as error:
-        _fail(f"{error.format_message().rstrip('.')}. See memtwin --help.")
+        _fail(f"{' '.join(error.format_message().split()).rstrip('.')}. See memtwin --help.")
     except typer.Abort:
         sys.exit(130)
     except BrokenPipeError:
@@ -389,7 +399,7 @@ def main() -> None:
 
 
 def _fail(message: str) -> None:
-    print("memtwin: " + " ".join(message.split()), file=sys.stderr)
+    print(f"memtwin: {printable(message)}", file=sys.stderr)
     sys.exit(2)
 
 
@@ -433,7 +443,7 @@ def _summary(results: dict[str, Any], prefix: str = "") -> None:
         if isinstance(value, dict):
             _summary(value, f"{prefix}{key}.")
         else:
-            print(f"{prefix}{key}  {_brief(value)}")
+            print_line(f"{prefix}{key}  {_brief(value)}")
 
 
 def _brief(value: Any) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from memtwin.console import Clipping, notice, print_json, warn
+from memtwin.console import Clipping, notice, print_json, print_line, warn
 from memtwin.designs import Changes, find_design
 from memtwin.link import BAUD, Link, Snapshot
 from memtwin.sim.units import format_si
@@ -99,6 +99,6 @@ def connect(
     for name, value in found.items():
         if name == "counters":
             for counter, count in value.items():
-                print(f"counters.{counter}  {count}")
+                print_line(f"counters.{counter}  {count}")
         else:
-            print(f"{name}  {format_si(value, 'Hz') if name == 'clock_hz' else value}")
+            print_line(f"{name}  {format_si(value, 'Hz') if name == 'clock_hz' else value}")

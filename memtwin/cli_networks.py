@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from memtwin.console import Clipping, notice, print_json, print_table, progress, quantised_line, warn
+from memtwin.console import Clipping, notice, print_json, print_line, print_table, progress, quantised_line, warn
 from memtwin.networks import StoredNetwork, card_text
 from memtwin.sim.cards import load_card
 from memtwin.sim.errors import InputError
@@ -106,7 +106,7 @@ def import_network(
     if as_json:
         print_json(found)
         return
-    print(f"{found['file']}  step {format_si(network.spec.dt, 's')}, weights of {network.spec.weight_bits} bits")
+    print_line(f"{found['file']}  step {format_si(network.spec.dt, 's')}, weights of {network.spec.weight_bits} bits")
     print_table(found["layers"], ("node", "kind", "rows", "neurons", "synapses", "reset"))
     rows = []
     for layer in found["layers"]:

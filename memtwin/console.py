@@ -12,10 +12,22 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
+from memtwin.sim.errors import printable
 from memtwin.sim.units import format_si
 
-__all__ = ["Clipping", "notice", "print_json", "print_table", "progress", "quantised_line", "warn"]
+__all__ = [
+    "Clipping",
+    "notice",
+    "print_json",
+    "print_line",
+    "print_table",
+    "printable_lines",
+    "progress",
+    "quantised_line",
+    "warn",
+]
 
 Clipping = Annotated[
     bool, typer.Option("--allow-clipping", help="Clip coefficients that do not fit their words; else they are refused.")
@@ -27,7 +39,17 @@ _PIPE_WIDTH = 1 << 16  # more than any row has
 
 def notice(text: str) -> None:
     """Write a line to standard error."""
-    _err.print(text, soft_wrap=True, markup=False)
+    _err.print(printable_lines(text), soft_wrap=True, markup=False)
+
+
+def print_line(text: str) -> None:
+    """Write a line to standard output."""
+    print(printable(text))
+
+
+def printable_lines(text: str) -> str:
+    """Return `text` with every line `printable`."""
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def quantised_line(line: dict[str, Any]) -> dict[str, Any]:
@@ -57,7 +79,7 @@ def print_table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
         # A name that is folded cannot be copied.
         table.add_column(column, overflow="fold", no_wrap=column == columns[0])
     for row in rows:
-        table.add_row(*(str(row[column]) for column in columns))
+        table.add_row(*(Text(printable(str(row[column]))) for column in columns))  # a name is no markup
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = _PIPE_WIDTH

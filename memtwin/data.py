@@ -12,7 +12,6 @@ import math
 import os
 import struct
 import urllib.request
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,8 @@ from numpy.typing import NDArray
 from memtwin.sim.cache import cache_directory
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments.patterns import load_patterns
-from memtwin.sim.files import write_whole
+from memtwin.sim.files import read_bytes, write_whole
+from memtwin.sim.parsers import parsing
 
 __all__ = ["CLASSES", "PARTS", "SIDE", "Digits", "draw_digits", "load_mnist", "read_idx"]
 
@@ -38,7 +38,7 @@ _SHA256 = {
     "t10k-images-idx3-ubyte.gz": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
     "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
 }
-_LARGEST = 2**30  # bytes in an IDX file; a damaged header must not fill the memory
+_LARGEST = 2**28  # bytes in an IDX file, unpacked
 _PATIENCE_S = 30.0
 
 Bytes = NDArray[np.uint8]
@@ -129,10 +129,7 @@ def read_idx(path: Path, rank: int) -> Bytes:
     InputError
         If it cannot be read, is not such a file, or has more or fewer bytes than its header says.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    data = read_bytes(path, str(path), _LARGEST)
     if data[:2] == b"\x1f\x8b":
         data = _unzip(path, data)
     start = 4 + 4 * rank
@@ -155,11 +152,8 @@ def read_idx(path: Path, rank: int) -> Bytes:
 
 
 def _unzip(path: Path, data: bytes) -> bytes:
-    try:
-        with gzip.open(io.BytesIO(data)) as file:
-            out = file.read(_LARGEST + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path}: damaged gzip data ({error}); fetch the file again") from None
+    with parsing(str(path), "undamaged gzip data"), gzip.open(io.BytesIO(data)) as file:
+        out = file.read(_LARGEST + 1)
     if len(out) > _LARGEST:
         raise InputError(f"{path}: expected at most {_LARGEST} bytes when unpacked")
     return out

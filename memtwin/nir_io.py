@@ -18,16 +18,16 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-import h5py
 import nir
 import numpy as np
-from nir.serialization import hdf2dict
 from numpy.typing import NDArray
 
+from memtwin.hdf5 import LARGEST_NUMBERS, read_group
 from memtwin.networks import Encoding, StoredNetwork
 from memtwin.sim.errors import InputError
-from memtwin.sim.files import whole
+from memtwin.sim.files import read_bytes, whole
 from memtwin.sim.lif.network import HEADROOM, RESETS, LifLayerSpec, LifSpec
+from memtwin.sim.parsers import parse_json
 
 __all__ = ["DEFAULT_DT", "graph_of", "load_network", "network_names", "read_nir", "write_nir"]
 
@@ -40,7 +40,8 @@ _SYNAPSES = ("Affine", "Linear", "Scale")
 _WIRES = ("Input", "Output", "Flatten")
 _SUPPORTED = (*_WIRES, *_SYNAPSES, *_NEURONS, "NIRGraph")
 _MOST = 1024  # signals between two nodes; more than a layer can have
-_LARGEST = 2**24  # numbers in an array of a file
+_LARGEST = 2**26  # bytes of a file
+_NUMBERS = "biuf"  # kinds of the types of arrays; complex weights have no meaning
 _SILENT = 1.01  # threshold of neurons that only integrate, over the largest membrane that their inputs can make
 
 Floats = NDArray[np.float64]
@@ -209,27 +210,7 @@ def _short(values: Floats) -> NDArray[np.floating]:
 
 def _load(path: Path) -> dict[str, Any]:
     """Read a file into nested dictionaries."""
-    try:
-        with path.open("rb") as file:
-            file.read(1)
-        with h5py.File(path, "r") as file:
-            if not isinstance(file.get("node"), h5py.Group):
-                raise InputError(f"{path}: expected a NIR file, with a group 'node' at the top")
-            file["node"].visititems(lambda name, item: _check_size(path, name, item))
-            return hdf2dict(file["node"])
-    except InputError:
-        raise
-    except OSError as error:
-        reason = error.strerror or "not an HDF5 file, or damaged"
-        raise InputError(f"{path}: cannot be read as a NIR file ({reason})") from None
-    except (KeyError, RuntimeError, TypeError, UnicodeDecodeError, ValueError, MemoryError) as error:
-        raise InputError(f"{path}: damaged NIR file ({' '.join(str(error).split()) or type(error).__name__})") from None
-
-
-def _check_size(path: Path, name: str, item: h5py.Group | h5py.Dataset) -> None:
-    """Refuse to read what only a damaged header can ask for."""
-    if isinstance(item, h5py.Dataset) and (item.size or 0) > _LARGEST:
-        raise InputError(f"{path}: {name}: expected at most {_LARGEST} numbers, not {item.size}")
+    return read_group(read_bytes(path, str(path), _LARGEST), str(path), "node", "a NIR file")
 
 
 @dataclass(frozen=True, eq=False)
@@ -249,9 +230,12 @@ class _Node:
         if self.fields.get(name) is None:
             raise InputError(f"{self}: expected a field {name}, as every {self.kind} has one")
         try:
-            values = np.asarray(self.fields[name], dtype=np.float64)
-        except (TypeError, ValueError):
-            raise InputError(f"{self}, {name}: expected numbers") from None
+            found = np.asarray(self.fields[name])
+        except ValueError:
+            raise InputError(f"{self}, {name}: expected numbers, in rows of equal length") from None
+        if found.dtype.kind not in _NUMBERS:
+            raise InputError(f"{self}, {name}: expected numbers, not {found.dtype}")
+        values = found.astype(np.float64)
         if not np.isfinite(values).all():
             raise InputError(f"{self}, {name}: expected finite numbers, not {values[~np.isfinite(values)].flat[0]}")
         return values
@@ -261,6 +245,10 @@ class _Node:
         weight = self.array("weight")
         if weight.ndim != 2 or 0 in weight.shape:
             raise InputError(f"{self}, weight: expected a matrix of (outputs, inputs), not the shape {weight.shape}")
+        if max(weight.shape) > _MOST:
+            raise InputError(
+                f"{self}, weight: expected at most {_MOST} outputs and inputs, not the shape {weight.shape}"
+            )
         return weight
 
     def each(self, name: str, count: int) -> Floats:
@@ -273,8 +261,12 @@ class _Node:
     @property
     def size(self) -> int | None:
         """How many signals pass an Input or Output, None if it does not say."""
-        shape = self.fields.get("shape")
-        return None if shape is None else int(math.prod(self.array("shape").astype(int).reshape(-1).tolist()))
+        if self.fields.get("shape") is None:
+            return None
+        sizes = self.array("shape").ravel().tolist()
+        if not all(size >= 1 and size.is_integer() for size in sizes):
+            raise InputError(f"{self}, shape: expected whole numbers of at least 1, not {sizes}")
+        return math.prod(map(int, sizes))
 
 
 @dataclass(eq=False)
@@ -427,17 +419,26 @@ def _stages(graph: _Graph) -> list[_Stage]:
     """Group a graph into layers, and check that the sizes of what follows each other are equal."""
     out: list[_Stage] = []
     signals: dict[str, _Signal] = {}
+    held = 0
     for node in graph.order():
-        signal = _meet(node, [signals[name] for name in graph.before[node.name]])
-        if node.kind in _SYNAPSES:
-            signal = _behind(node, signal)
-        elif node.kind in _NEURONS:
+        with np.errstate(over="ignore", invalid="ignore"):
+            signal = _meet(node, [signals[name] for name in graph.before[node.name]])
+            if node.kind in _SYNAPSES:
+                signal = _behind(node, signal)
+        for values in (signal.weight, signal.bias):
+            if values is not None and not np.isfinite(values).all():
+                raise InputError(f"{node}: the weights up to here multiply to what is no finite number")
+        if node.kind in _NEURONS:
             out.append(_stage(node, signal, out))
+            held += out[-1].weight.size
             signal = _Signal(node, len(out[-1].weight))
         elif node.kind in ("Input", "Output"):
             if node.size is not None and signal.size is not None and node.size != signal.size:
                 raise InputError(f"{node}, shape: expected {signal.size} signals, not {node.size}")
             signal = replace(signal, size=signal.size or node.size)
+        held += 0 if signal.weight is None else signal.weight.size
+        if held > LARGEST_NUMBERS:
+            raise InputError(f"{node}: expected at most {LARGEST_NUMBERS} weights, those behind every node counted")
         signals[node.name] = signal
     end, last = graph.nodes[graph.last], signals[graph.last]
     if not out:
@@ -485,19 +486,23 @@ def _meet(node: _Node, signals: list[_Signal]) -> _Signal:
     if not sizes:
         raise InputError(f"{node}: gets branches of unknown size; give the Input a shape")
     (size,) = sizes
-    weight = np.sum([signal.matrix(node, size) for signal in signals], axis=0)
-    return _Signal(first.source, size, weight, np.sum([signal.offset(size) for signal in signals], axis=0), node)
+    weight, bias = np.zeros((size, first.matrix(node, size).shape[1])), np.zeros(size)
+    for signal in signals:  # one by one: there may be thousands of branches
+        weight += signal.matrix(node, size)
+        bias += signal.offset(size)
+    return _Signal(first.source, size, weight, bias, node)
 
 
 def _behind(node: _Node, signal: _Signal) -> _Signal:
     """Put synapses behind a signal."""
     if node.kind == "Scale":
         size = signal.size or node.array("scale").size
-        own = _identity(node, size) * node.each("scale", size)
-    else:
-        own = node.matrix()
-        if signal.size is not None and own.shape[1] != signal.size:
-            raise InputError(f"{node}, weight: expected {signal.size} columns, one for each input, not {own.shape[1]}")
+        scale = node.each("scale", size)
+        weight, bias = scale[:, None] * signal.matrix(node, size), scale * signal.offset(size)
+        return _Signal(signal.source, size, weight, bias, node)
+    own = node.matrix()
+    if signal.size is not None and own.shape[1] != signal.size:
+        raise InputError(f"{node}, weight: expected {signal.size} columns, one for each input, not {own.shape[1]}")
     bias = own @ signal.offset(own.shape[1])
     if node.kind == "Affine":
         bias = bias + node.each("bias", len(own))
@@ -564,10 +569,7 @@ def _own(fields: Mapping[str, Any], where: str) -> Mapping[str, Any]:
     metadata = fields.get("metadata")
     if not isinstance(metadata, dict) or _KEY not in metadata:
         return {}
-    try:
-        own = json.loads(_text(metadata[_KEY]))
-    except ValueError:
-        own = None
+    own = parse_json(_text(metadata[_KEY]), f"{where}, metadata {_KEY}", "a JSON object")
     if not isinstance(own, dict):
         raise InputError(f"{where}, metadata {_KEY}: expected a JSON object")
     return own
@@ -585,7 +587,7 @@ def _number(own: Mapping[str, Any], name: str, where: str, default: float) -> fl
     """Read a number of our metadata."""
     try:
         number = float(own.get(name, default))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InputError(f"{where}, metadata {_KEY}/{name}: expected a number") from None
     if not math.isfinite(number):
         raise InputError(f"{where}, metadata {_KEY}/{name}: expected a finite number, not {number}")
@@ -601,7 +603,6 @@ def _text(value: Any) -> str:
 
 def _bytes(values: Any, where: str) -> NDArray[np.uint8]:
     """Return a list of our metadata as bytes."""
-    try:
-        return np.array(bytearray(values), dtype=np.uint8)
-    except (TypeError, ValueError):
-        raise InputError(f"{where}, metadata {_KEY}/values: expected whole numbers from 0 to 255") from None
+    if not isinstance(values, list) or not all(isinstance(value, int) and 0 <= value < 256 for value in values):
+        raise InputError(f"{where}, metadata {_KEY}/values: expected whole numbers from 0 to 255")
+    return np.array(values, dtype=np.uint8)

@@ -18,15 +18,18 @@ Scalars are nominal values. Spreads, as fractions of the mean, are fields that e
 
 import dataclasses
 import importlib.resources
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from memtwin.sim.errors import InputError
+from memtwin.sim.files import read_text
+from memtwin.sim.parsers import parse_toml
 from memtwin.sim.units import check_range, format_si, parse_si
 
 __all__ = ["KINDS", "Card", "Field", "card_names", "load_card"]
+
+_LARGEST = 2**17  # bytes in a card file
 
 
 @dataclass(frozen=True)
@@ -240,12 +243,7 @@ def load_card(name: str | Path) -> Card:
     path = Path(name)
     if path.suffix == ".toml":
         where = f"card file {path}"
-        try:
-            text = path.read_text(encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"{where}: cannot be read ({error.strerror}); give the path of a .toml card") from None
-        except UnicodeDecodeError:
-            raise InputError(f"{where}: expected UTF-8 text") from None
+        text = read_text(path, where, _LARGEST)
     elif str(name) in card_names():
         where = f"card {name}"
         text = (importlib.resources.files("memtwin.sim") / "cards" / f"{name}.toml").read_text(encoding="utf-8")
@@ -253,10 +251,7 @@ def load_card(name: str | Path) -> Card:
         raise InputError(
             f"card {name}: unknown; expected one of {', '.join(card_names())}, or the path of a .toml file"
         )
-    try:
-        return _parse(tomllib.loads(text), where)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{where}: not a TOML file ({error})") from None
+    return _parse(parse_toml(text, where), where)
 
 
 def _parse(data: dict, where: str) -> Card:

@@ -1,10 +1,9 @@
-"""Files that are written whole or not at all, and files of arrays."""
+"""Files that are written whole or not at all, users' files that are read whole or refused, and files of arrays."""
 
 import glob
 import io
 import os
-import zipfile
-import zlib
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memtwin.sim.errors import InputError
+from memtwin.sim.parsers import LARGEST_NPZ, parse_npz, parsing
 
-__all__ = ["read_arrays", "whole", "write_arrays", "write_whole"]
+__all__ = ["read_arrays", "read_bytes", "read_text", "whole", "write_arrays", "write_whole"]
 
 
 @contextmanager
@@ -77,8 +77,53 @@ def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, NDArray[Any]
     return write_whole(path, file.getvalue())
 
 
+def read_bytes(path: str | os.PathLike[str], where: str, most: int) -> bytes:
+    """Read a user's file: a regular one, or a link to one, of at most `most` bytes; `where` names it in messages.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or is something else: a device or a pipe may never end, or wait for ever.
+    """
+    try:
+        with open(path, "rb", opener=_open_at_once) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise InputError(f"{where}: cannot be read (expected a regular file, not a device or a pipe)")
+            size, data = status.st_size, b""
+            if size <= most:
+                data = file.read(most + 1)
+                size = max(size, len(data))
+    except OSError as error:
+        raise InputError(f"{where}: cannot be read ({error.strerror or error})") from None
+    except ValueError as error:  # a path with a zero byte
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{where}: cannot be read ({error})") from None
+    if size > most:
+        raise InputError(f"{where}: expected a file of at most {most} bytes, not {size}")
+    return data
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # a pipe that nobody writes to does not wait
+
+
+def read_text(path: str | os.PathLike[str], where: str, most: int) -> str:
+    """Read a user's file of UTF-8 text, as `read_bytes`.
+
+    Raises
+    ------
+    InputError
+        As `read_bytes`, or if it is no UTF-8.
+    """
+    data = read_bytes(path, where, most)
+    with parsing(where, "UTF-8 text"):
+        return data.decode("utf-8")
+
+
 def read_arrays(path: str | os.PathLike[str], expected: str) -> dict[str, NDArray[Any]]:
-    """Read the arrays of an NPZ file by name.
+    """Read the arrays of an NPZ file by name (`memtwin.sim.parsers.parse_npz`).
 
     Parameters
     ----------
@@ -92,11 +137,5 @@ def read_arrays(path: str | os.PathLike[str], expected: str) -> dict[str, NDArra
     InputError
         If it cannot be read, or is no such file.
     """
-    try:
-        with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except OSError as error:
-        raise InputError(f"file {path}: cannot be read ({error.strerror or error})") from None
-    # What NumPy says of a damaged file depends on where the damage is.
-    except (ValueError, KeyError, EOFError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error):
-        raise InputError(f"file {path}: expected {expected}") from None
+    where = f"file {path}"
+    return parse_npz(read_bytes(path, where, LARGEST_NPZ), where, expected)

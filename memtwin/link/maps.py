@@ -13,12 +13,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from memtwin.sim.errors import InputError
-from memtwin.sim.files import write_whole
+from memtwin.sim.files import read_text, write_whole
+from memtwin.sim.parsers import parse_json
 
 __all__ = ["LARGEST_BURST", "LinkMap", "Place", "Words", "bursts", "digest_of", "read_map", "write_map"]
 
 LARGEST_BURST = 120  # words of one read or write
 _FORMAT = 1
+_LARGEST = 2**20  # bytes in a file
+_ADDRESSES = 2**24
+_NO_MATRIX = {"rows": None, "columns": None}
 _WORD_BITS = 16
 _LARGEST_WORD = (1 << _WORD_BITS) - 1
 
@@ -141,27 +145,26 @@ class LinkMap:
             raise InputError(f"{source}: expected a memory map of memtwin, format {_FORMAT}")
         self.document = dict(document)
         try:
-            self.design = str(document["design"])
-            self.network = str(document["network"])
-            self.digest = str(document["map_digest"])
-            self.design_digest = str(document["design_digest"])
-            self.places: dict[str, Place] = {}
-            for entry in document["windows"]:
-                shape = entry["rows"], entry["columns"]
-                self._add(Place(entry["name"], entry["base"], entry["words"], *shape, readable=bool(entry["state"])))
+            self.design, self.network = (_typed(document, name, str) for name in ("design", "network"))
+            self.digest, self.design_digest = (_typed(document, f"{of}_digest", str) for of in ("map", "design"))
+            _typed(document, "traces", bool)
+            for layer in _typed(document, "layers", list):
+                _expect(isinstance(layer, dict), "layers", "objects", layer)
+            places = [_place(entry, readable=entry["state"]) for entry in document["windows"]]
             # A host knows what it has written into the registers of a presentation; the twin does not give them back.
             for part, readable in (("registers", False), ("link", True)):
-                for entry in document[part]:
-                    self._add(Place(entry["name"], entry["base"], entry["words"], None, None, readable, True))
+                places += [_place(entry | _NO_MATRIX, readable=readable, is_register=True) for entry in document[part]]
+            _expect(sum(place.words for place in places) <= _ADDRESSES, "words", f"at most {_ADDRESSES} in all", "more")
+            self.places: dict[str, Place] = {}
+            for place in places:
+                _expect(place.name not in self.places, place.name, "one entry", "two")
+                self.places[place.name] = place
         except (KeyError, TypeError) as error:
             raise InputError(f"{source}: not a memory map of memtwin: {error.__class__.__name__} {error}") from None
+        except ValueError as error:
+            raise InputError(f"{source}: {error}") from None
         if (got := digest_of(document)) != self.digest:
             raise InputError(f"{source}, map_digest: expected {got}, not {self.digest}; write the map again")
-
-    def _add(self, place: Place) -> None:
-        if place.name in self.places:
-            raise KeyError(f"two entries {place.name}")
-        self.places[place.name] = place
 
     @property
     def state(self) -> list[Place]:
@@ -203,6 +206,35 @@ class LinkMap:
         return [(address, words[part]) for address, part in bursts(addresses)]
 
 
+def _place(entry: Mapping[str, Any], *, readable: bool, is_register: bool = False) -> Place:
+    """Build a place from an entry of a map; ValueError if its words are not all at addresses of the link."""
+    name, base, words, rows, columns = (entry[key] for key in ("name", "base", "words", "rows", "columns"))
+    _expect(isinstance(name, str), "name", "a text", name)
+    _expect(_is_whole(words, 1, _ADDRESSES), f"{name}, words", f"1 to {_ADDRESSES}", words)
+    last = words - 1
+    if (rows, columns) != (None, None):
+        is_matrix = _is_whole(rows, 1, words) and _is_whole(columns, 1, words) and rows * columns == words
+        _expect(is_matrix, f"{name}, rows and columns", f"two numbers whose product is {words}", f"{rows}, {columns}")
+        last = (rows - 1 << (columns - 1).bit_length()) + columns - 1
+    most = _ADDRESSES - 1 - last
+    _expect(_is_whole(base, 0, most), f"{name}, base", f"0 to {most}", base)
+    return Place(name, base, words, rows, columns, bool(readable), is_register)
+
+
+def _expect(good: bool, what: str, expected: str, found: Any) -> None:
+    if not good:
+        raise ValueError(f"{what}: expected {expected}, not {found}")
+
+
+def _is_whole(value: Any, least: int, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
+def _typed(document: Mapping[str, Any], name: str, kind: type) -> Any:
+    _expect(isinstance(document[name], kind), name, f"a {kind.__name__}", type(document[name]).__name__)
+    return document[name]
+
+
 def digest_of(document: Mapping[str, Any]) -> str:
     """Digest of everything in a map but its digests, 16 hex digits."""
     rest = {name: value for name, value in document.items() if name not in ("map_digest", "design_digest")}
@@ -218,13 +250,9 @@ def read_map(path: str | os.PathLike[str]) -> LinkMap:
     InputError
         If the file cannot be read, or holds no map.
     """
-    try:
-        document = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"file {path}: cannot be read ({error.strerror})") from None
-    except ValueError:
-        raise InputError(f"file {path}: expected a memory map of memtwin, which is JSON") from None
-    return LinkMap(document, f"file {path}")
+    where = f"file {path}"
+    text = read_text(path, where, _LARGEST)
+    return LinkMap(parse_json(text, where, "a memory map of memtwin, which is JSON"), where)
 
 
 def write_map(document: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:

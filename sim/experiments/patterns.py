@@ -16,10 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memtwin.sim.errors import InputError
+from memtwin.sim.files import read_text
 
 __all__ = ["load_patterns", "parse_patterns", "pattern_names"]
 
 LEAST, MOST = 2, 32  # patterns in a file
+_LARGEST = 2**20  # bytes in a file
 
 
 def pattern_names() -> list[str]:
@@ -43,12 +45,7 @@ def load_patterns(name: str | Path) -> NDArray[np.uint8]:
     """
     if Path(name).suffix == ".txt":
         where = f"pattern file {name}"
-        try:
-            text = Path(name).read_text(encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"{where}: cannot be read ({error.strerror}); give the path of a .txt file") from None
-        except UnicodeDecodeError:
-            raise InputError(f"{where}: expected UTF-8 text of # and .") from None
+        text = read_text(name, where, _LARGEST)
     elif str(name) in pattern_names():
         where = f"pattern file {name}"
         text = (importlib.resources.files("memtwin.sim") / "data" / f"{name}.txt").read_text(encoding="utf-8")

@@ -169,3 +169,15 @@ def test_verify_refuses_a_change_that_does_not_fit(tmp_path):
     assert done.returncode == 2
     assert "tau_leak" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_card_of_escape_bytes_is_one_printable_line(tmp_path):
+    heads = [r'name = "\u001b[31mred"', r'kind = "\u001b]0;title\u0007"', 'title = "t"', 'citation = "c"']
+    (tmp_path / "mine.toml").write_text("\n".join(heads))
+    for card in (tmp_path / "mine.toml", "none\x1b[31m.toml"):
+        done = memtwin("run", "ts-pulses", "--card", card)
+        assert done.returncode == 2
+        line, end = done.stderr.split("\n")
+        assert line.isprintable()
+        assert r"\x1b" in line
+        assert not end

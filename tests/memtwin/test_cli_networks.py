@@ -88,3 +88,14 @@ def test_a_mistake_is_one_line_and_nothing_is_written(memtwin, net, name, monkey
     assert str(done.exception).startswith(message)
     assert "\n" not in str(done.exception)
     assert [path.name for path in tmp_path.iterdir()] == ["net.nir"]
+
+
+def test_a_name_of_a_node_is_shown_and_not_obeyed(memtwin, tmp_path):
+    name = "\x1b[2J\u202e[red]"
+    layer = LifLayerSpec(weight=np.ones((3, 4)), tau=1e-2, v_threshold=0.3)
+    write_nir(StoredNetwork(spec=LifSpec(layers=(layer,), dt=1e-3), names=(name,)), tmp_path / "net.nir")
+    done = memtwin("import", tmp_path / "net.nir")
+    assert done.exit_code == 0, done.output
+    assert r"\x1b[2J\u202e[red]" in done.output
+    assert done.output.replace("\n", "").isprintable()
+    assert json.loads(memtwin("import", tmp_path / "net.nir", "--json").stdout)["layers"][0]["node"] == name

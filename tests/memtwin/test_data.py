@@ -2,6 +2,7 @@
 
 import gzip
 import struct
+import tracemalloc
 import urllib.error
 
 import numpy as np
@@ -83,13 +84,32 @@ def test_a_damaged_file_is_named(folder, name):
 
 @pytest.mark.parametrize(
     ("labels", "message"),
-    [(LABELS[:5], "expected 7 labels"), (LABELS + 5, "expected labels from 0 to 9, not 11")],
+    [(LABELS[:5], "expected 7 labels"), (LABELS + 4, "expected labels from 0 to 9, not 10")],
 )
 def test_labels_that_do_not_belong_to_the_pictures(folder, labels, message):
     (folder / f"{NAMES[1]}.gz").write_bytes(idx(labels))
     with pytest.raises(InputError, match=message) as caught:
         load_mnist("test", folder)
     assert f"{NAMES[1]}.gz" in str(caught.value)
+
+
+def test_the_label_9_is_taken(folder):
+    (folder / f"{NAMES[1]}.gz").write_bytes(idx(LABELS + 3))
+    assert load_mnist("test", folder).labels.max() == 9
+
+
+def test_a_gzip_bomb_is_unpacked_up_to_the_limit(tmp_path, monkeypatch):
+    monkeypatch.setattr(data, "_LARGEST", 2**20)
+    packed = gzip.compress(bytes(2**26))
+    (tmp_path / "bomb").write_bytes(packed)
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match="expected at most 1048576 bytes when unpacked"):
+            read_idx(tmp_path / "bomb", 3)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2**22
 
 
 def test_a_missing_file_says_what_was_expected(folder):

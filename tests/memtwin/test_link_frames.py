@@ -3,6 +3,7 @@
 import zlib
 
 import pytest
+from cobs import cobs
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -72,6 +73,15 @@ def test_a_line_that_never_is_zero_fills_no_memory():
         assert list(reader.feed(b"\x55" * 1000)) == []
         assert len(reader._codes) <= 255
     assert list(reader.feed(b"\0" + encode(b"next"))) == [b"next"]
+    assert reader.damaged == 1
+
+
+def test_the_longest_frame_is_taken_and_no_longer_one():
+    longest = next(body for byte in range(1, 256) if 0 not in whole(body := bytes([byte]) * LARGEST_BODY))
+    reader = FrameReader()
+    assert list(reader.feed(encode(longest))) == [longest]
+    longer = cobs.encode(whole(bytes(LARGEST_BODY + 1))) + b"\0"
+    assert list(reader.feed(longer)) == []
     assert reader.damaged == 1
 
 

@@ -12,6 +12,7 @@ from memtwin.sim.errors import InputError
 from tests.fake_twin import a_map
 from tests.hdl.helpers import unused
 from tests.memtwin.test_cli import memtwin
+from tests.refusal import refusal
 
 UNKNOWN = bytes(8)
 
@@ -77,7 +78,7 @@ def test_map_that_is_none(tmp_path):
             {name: part for name, part in good.items() if name != "windows"}
         ),
         "not a memory map of memtwin: KeyError 'base'": json.dumps(good | {"registers": [{"name": "pixels"}]}),
-        "two entries divider": json.dumps(good | {"link": 2 * good["link"]}),
+        "divider: expected one entry, not two": json.dumps(good | {"link": 2 * good["link"]}),
         "not a memory map of memtwin: TypeError": json.dumps(good | {"link": 3}),
     }
     for said, text in broken.items():
@@ -90,6 +91,74 @@ def test_map_that_is_none(tmp_path):
         read_map(tmp_path / "nowhere.json")
     with pytest.raises(InputError, match="cannot be written"):
         write_map(good, path / "toy.json")
+
+
+def changed(part, number, **changes):
+    """A map with an entry changed, and the digest of it."""
+    document = a_map()
+    document[part][number] |= changes
+    return document | {"map_digest": digest_of(document)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"base": -1}, "layer1.conductance, base: expected 0 to 16777195, not -1"),
+        ({"base": 10**30}, "layer1.conductance, base: expected 0 to 16777195"),
+        ({"base": 1.5}, "layer1.conductance, base: expected 0 to 16777195, not 1.5"),
+        ({"base": True}, "layer1.conductance, base: expected 0 to 16777195, not True"),
+        ({"words": 0}, "layer1.conductance, words: expected 1 to 16777216, not 0"),
+        ({"words": 10**12}, "layer1.conductance, words: expected 1 to 16777216"),
+        ({"words": "15"}, "layer1.conductance, words: expected 1 to 16777216"),
+        ({"columns": 0}, "layer1.conductance, rows and columns: expected two numbers whose product is 15, not 3, 0"),
+        ({"columns": None}, "rows and columns: expected two numbers whose product is 15, not 3, None"),
+        ({"rows": -3, "columns": -5}, "rows and columns: expected two numbers whose product is 15, not -3, -5"),
+        ({"rows": 4}, "rows and columns: expected two numbers whose product is 15, not 4, 5"),
+        ({"name": ["x"]}, "name: expected a text, not ['x']"),
+        ({"name": "layer1.leak"}, "layer1.leak: expected one entry, not two"),
+    ],
+)
+def test_an_entry_that_is_no_place(changes, message):
+    said = refusal(LinkMap, changed("windows", 3, **changes))
+    assert said.startswith("map: ")
+    assert message in said
+
+
+def test_a_place_ends_with_the_last_address():
+    assert LinkMap(changed("windows", 3, base=2**24 - 21))["layer1.conductance"].addresses().max() == 2**24 - 1
+    assert "expected 0 to 16777195" in refusal(LinkMap, changed("windows", 3, base=2**24 - 20))
+
+
+def test_places_have_no_more_words_than_there_are_addresses():
+    many = {"rows": None, "columns": None, "state": False, "base": 0, "words": 2**24}
+    document = a_map()
+    document["windows"] += [{"name": f"w{number}", **many} for number in range(2)]
+    said = refusal(LinkMap, document | {"map_digest": digest_of(document)})
+    assert said == "map: words: expected at most 16777216 in all, not more"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("design", 3, "design: expected a str, not int"),
+        ("map_digest", ["x"], "map_digest: expected a str, not list"),
+        ("traces", 1, "traces: expected a bool, not int"),
+        ("layers", {}, "layers: expected a list, not dict"),
+        ("layers", [3], "layers: expected objects, not 3"),
+        ("windows", 3, "not a memory map of memtwin: TypeError"),
+        ("windows", {"a": 1}, "not a memory map of memtwin: TypeError"),
+        ("registers", ["x"], "not a memory map of memtwin: TypeError"),
+    ],
+)
+def test_a_map_of_other_types(name, value, message):
+    assert message in refusal(LinkMap, a_map() | {name: value})
+
+
+@pytest.mark.parametrize("text", ["[" * 10**5, '{"format": NaN}', '{"format": 1, "format": 1}', "1" * 5000, "\x00"])
+def test_text_that_is_no_map(tmp_path, text):
+    path = tmp_path / "toy.json"
+    path.write_text(text)
+    assert "toy.json: expected a memory map of memtwin, which is JSON (" in refusal(read_map, path)
 
 
 def test_image_is_cut_into_bursts_of_neighbours():

@@ -339,6 +339,19 @@ def with_lif(**changes):
 
 LI = {"type": "LI", "tau": 1e-2, "r": 1.0, "v_leak": 0.0}
 BAD_WEIGHT = np.where(np.eye(3, 4), np.nan, 1.0)
+
+
+def own(text):
+    """Our metadata, as a text."""
+    return {"metadata": {"memtwin": text}}
+
+
+def chain_tree(first, second):
+    nodes = {"input": {"type": "Input", "shape": [3]}, "a": first, "b": second, "lif": with_lif()}
+    edges = [("input", "a"), ("a", "b"), ("b", "lif"), ("lif", "output")]
+    return {"type": "NIRGraph", "edges": edges, "nodes": nodes | {"output": {"type": "Output", "shape": [3]}}}
+
+
 MALFORMED = {
     "no nodes": ({"type": "NIRGraph", "nodes": {}, "edges": [("a", "b")]}, ": expected a graph with nodes"),
     "not a graph": ({"type": "LIF", "r": 1.0}, ": expected a NIR graph at the top, not LIF"),
@@ -456,7 +469,42 @@ MALFORMED = {
         tree() | {"metadata": {"memtwin": json.dumps({"encoding": {"mode": "rate", "values": [300]}})}},
         "/values: expected whole numbers from 0 to 255",
     ),
+    "values that are a number": (tree() | own('{"encoding": {"values": 1000000000000}}'), "/values: expected whole"),
+    "step beyond floats": (tree() | own(f'{{"dt": 1{"0" * 400}}}'), "/dt: expected a number"),
+    "step of 5000 digits": (tree() | own(f'{{"dt": {"1" * 5000}}}'), ", metadata memtwin: expected a JSON object ("),
+    "step that is none": (tree() | own('{"dt": NaN}'), "expected a JSON object (NaN is not finite)"),
+    "two steps": (tree() | own('{"dt": 1, "dt": 2}'), "expected a JSON object ('dt' twice in an object)"),
+    "deep metadata": (tree() | own("[" * 10**5), ", metadata memtwin: expected a JSON object ("),
+    "negative shape": (
+        tree(input={"type": "Input", "shape": [-2, -2]}),
+        ", node input, shape: expected whole numbers of at least 1, not [-2.0, -2.0]",
+    ),
+    "shape beyond integers": (tree(input={"type": "Input", "shape": [1e300]}), ", node fc, weight: expected 1000"),
+    "half a signal": (tree(input={"type": "Input", "shape": [4.5]}), ", node input, shape: expected whole numbers"),
+    "digits for a number": (tree(lif=with_lif(tau=np.bytes_(b"1.0"))), ", node lif, tau: expected numbers, not |S3"),
+    "many columns": (
+        tree(fc={"type": "Linear", "weight": np.ones((3, 1025))}),
+        "expected at most 1024 outputs and inputs",
+    ),
+    "weights without end": (
+        chain_tree({"type": "Linear", "weight": 1e200 * np.eye(3)}, {"type": "Scale", "scale": np.full(3, 1e200)}),
+        ", node b: the weights up to here multiply to what is no finite number",
+    ),
+    "escape bytes": (tree(fc={"type": "\x1b[2J", "weight": W}), ", node fc: \\x1b[2J is not supported"),
 }
+
+
+def test_complex_weights_are_refused_also_in_memory():
+    weights = np.eye(3) * 1j
+    with pytest.raises(InputError, match=r"node .*, weight: expected numbers, not complex128"):
+        read_nir(chain(nir.Linear(weights), lif()))
+
+
+def test_thousands_of_small_nodes_do_not_fill_the_memory():
+    """Every Scale of 1024 signals is a matrix of a million weights, from a file of some kilobytes."""
+    scales = [nir.Scale(np.ones(1024)) for _ in range(40)]
+    with pytest.raises(InputError, match=r"expected at most 16777216 weights, those behind every node counted"):
+        read_nir(chain(*scales, lif(1024)))
 
 
 @pytest.mark.parametrize("name", MALFORMED)
@@ -473,10 +521,10 @@ def test_a_malformed_file_gives_one_line_that_names_it(tmp_path, name):
 
 def test_what_is_no_nir_file(tmp_path):
     path = tmp_path / "net.nir"
-    with pytest.raises(InputError, match=r"net\.nir: cannot be read as a NIR file \(No such file"):
+    with pytest.raises(InputError, match=r"net\.nir: cannot be read \(No such file"):
         read_nir(path)
     path.write_bytes(b"weights")
-    with pytest.raises(InputError, match=r"net\.nir: cannot be read as a NIR file \(not an HDF5 file, or damaged\)"):
+    with pytest.raises(InputError, match=r"net\.nir: expected a NIR file, undamaged \("):
         read_nir(path)
     with h5py.File(path, "w") as file:
         file.create_dataset("node", data=1)
@@ -503,7 +551,7 @@ def test_an_array_that_cannot_be_is_not_read(tmp_path):
     with h5py.File(path, "a") as file:
         del file["node/nodes/fc/weight"]
         file.create_dataset("node/nodes/fc/weight", shape=(2**20, 2**20), chunks=(64, 64), dtype="f4")
-    with pytest.raises(InputError, match=r"net\.nir: nodes/fc/weight: expected at most 16777216 numbers"):
+    with pytest.raises(InputError, match=r"net\.nir: nodes/fc/weight: expected all of 268435456 chunks, at most 16384"):
         read_nir(path)
 
 

@@ -90,7 +90,7 @@ def test_replace_says_what_is_wrong(card, values, message):
         ('value = "195/s"', "value = 195", "field g0 must have a value and a source, both strings"),
         ('value = "195/s"\n', "", "field g0 must be a table with value and source"),
         ('name = "ag-sio2"\n', "", 'expected name = "..." at the top'),
-        ("[v0]", "[v0", "not a TOML file"),
+        ("[v0]", "[v0", "expected a TOML file (Expected ']'"),
     ],
 )
 def test_a_broken_file_is_one_clear_line_that_names_the_file(write, old, new, message):

@@ -1,8 +1,19 @@
+import os
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from memtwin.data import read_idx
+from memtwin.link.maps import read_map
+from memtwin.link.snapshot import Snapshot
+from memtwin.nir_io import read_nir
+from memtwin.sim.cards import load_card
 from memtwin.sim.errors import InputError
-from memtwin.sim.files import read_arrays, whole, write_arrays, write_whole
+from memtwin.sim.experiments.patterns import load_patterns
+from memtwin.sim.files import read_arrays, read_bytes, read_text, whole, write_arrays, write_whole
+from tests.refusal import refusal
 
 
 def test_a_file_and_its_directories(tmp_path):
@@ -52,10 +63,93 @@ def test_files_that_hold_no_arrays(tmp_path):
     content = path.read_bytes()
     for broken in (b"", b"text", content[: len(content) // 2], b"PK\x03\x04" + bytes(50)):
         path.write_bytes(broken)
-        with pytest.raises(InputError, match=r"file .*arrays\.npz: expected a file of something$"):
+        with pytest.raises(InputError, match=r"file .*arrays\.npz: expected a file of something \("):
             read_arrays(path, "a file of something")
     np.save(tmp_path / "one.npy", np.zeros(3))
     with pytest.raises(InputError, match="expected a file of something"):
         read_arrays(tmp_path / "one.npy", "a file of something")
     with pytest.raises(InputError, match="cannot be read"):
         read_arrays(tmp_path / "missing.npz", "a file of something")
+
+
+def test_only_regular_files_of_a_bounded_size_are_read(tmp_path):
+    path = write_whole(tmp_path / "file", b"12345678")
+    (tmp_path / "link").symlink_to(path)
+    assert read_bytes(tmp_path / "link", "x", 8) == b"12345678"
+    os.mkfifo(tmp_path / "pipe")  # nobody writes to it: a read would wait for ever
+    refused = {
+        "/dev/zero": "expected a regular file, not a device or a pipe",
+        tmp_path / "pipe": "expected a regular file, not a device or a pipe",
+        tmp_path: "Is a directory",
+        tmp_path / "none": "No such file",
+        "a\0b": "embedded null byte",
+    }
+    for wrong, said in refused.items():
+        assert said in refusal(read_bytes, wrong, "card file x", 8)
+    assert refusal(read_bytes, path, "x", 7) == "x: expected a file of at most 7 bytes, not 8"
+    assert "cannot be read" in refusal(read_text, tmp_path, "x", 7)
+    path.write_bytes(b"\xff\xfe")
+    assert refusal(read_text, path, "x", 7).startswith("x: expected UTF-8 text (")
+
+
+READERS = {
+    "card": (load_card, "x.toml"),
+    "patterns": (load_patterns, "x.txt"),
+    "map": (read_map, "x.json"),
+    "network": (read_nir, "x.nir"),
+    "IDX": (lambda path: read_idx(path, 3), "x"),
+    "arrays": (lambda path: read_arrays(path, "arrays"), "x.npz"),
+    "snapshot": (Snapshot.load, "x.npz"),
+}
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_every_reader_refuses_what_is_no_regular_file_of_its_size(tmp_path, kind):
+    read, name = READERS[kind]
+    path = tmp_path / name
+    os.mkfifo(path)
+    assert "not a device or a pipe" in refusal(read, path)
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    assert "not a device or a pipe" in refusal(read, path)
+    path.unlink()
+    path.mkdir()
+    assert "Is a directory" in refusal(read, path)
+    path.rmdir()
+    with path.open("wb") as file:
+        file.truncate(2**33)  # takes no room on the disk
+    assert "expected a file of at most" in refusal(read, path)
+
+
+def test_no_module_reads_a_file_of_a_user_past_the_border():
+    """Whoever opens a file in another way stands here, with the reason."""
+    allowed = {
+        "boards/build.py": "reports of place and route that it has just run",
+        "boards/fits.py": "package data",
+        "boards/registry.py": "package data",
+        "memtwin/benches/common.py": "a variable of the parent process",
+        "memtwin/bench_lif.py": "a log that it has just written",
+        "memtwin/data.py": "bytes that were read before",
+        "memtwin/fits.py": "package data",
+        "memtwin/hdf5.py": "bytes that were read before",
+        "memtwin/verify.py": "files that it has just written",
+        "sim/cache.py": "programs that it has built, and their checksums",
+        "sim/cards.py": "package data",
+        "sim/experiments/patterns.py": "package data",
+        "sim/files.py": "the border",
+        "sim/parsers.py": "texts that were read before",
+        "sim/spice.py": "a table that ngspice has just written",
+        "sim/verilator.py": "files that it has just written",
+    }
+    opens = re.compile(
+        r"(?<!os\.)\bopen\((?!\"w)|\.read_text\(|\.read_bytes\(|np\.load|loadtxt|fromfile|genfromtxt"
+        r"|h5py\.File|tomllib\.|json\.loads?\(|ZipFile\(|nir\.read\w*\("
+    )
+    root = Path(__file__).parents[2]
+    found = {
+        str(path.relative_to(root))
+        for folder in ("hdl", "sim", "memtwin", "boards")
+        for path in (root / folder).rglob("*.py")
+        if opens.search(path.read_text(encoding="utf-8"))
+    }
+    assert found == set(allowed)
