@@ -71,6 +71,14 @@ class Run(Generic[Spec, Shown]):
             refuse_clipped(reports_of(layers))
         return layers
 
+    def coarse_steps(self) -> list[str]:
+        """Say where a substep is too long, or too short, for what is to be run: a line each."""
+        name = f"{self.spec.package}.steps"
+        if importlib.util.find_spec(name) is None:
+            return []
+        lines: list[str] = importlib.import_module(name).coarse_steps(self.spec, self.sample(), self.program)
+        return lines
+
 
 def run(job: Run, backend: str, progress: Progress | None = None) -> Recording:
     """Run `job` on `backend`.

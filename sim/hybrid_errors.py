@@ -3,23 +3,28 @@
 `event_time_s`
     Largest difference in time between an event and its counterpart: the k-th event of its kind of the same neuron.
 `event_count_difference`
-    How many events more one recording has than the other, summed over kinds, neurons, layers and trials.
+    How many events more one recording has than the other before it diverges, summed over kinds, neurons, layers and
+    trials.
 `rms_between_events`
     Root mean square difference of each trace as a fraction of its full scale, with the time of both recordings
     counted from the last event of the layer (a device switches, L1 rises, an edge of CLK), so that an error in time
     is not counted again as an error in value. Full scale is `x_max` for the filament `x` and the largest voltage at
     node 1 for `v1`.
 `divergence`
-    Where the set of neurons that fire in a clock period first differs, if it does, for each trial. A winner-take-all
-    network that learns is chaotic: from there on the two recordings tell of two different networks, and only events
-    before it enter `event_time_s` and `rms_between_events`. `reason` says what decided: ``"race"`` (two neurons
-    within two substeps of each other), ``"pulse end"`` (a fire within two substeps of the end of a pulse), both of
-    which substeps cannot resolve, or ``"unexplained"``.
+    The first event that one recording has and the other has not, for each trial. A winner-take-all network that learns
+    is chaotic: from there on the two recordings tell of two different networks. `reason` says what decided: ``"race"``
+    (two neurons whose windows overlap; one closes the gate of the other), ``"pulse end"`` or ``"pulse start"`` (the
+    window of an event goes beyond the edge of CLK at which the drive ends or begins), which substeps cannot resolve,
+    or ``"unexplained"``.
+`bounds`
+    The largest part of its own bound that was used, by what is bounded: `filament`, `node1`, `threshold`,
+    `event_time`, `conductance`. `hybrid_check` says what they are; docs/hybrid-neuron.md derives them.
 
-`within` is true if no event is further from its counterpart than one substep for single neurons, or
-`COUPLED_SUBSTEPS` where lateral inhibition or spread is at work, no trace is off by more than `RMS_LIMIT`, and counts
-differ only after an explained divergence. Two substeps there, because a clocked backend sees an event at the end of its
-substep, and starts from a state that was itself seen up to a substep late (docs/hybrid-neuron.md).
+`within` is true if every bound is kept, every divergence is explained, and nothing else is wrong: samples that are
+missing, events that are not those of the traces, decisions of a device against its own filament, latches and gates that
+differ without an event. A divergence excuses what comes after it, in its own trial, and where neurons have no influence
+on each other (one layer, no inhibition, no redrawn thresholds) only its own neuron. The law of the device, its
+decisions and a nominal threshold are held to the end of every recording.
 
 ngspice solves the device and node 1 only, with the gates of the physics given: there only "on" and "off" are compared,
 no event may be further off than one substep and no trace by more than `SPICE_RMS_LIMIT`, and nothing diverges.
@@ -33,67 +38,154 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memtwin.sim.backends import Run
-from memtwin.sim.recording import Event, Recording, Waveform
+from memtwin.sim.hybrid_check import LayerCheck
+from memtwin.sim.hybrid_pairs import Both, Divergence, pair_events
+from memtwin.sim.recording import Event, LayerRecording, Recording, Waveform
 
-__all__ = ["COUPLED_SUBSTEPS", "RMS_LIMIT", "SPICE_RMS_LIMIT", "errors"]
+__all__ = ["SPICE_RMS_LIMIT", "errors"]
 
-RMS_LIMIT = 0.005
 SPICE_RMS_LIMIT = 0.01
-COUPLED_SUBSTEPS = 2
+_FULL = 1 + 1e-9  # the whole of a bound, up to rounding
 TRACES = ("x", "v1")
 _CONTINUOUS = {"physics", "ngspice"}
 _SWITCHING = ("on", "off", "fire")
 
 
 def errors(job: Run, a: Recording, b: Recording) -> dict[str, Any]:
-    """Errors between two recordings, at least one of them in continuous time."""
-    if not all(layer.events for recording in (a, b) for layer in recording.layers):
-        raise ValueError("a comparison with continuous time must have events: run both with record=True")
-    spice = "ngspice" in (a.backend, b.backend)
-    time_error, count_difference = 0.0, 0
+    """Errors between two recordings, at least one of them in continuous time.
+
+    Raises
+    ------
+    ValueError
+        If a recording has no events, or the clocked one no words, because the run was not recorded.
+    """
+    if "ngspice" in (a.backend, b.backend):
+        return _spice_errors(job, a, b)
+    physics, other = (a, b) if a.backend == "physics" else (b, a)
+    if not all(layer.words for layer in other.layers):
+        raise ValueError(f"a comparison with the physics must have the words of {other.backend}: record=True")
+    bounds: dict[str, float] = defaultdict(float)
+    outside: list[str] = []
     divergence = []
-    squares = {name: [0.0, 0] for name in TRACES}
+    time_error, count_difference, squares = 0.0, 0, _Squares(job)
     for trial in range(job.program.trials):
-        found = None if spice else _divergence(job, a, b, trial)
-        if found is not None:
-            divergence.append({"trial": trial, **found})
-        horizon = np.inf if found is None else found["time_s"]
+        checks = _checks(job, physics, other, trial)
+        lengths = [round(recording.time_s[trial] / job.spec.half_period) for recording in (physics, other)]
+        if all([check.is_whole(*lengths) for check in checks]):
+            for check in checks:
+                check.follow_law()
+            paired = [pair_events(check.both) for check in checks]
+            entries, horizons = _horizons(job, [own for _, own in paired])
+            divergence += [{"trial": trial, **entry} for entry in entries]
+            for check, (pairs, _), horizon in zip(checks, paired, horizons, strict=True):
+                kept = [pair for pair in pairs if pair.physics < horizon[pair.neuron] - check.both.tiny]
+                check.compare_until(kept, horizon)
+                time_error = max([time_error, *(abs(pair.physics - pair.other) for pair in kept)])
+                count_difference += _count_difference(
+                    *(_until(layer, trial, horizon) for layer in (check.both.physics, check.both.other))
+                )
+                marks = np.array([(p.other, p.physics) for p in kept if p.kind in _SWITCHING]).reshape(-1, 2)
+                squares.add([*check.both.waves[::-1]], marks, float(horizon.min()))
+        for number, check in enumerate(checks, 1):
+            outside += [f"trial {trial}, layer {number}: {fault}" for fault in check.faults]
+            for name, ratio in check.ratios.items():
+                bounds[name] = max(bounds[name], ratio)
+    outside += [f"{name}: {ratio:.3g} times its bound" for name, ratio in bounds.items() if not ratio <= _FULL]
+    for entry in divergence:
+        if entry["reason"] == "unexplained":
+            place = f"trial {entry['trial']}, layer {entry['layer']}, neuron {entry['neuron']}"
+            outside.append(f"{place}: no counterpart of the event at {entry['time_s']:.6g} s")
+    found = {
+        "event_time_s": time_error,
+        "event_count_difference": count_difference,
+        "rms_between_events": squares.rms(),
+        "divergence": divergence,
+        "bounds": dict(bounds),
+    }
+    return {"errors": found, "within": not outside, "outside": outside}
+
+
+def _checks(job: Run, physics: Recording, other: Recording, trial: int) -> list[LayerCheck]:
+    """One check for each layer of a trial."""
+    parts = zip(job.spec.layers, job.sample(), job.coefficients(), physics.layers, other.layers, strict=True)
+    return [
+        LayerCheck(Both(job.spec, layer, sample, trial, mine, theirs), coefficients)
+        for layer, sample, coefficients, mine, theirs in parts
+    ]
+
+
+def _until(layer: LayerRecording, trial: int, horizon: NDArray[np.float64]) -> list[Event]:
+    """Events before the horizon of their neuron."""
+    return [event for event in layer.events[trial] if event.time_s < horizon[event.neuron]]
+
+
+def _horizons(job: Run, found: list[list[Divergence]]) -> tuple[list[dict[str, Any]], list[NDArray[np.float64]]]:
+    """What diverged first, and up to when each neuron of each layer is compared, s."""
+    horizons = [np.full(layer.neurons, np.inf) for layer in job.spec.layers]
+    placed = [(number, one) for number, own in enumerate(found) for one in own]
+    spec = job.spec
+    if len(spec.layers) > 1 or spec.c2c or any(layer.inhibition for layer in spec.layers) or job.program.fires.any():
+        placed = sorted(placed, key=lambda entry: entry[1].time_s)[:1]
+        for _, one in placed:
+            for horizon in horizons:
+                horizon[:] = one.time_s
+    for number, one in placed:
+        horizons[number][one.neuron] = one.time_s
+    entries: list[dict[str, Any]] = [
+        {"time_s": one.time_s, "layer": number + 1, "neuron": one.neuron, "reason": one.reason}
+        for number, one in placed
+    ]
+    return entries, horizons
+
+
+class _Squares:
+    """Sums of squared differences of the traces, aligned at events."""
+
+    def __init__(self, job: Run) -> None:
+        self.job = job
+        self.sums = {name: [0.0, 0] for name in TRACES}
+
+    def add(self, waves: list[Waveform], marks: NDArray[np.float64], horizon: float) -> None:
+        """Add two recordings of one layer in one trial; see `_aligned`."""
+        for name, difference in _aligned(self.job, waves, marks, horizon):
+            self.sums[name][0] += float(np.sum(difference**2))
+            self.sums[name][1] += difference.size
+
+    def rms(self) -> dict[str, float]:
+        """Root mean squares as fractions of full scale."""
+        scale = {"x": self.job.spec.device["x_max"], "v1": _largest_v1(self.job)}
+        return {name: float(np.sqrt(total / max(count, 1)) / scale[name]) for name, (total, count) in self.sums.items()}
+
+
+def _spice_errors(job: Run, a: Recording, b: Recording) -> dict[str, Any]:
+    """Errors of ngspice against the physics or the integers."""
+    time_error, count_difference, squares = 0.0, 0, _Squares(job)
+    for trial in range(job.program.trials):
         for one, other in zip(a.layers, b.layers, strict=True):
-            ours, theirs = (_compared(layer.events[trial], spice) for layer in (one, other))
+            ours, theirs = ([e for e in layer.events[trial] if e.kind in ("on", "off")] for layer in (one, other))
             count_difference += _count_difference(ours, theirs)
-            pairs = _matched(ours, theirs, horizon)
-            times = np.array([pair[:2] for pair in pairs]).reshape(-1, 2)
-            if times.size:
-                time_error = max(time_error, float(np.abs(times[:, 0] - times[:, 1]).max()))
-            switching = np.array([(s, t) for s, t, kind in pairs if kind in _SWITCHING]).reshape(-1, 2)
+            pairs = np.array(_matched(ours, theirs)).reshape(-1, 2)
+            time_error = max(time_error, float(np.abs(pairs[:, 0] - pairs[:, 1]).max(initial=0.0)))
             # The recording of the coarser backend says where to compare, continuous time is read in between.
             waves = [one.waveform[trial], other.waveform[trial]]
             if a.backend in _CONTINUOUS:
-                waves, switching = waves[::-1], switching[:, ::-1]
-            for name, difference in _aligned(job, waves, switching, horizon):
-                squares[name][0] += float(np.sum(difference**2))
-                squares[name][1] += difference.size
-    scale = {"x": job.spec.device["x_max"], "v1": _largest_v1(job)}
-    rms = {name: float(np.sqrt(total / max(count, 1)) / scale[name]) for name, (total, count) in squares.items()}
-    explained = bool(divergence) and all(found["reason"] != "unexplained" for found in divergence)
-    coupled = job.spec.c2c or job.spec.d2d or any(layer.inhibition for layer in job.spec.layers)
+                waves, pairs = waves[::-1], pairs[:, ::-1]
+            squares.add(waves, pairs, np.inf)
+    rms = squares.rms()
+    compared = all(count for _, count in squares.sums.values())
     within = (
-        time_error <= (COUPLED_SUBSTEPS if coupled and not spice else 1) * job.spec.substep
-        and max(rms.values()) <= (SPICE_RMS_LIMIT if spice else RMS_LIMIT)
-        and (explained or (count_difference == 0 and not divergence))
+        compared
+        and count_difference == 0
+        and time_error <= job.spec.substep * (1 + 1e-9)
+        and all(value <= SPICE_RMS_LIMIT for value in rms.values())
     )
-    errors = {
+    found = {
         "event_time_s": time_error,
         "event_count_difference": count_difference,
         "rms_between_events": rms,
-        "divergence": divergence,
+        "divergence": [],
     }
-    return {"errors": errors, "within": within}
-
-
-def _compared(events: list[Event], spice: bool) -> list[Event]:
-    """Leave out the events that are given to ngspice."""
-    return [event for event in events if event.kind in ("on", "off")] if spice else events
+    return {"errors": found, "within": within}
 
 
 def _largest_v1(job: Run) -> float:
@@ -113,46 +205,10 @@ def _count_difference(a: list[Event], b: list[Event]) -> int:
     return sum(abs(len(ours.get(key, ())) - len(theirs.get(key, ()))) for key in ours.keys() | theirs.keys())
 
 
-def _matched(a: list[Event], b: list[Event], horizon: float) -> list[tuple[float, float, str]]:
-    """Times in `a` and `b`, and kind, of events and their counterparts, both before `horizon`."""
+def _matched(a: list[Event], b: list[Event]) -> list[tuple[float, float]]:
+    """Times in `a` and `b` of events and their counterparts."""
     ours, theirs = _by_neuron(a), _by_neuron(b)
-    return [
-        (s, t, kind)
-        for (neuron, kind), times in ours.items()
-        for s, t in zip(times, theirs.get((neuron, kind), ()), strict=False)
-        if s < horizon and t < horizon
-    ]
-
-
-def _divergence(job: Run, a: Recording, b: Recording, trial: int) -> dict[str, Any] | None:
-    """Find the first clock period in which the two recordings do not fire the same neurons, and why."""
-    period = 2 * job.spec.half_period
-    tolerance = COUPLED_SUBSTEPS * job.spec.substep * (1 + 1e-9)
-    fires: list[dict[tuple[int, int, int], float]] = []  # (period, layer, neuron): time
-    for recording in (a, b):
-        fires.append({})
-        for number, layer in enumerate(recording.layers):
-            for event in layer.events[trial]:
-                if event.kind == "fire":
-                    # A fire is at most half a period after the rising edge, which is only exact up to rounding.
-                    fires[-1][int(event.time_s / period + 1e-6), number, event.neuron] = event.time_s
-    unmatched = fires[0].keys() ^ fires[1].keys()
-    if not unmatched:
-        return None
-    count, number, _ = min(unmatched)
-    own = [key for key in unmatched if key[:2] == (count, number)]
-    times = [[table[key] for key in own if key in table] for table in fires]
-    rivals = [[time for key, time in table.items() if key[:2] == (count, number)] for table in fires]
-    reason = "unexplained"
-    if all(count * period + job.spec.half_period - time <= tolerance for time in times[0] + times[1]):
-        reason = "pulse end"
-    elif all(
-        any(abs(time - rival) <= tolerance for rival in others)
-        for mine, others in ((times[0], rivals[1]), (times[1], rivals[0]))
-        for time in mine
-    ):
-        reason = "race"
-    return {"time_s": count * period, "layer": number + 1, "reason": reason}
+    return [pair for key, times in ours.items() for pair in zip(times, theirs.get(key, ()), strict=False)]
 
 
 def _aligned(

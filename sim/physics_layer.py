@@ -114,15 +114,16 @@ class PhysicsLayer:
             else:
                 wait = device.time_to_switch(self.x, self.on, rate, self.theta)
             step = np.minimum(wait.min(axis=1), self.half - elapsed)
+            is_last = step >= self.half - elapsed
+            end = np.where(is_last, self.half, elapsed + step)
             if recorder:
                 since = np.maximum(recorder.samples[:, None] - elapsed, 0.0)[:, :, None]
                 filament = device.after(since, self.x, self.on, rate)
-                recorder.sample(elapsed, step, self._signals(clk, t1, lifted, gate, volts, rate), filament)
+                recorder.sample(elapsed, end, self._signals(clk, t1, lifted, gate, volts, rate), filament)
             switching = (wait <= step[:, None] + _SIMULTANEOUS * self.half) & ~finished[:, None]
             self.x = device.after(step[:, None], self.x, self.on, rate)
             lifted_for += lifted * step[:, None]
-            finished = step >= self.half - elapsed
-            elapsed = np.where(finished, self.half, elapsed + step)
+            finished, elapsed = is_last, end
             if recorder:
                 recorder.mark("on", switching & ~self.on, elapsed)
                 recorder.mark("off", switching & self.on, elapsed)

@@ -54,12 +54,12 @@ class Recorder:
         for trial, neuron in np.argwhere(neurons & self.active[:, None]):
             self.events[trial].append(Event(self.start + float(elapsed[trial]), int(neuron), kind))
 
-    def sample(self, elapsed: NDArray, step: NDArray, signals: dict[str, NDArray], filament: NDArray) -> None:
-        """Sample the stretch from `elapsed` to ``elapsed + step`` (trials,), in which `signals` are constant.
+    def sample(self, elapsed: NDArray, end: NDArray, signals: dict[str, NDArray], filament: NDArray) -> None:
+        """Sample the stretch from `elapsed` to `end` (trials,), in which `signals` are constant.
 
         `filament` is `x` at every sample time, counted from `elapsed`: (substeps, trials, neurons).
         """
-        inside = (self.samples[:, None] > elapsed) & (self.samples[:, None] <= elapsed + step)
+        inside = (self.samples[:, None] > elapsed) & (self.samples[:, None] <= end)
         if not inside.any():
             return
         block = self.blocks[-1]

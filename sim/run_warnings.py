@@ -1,5 +1,6 @@
 """What a user should know of the runs of an experiment, a line each: what does not fit, and what happened."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 from memtwin.sim.backends import FLOATING, Run
@@ -11,8 +12,16 @@ __all__ = ["warnings_of_jobs", "warnings_of_recordings"]
 
 
 def warnings_of_jobs(jobs: Mapping[str, Run], *backends: str) -> list[str]:
-    """Say what is to be known of runs before they run on `backends`: what the experiment says, what is rounded."""
+    """Say what is to be known of runs before they run on `backends`.
+
+    That is what the experiment says, whether substeps are fine enough, and what is rounded.
+    """
     lines = [line for job in jobs.values() for line in job.warnings]
+    coarse: dict[str, list[str]] = defaultdict(list)
+    for name, job in jobs.items():
+        for line in job.coarse_steps():
+            coarse[line].append(name)
+    lines += [f"{line} (run {', '.join(names)})" for line, names in coarse.items()]
     if any(backend not in FLOATING for backend in backends):
         reports: dict[str, list[QuantisedParameter]] = {}
         for name, job in jobs.items():

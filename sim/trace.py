@@ -13,7 +13,7 @@ from memtwin.sim.quantize import LayerCoefficients
 from memtwin.sim.recording import Event, LayerRecording, Waveform
 from memtwin.sim.trace_fields import TraceFields
 
-__all__ = ["FLAGS", "KINDS", "Decoded", "decode", "decode_layer", "fields"]
+__all__ = ["FLAGS", "KINDS", "Decoded", "decode", "decode_layer", "fields", "thresholds"]
 
 KINDS = {1: "drive", 2: "substep", 3: "threshold", 4: "conductance", 5: "reciprocal", 6: "half"}
 FLAGS = ("on", "node2", "l1", "l2", "t1", "lifted", "gate", "driven")  # of a substep word, from bit 20 of its value
@@ -119,6 +119,21 @@ def decode(words: NDArray[np.uint64], spec: NetworkSpec, coefficients: LayerCoef
             moment = (half[position] + 1) * spec.half_period
             learning.append((float(moment), int(neuron), conductance[neuron] * coefficients.g_lsb))
     return Decoded(waveform, events, learning)
+
+
+def thresholds(words: NDArray[np.uint64], neurons: int) -> NDArray[np.float64]:
+    """Threshold of each neuron in each half-period, adaptation included: (half-periods, neurons)."""
+    words = words.astype(np.int64)
+    kind = words & 15
+    halves = np.cumsum(kind == 6)
+    drawn = np.flatnonzero(kind == 3)
+    values = _FIELDS.take("threshold", words[drawn] >> 20)
+    out = np.zeros((int(halves[-1]), neurons))
+    # Drawn at power-up or at the end of a half-period, for those after it.
+    levels = np.minimum(values["theta"] + values["adapt"], 65535) * 2.0**-14
+    for half, neuron, level in zip(halves[drawn], words[drawn] >> 4 & 0xFFFF, levels, strict=True):
+        out[half:, neuron] = level
+    return out
 
 
 def _events(waveform: Waveform, edge_s: NDArray[np.float64]) -> list[Event]:

@@ -483,3 +483,12 @@ def test_progress_ends_at_one():
     run(job, "physics", told.append)
     assert told == sorted(told)
     assert told[-1] == 1.0
+
+
+def test_no_sample_is_lost_at_the_end_of_a_half_period():
+    # The sum of the stretches between events is a half-period only up to rounding.
+    for clock in np.geomspace(900, 9e3, 40):
+        spec = {"neuron": load_card("hybrid-neuron").replace(clock=float(clock))}
+        recording = physics(neuron(skip=False), [1, 0], spec=spec, periods=12)
+        filament = recording.layers[0].waveform[0].signals["x"]
+        assert filament.min() > 0, clock
