@@ -15,7 +15,8 @@ from memtwin.sim.compare import CONTINUOUS
 from memtwin.sim.compare import compare as compare_recordings
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments import EXPERIMENTS as CIRCUITS
-from memtwin.sim.experiments.base import Experiment, Settings
+from memtwin.sim.experiments.base import Experiment, Measured, Settings
+from memtwin.sim.experiments.blocks import blocks, check_size, join
 from memtwin.sim.files import whole
 from memtwin.sim.network import NetworkSpec
 from memtwin.sim.opamp import spice as opamp_spice
@@ -145,7 +146,10 @@ def run(
         cards=tuple(cards), assignments=tuple(assignments), seed=seed, trials=trials, spread=spread
     )
     clock_hz = find_board(clock_board).clock_hz
-    runs = _plan(chosen, settings, allow_clipping)
+    parts = blocks(chosen, settings)
+    if len(parts) > 1 and not (start is save is None):
+        raise InputError(f"option --trials: expected at most {parts[0].trials} with --start or --save, not {trials}")
+    runs = _plan(chosen, parts[0], allow_clipping)
     if backend == "board" and out is None:  # a trace takes its time on the line
         runs = {label: job for label, job in runs.items() if label not in chosen.only_for_figures}
     if save is not None:
@@ -156,11 +160,26 @@ def run(
         runs = {label: _smooth(job) for label, job in runs.items()}
     _check_runs(runs, backend, port)
     warnings = warnings_of_jobs(runs, backend)
-    if backend == "board":
-        recordings, clock_hz = _on_board(runs, port, baud, map_file, report)
-    else:
-        recordings = backends.run_all(runs, backend, report)
-    results = chosen.analyse(settings, runs, recordings)
+    recordings: dict[str, Recording] = {}
+    measured: list[Measured] = []
+    for number, part in enumerate(parts):
+        if number:
+            jobs = _plan(chosen, part, allow_clipping)
+            runs_of_part = {label: jobs[label] for label in chosen.drawn if label in jobs}
+        else:
+            runs_of_part = runs
+        tell = _part_of(report, number, len(parts))
+        if backend == "board":
+            recorded, clock_hz = _on_board(runs_of_part, port, baud, map_file, tell)
+        else:
+            recorded = backends.run_all(runs_of_part, backend, tell)
+        measured.append(chosen.measure(part, runs_of_part, recorded))
+        recordings |= {
+            label: join(recordings[label], own) if label in recordings else own for label, own in recorded.items()
+        }
+        del recorded  # before the next block
+    together = {name: np.concatenate([block[name] for block in measured]) for name in measured[0]}
+    results = chosen.summarise(settings, runs, recordings, together)
     if save is not None:
         save_states(save, runs, recordings)
     files = _write(chosen, settings, runs, recordings, results, out) if out is not None else []
@@ -285,7 +304,8 @@ def _check_runs(runs: Mapping[str, backends.Run], backend: str, port: str | None
     """Refuse runs that a backend cannot do, before anything runs."""
     if backend == "board" and port is None:
         raise InputError("backend board: expected a port; give --port /dev/ttyUSB1 or --port socket://HOST:NUMBER")
-    for job in runs.values():
+    for label, job in runs.items():
+        check_size(job, label)
         backends.check(job, "rtl" if backend == "board" else backend)  # a board runs the same gateware
 
 
@@ -322,6 +342,11 @@ def _smooth(job: backends.Run) -> backends.Run:
     if not isinstance(job.spec, OpampSpec):
         return job
     return dataclasses.replace(job, spec=dataclasses.replace(job.spec, smooth=True))
+
+
+def _part_of(report: Report | None, number: int, parts: int) -> Report | None:
+    """Tell the progress of one of several equal parts as that of the whole."""
+    return None if report is None else lambda label, done: report(label, (number + done) / parts)
 
 
 def _progress(report: Report | None, label: str) -> backends.Progress | None:

@@ -74,15 +74,13 @@ class Mnist(Experiment):
         return dataclasses.replace(network.spec, layers=layers, synapse=synapse)
 
     def measure(self, settings: Settings, runs: Mapping[str, Run], recordings: Mapping[str, Any]) -> Measured:
-        """Count right answers, and on the gateware clocks and synaptic operations, of every trial."""
+        """Count right answers, and on the gateware synaptic operations, of every trial."""
         (run,), (recording,) = runs.values(), recordings.values()
         assert isinstance(recording, LifRecording)
         measured = {"accuracy": (recording.answers == run.program.labels).mean(axis=1)}
         if recording.clocks is not None:
-            measured |= {"clocks": recording.clocks, "operations": _synaptic_operations(run, recording)}
-        # The model counts them over all trials that run side by side.
-        first = np.arange(run.program.trials) == 0
-        return measured | {f"saturated.{name}": count * first for name, count in recording.saturated.items()}
+            measured["operations"] = _synaptic_operations(run, recording)
+        return measured
 
     def summarise(
         self, settings: Settings, runs: Mapping[str, Run], recordings: Mapping[str, Any], measured: Measured
@@ -103,9 +101,9 @@ class Mnist(Experiment):
             "trials": trials,
         }
         if recording.backend == "model":
-            results["saturated"] = {name: int(measured[f"saturated.{name}"].sum()) for name in recording.saturated}
-        if "clocks" in measured:
-            operations, clocks = int(measured["operations"].sum()), int(measured["clocks"].sum())
+            results["saturated"] = recording.saturated
+        if recording.clocks is not None:
+            operations, clocks = int(measured["operations"].sum()), int(recording.clocks.sum())
             results["clocks_per_image"] = clocks / (trials * images)
             results["sops_per_image"] = operations / (trials * images)
             results["sops_per_clock"] = operations / clocks

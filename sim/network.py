@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from memtwin.sim.cards import Card, load_card
 from memtwin.sim.errors import InputError
+from memtwin.sim.program import Program
 
 __all__ = ["TIES", "LayerSample", "LayerSpec", "NetworkSpec", "draw_sample"]
 
@@ -115,6 +116,10 @@ class NetworkSpec:
     def substep(self) -> float:
         """One device update, s."""
         return self.half_period / self.substeps
+
+    def updates(self, shown: Program) -> int:
+        """Most updates of a neuron in one trial."""
+        return int((shown.periods + shown.rest).sum(axis=1).max()) * 2 * self.substeps
 
     def sample(self, *, trials: int, seed: int) -> "list[LayerSample]":
         """Draw the devices of every layer; see `draw_sample`."""

@@ -277,7 +277,8 @@ class Experiment(ABC):
     ) -> dict[str, Any]:
         """Turn what was measured into results (JSON values), with the keys that scripts depend on.
 
-        `runs` and `recordings` are those of the nominal devices and of the first trials.
+        `runs` and `recordings` are those of the nominal devices and of the first trials; times, clocks and saturations
+        of the recordings are those of all trials.
         """
 
     def analyse(

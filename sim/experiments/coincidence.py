@@ -132,7 +132,9 @@ def _spikes(steps: int, seed: int) -> NDArray[np.uint8]:
 def _ratio(conductance: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.float64]:
     """Mean of the correlated `rows` over the mean of the others, (trials,)."""
     others = np.setdiff1d(np.arange(ROWS), rows)
-    return conductance[:, rows].mean(axis=1) / conductance[:, others].mean(axis=1)
+    # Contiguous, so that a trial is added up in the same order however many there are.
+    own, rest = (np.ascontiguousarray(conductance[:, part]).mean(axis=1) for part in (rows, others))
+    return own / rest
 
 
 def _draw_patterns(run: Run) -> Figure:

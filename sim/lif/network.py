@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from memtwin.sim.errors import InputError
+from memtwin.sim.lif.images import Images
 
 __all__ = ["HEADROOM", "HEADROOMS", "RESETS", "ConductancePair", "LayerSample", "LifLayerSpec", "LifSpec"]
 
@@ -238,6 +239,10 @@ class LifSpec:
             object.__setattr__(self, "capacity", self.layers[0].rows + self.layers[0].rows % 2)
         if self.capacity < 2 or self.capacity % 2 or self.capacity > _MOST_ROWS:
             raise InputError(f"capacity: expected an even number from 2 to {_MOST_ROWS}, not {self.capacity}")
+
+    def updates(self, shown: Images) -> int:
+        """Most updates of a neuron in one trial."""
+        return int(shown.steps.sum(axis=1).max())
 
     def sample(self, *, trials: int, seed: int) -> list[LayerSample]:
         """Draw seeds and devices of every trial; trial `t` of seed `s` is trial 0 of seed `s + t`."""

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from memtwin.sim.cards import Card
 from memtwin.sim.errors import InputError
+from memtwin.sim.opamp.stimulus import Stimulus
 
 __all__ = ["CIRCUITS", "LayerSample", "LayerSpec", "OpampSpec"]
 
@@ -118,6 +119,10 @@ class OpampSpec:
                 raise InputError(
                     f"a layer of {before.neurons} neurons must be followed by one of as many rows, not {after.rows}"
                 )
+
+    def updates(self, shown: Stimulus) -> int:
+        """Most updates of a neuron in one trial."""
+        return int((shown.on + shown.off).sum(axis=1).max())
 
     def sample(self, *, trials: int, seed: int) -> list[LayerSample]:
         """Draw the devices of every layer for every trial.

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from memtwin.sim.cards import Card
 from memtwin.sim.errors import InputError
+from memtwin.sim.stdp.trains import SpikeTrains
 
 __all__ = ["LayerSample", "StdpSpec"]
 
@@ -93,6 +94,10 @@ class StdpSpec:
     def g_on(self) -> float:
         """Upper bound of the conductance, S."""
         return 1 / self.device["r_on"]
+
+    def updates(self, shown: SpikeTrains) -> int:
+        """Most updates of a neuron in one trial."""
+        return shown.epochs * shown.steps
 
     def sample(self, *, trials: int, seed: int) -> list[LayerSample]:
         """Draw the initial conductances; trial, or group, `t` of seed `s` is trial, or group, 0 of seed `s + t`.

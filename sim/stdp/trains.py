@@ -58,6 +58,11 @@ class SpikeTrains:
         return self.inputs.shape[1]
 
     @property
+    def presentations(self) -> int:
+        """Epochs, by the word of other kinds of networks."""
+        return self.epochs
+
+    @property
     def steps(self) -> int:
         """Steps of an epoch."""
         return self.inputs.shape[2]

@@ -1,0 +1,86 @@
+"""Trials in blocks, so that a run takes no more memory for many trials than for a few (docs/howto-simulate.md)."""
+
+import dataclasses
+from collections import Counter
+
+import numpy as np
+
+from memtwin.sim.backends import Run
+from memtwin.sim.errors import InputError
+from memtwin.sim.experiments.base import Experiment, Settings
+from memtwin.sim.recording import Recording
+
+__all__ = ["MOST_BYTES", "blocks", "check_size", "join", "trial_bytes"]
+
+BLOCK_BYTES = 2**27
+"""Bytes, by the estimate of `trial_bytes`, that the trials of a block may take; a process then stays below 0.5 GiB."""
+
+MOST_TRIALS = 1024
+"""Trials in a block; more side by side are no faster."""
+
+MOST_BYTES = 2**32
+"""Bytes, by the estimate of `trial_bytes`, that all trials of a run may take."""
+
+# Measured as the peak of the process on the kinds of networks; rounded up.
+_COUNT = 64  # of a neuron in a presentation: fires, spikes, and what is joined of them
+_SAMPLE = 96  # of a neuron in a recorded update: trace words, waveform, and what is decoded of them
+_SYNAPSE = 64
+_SHOWN = 3  # copies of what is shown
+
+
+def trial_bytes(job: Run) -> int:
+    """Estimate the bytes that one trial of a job takes while it runs."""
+    layers = getattr(job.spec, "layers", (job.spec,))
+    neurons = sum(layer.neurons for layer in layers)
+    synapses = sum(layer.neurons * layer.rows for layer in layers)
+    shown = sum(getattr(values, "nbytes", 0) for values in vars(job.program).values()) / job.program.trials
+    counts = _COUNT * neurons * job.program.presentations
+    samples = _SAMPLE * neurons * job.spec.updates(job.program) if job.record else 0
+    return int(_SHOWN * shown + counts + samples + _SYNAPSE * synapses)
+
+
+def check_size(job: Run, label: str) -> None:
+    """Refuse a job that would not fit the memory.
+
+    Raises
+    ------
+    InputError
+        If it is larger than `MOST_BYTES`.
+    """
+    size = trial_bytes(job) * job.program.trials
+    if size > MOST_BYTES:
+        recorded = ", with every update recorded" if job.record else ""
+        raise InputError(
+            f"run {label}: expected at most {MOST_BYTES / 2**30:g} GiB of memory, not {size / 2**30:.3g} GiB for "
+            f"{job.program.trials} trials{recorded}; ask for fewer trials or a shorter run"
+        )
+
+
+def blocks(experiment: Experiment, settings: Settings) -> list[Settings]:
+    """Divide the trials of an experiment into blocks, trial `t` with the seed that it has among all.
+
+    Returns
+    -------
+    list of Settings
+        Of each block, which may be one; what is measured in all of them is what is measured at once.
+    """
+    if settings.trials is None or settings.trials == 1 or not experiment.drawn:
+        return [settings]
+    one = experiment.plan(dataclasses.replace(settings, trials=1))
+    size = sum(trial_bytes(one[label]) * one[label].program.trials for label in experiment.drawn if label in one)
+    most = max(1, min(BLOCK_BYTES // size, MOST_TRIALS))
+    return [
+        dataclasses.replace(settings, seed=settings.seed + start, trials=min(most, settings.trials - start))
+        for start in range(0, settings.trials, most)
+    ]
+
+
+def join(first: Recording, later: Recording) -> Recording:
+    """Let the recording of a first block tell the times, clocks and saturations of a later one, too."""
+    return dataclasses.replace(
+        first,
+        time_s=np.concatenate([first.time_s, later.time_s]),
+        clocks=None if first.clocks is None or later.clocks is None else np.concatenate([first.clocks, later.clocks]),
+        saturated=dict(Counter(first.saturated) + Counter(later.saturated)),
+        warnings=list(dict.fromkeys(first.warnings + later.warnings)),
+    )
