@@ -11,9 +11,21 @@ from memtwin.sim.cards import Card, load_card
 from memtwin.sim.errors import InputError
 from memtwin.sim.program import Program
 
-__all__ = ["TIES", "LayerSample", "LayerSpec", "NetworkSpec", "draw_sample"]
+__all__ = ["TIES", "LayerSample", "LayerSpec", "NetworkSpec", "check_lanes", "draw_sample"]
 
 TIES = ("inhibit", "lowest", "random")
+
+
+def check_lanes(lanes: int, neurons: int) -> None:
+    """Check the lanes of a layer whose crossbar shares its memory between columns.
+
+    Raises
+    ------
+    InputError
+        If they are not a power of two from 1 to `neurons`.
+    """
+    if not 1 <= lanes <= neurons or lanes & (lanes - 1):
+        raise InputError(f"lanes: expected a power of two from 1 to {neurons} (neurons), not {lanes}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +53,8 @@ class LayerSpec:
     skip : bool
         Quiet half-periods may be taken in one pass; off where a device is monitored.
     lanes : int
-        Columns of the crossbar that the gateware adds up per clock; no influence on results.
+        Columns of the crossbar that the gateware adds up per clock, a power of two of at most `neurons`; no influence
+        on results.
     resistors : bool
         The synapses are fixed resistors, without the spread of devices.
     """
@@ -64,6 +77,7 @@ class LayerSpec:
     def __post_init__(self) -> None:
         if self.tie not in TIES:
             raise InputError(f"option tie: expected one of {', '.join(TIES)}, not {self.tie!r}")
+        check_lanes(self.lanes, self.neurons)
 
 
 @dataclass(frozen=True, kw_only=True)

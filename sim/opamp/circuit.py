@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from memtwin.sim.cards import Card
 from memtwin.sim.errors import InputError
+from memtwin.sim.network import check_lanes
 from memtwin.sim.opamp.stimulus import Stimulus
 
 __all__ = ["CIRCUITS", "LayerSample", "LayerSpec", "OpampSpec"]
@@ -41,7 +42,8 @@ class LayerSpec:
     learns : bool
         The synapses can change.
     lanes : int
-        Columns of the array that the gateware adds up per clock; no influence on results.
+        Columns of the array that the gateware adds up per clock, a power of two of at most `neurons`; no influence on
+        results.
     """
 
     rows: int
@@ -63,6 +65,7 @@ class LayerSpec:
             if needed != (getattr(self, name) is not None):
                 expected = "a dynamic memristor" if needed else "none"
                 raise InputError(f"circuit {self.circuit}, {name} place: expected {expected}")
+        check_lanes(self.lanes, self.neurons)
 
     @property
     def memristors(self) -> dict[str, Card]:

@@ -1,0 +1,60 @@
+"""Draws random structures and holds gateware against model: ``make soak N=200 SEED=0``.
+
+One line for each job that differs, with the seed that draws it again, and one with the figures of each kind; exit
+status 1 if a job differs.
+"""
+
+import argparse
+import os
+import sys
+
+from memtwin.console import progress
+from tests.structures.check import KINDS, Verdict, check, job_of
+from tests.structures.quick import quick_verilator
+
+
+def main() -> int:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(prog="soak", description=__doc__.splitlines()[0])
+    parser.add_argument("--number", type=int, default=200, help="jobs of each kind (default: 200)")
+    parser.add_argument("--seed", type=int, default=0, help="of the first job of each kind (default: 0)")
+    parser.add_argument("--kind", choices=KINDS, action="append", help="one kind (default: all)")
+    options = parser.parse_args()
+    seeds = range(options.seed, options.seed + options.number)
+    with quick_verilator():
+        failures = [soak(kind, seeds) for kind in options.kind or KINDS]
+    return int(any(failures))
+
+
+def soak(kind: str, seeds: range) -> int:
+    """Check one kind; returns the number of jobs that differ."""
+    before = _processor_time()
+    failed = fired = words = 0
+    with progress() as report:
+        for done, seed in enumerate(seeds, 1):
+            try:
+                verdict = check(job_of(kind, seed))
+            except Exception as error:  # a job that cannot be run is a finding as well; the others go on
+                verdict = Verdict(f"{type(error).__name__}: {error}")
+            fired += verdict.fired
+            words += verdict.words
+            if verdict.difference:
+                failed += 1
+                print(f"{kind}, SEED={seed} N=1: {verdict.difference}", flush=True)
+            if report:
+                report(kind, done / len(seeds))
+    print(
+        f"{kind}: {len(seeds) - failed} of {len(seeds)} equal, in {fired} of them a neuron fired; {words} words; "
+        f"{_processor_time() - before:.0f} s of a processor",
+        flush=True,
+    )
+    return failed
+
+
+def _processor_time() -> float:
+    """Seconds that this process and those that it started have used."""
+    return sum(os.times()[:4])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
