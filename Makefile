@@ -13,6 +13,7 @@ help:
 	@echo "make run                        learn ten digits in the gateware: figures, waves and Verilog in $(OUT)/"
 	@echo "make test                       all tests"
 	@echo "make mutants [N=30] [SEED=0]    put N faults into each folder and count what the tests catch (an hour)"
+	@echo "make soak [N=200] [SEED=0]      N random networks of every kind, gateware against model"
 	@echo "make lint                       ruff and mypy"
 	@echo "make verilog   [DESIGN=digits]  Verilog of a design"
 	@echo "make bitstream [DESIGN= BOARD=] bitstream for a board"
@@ -49,6 +50,9 @@ test: setup
 
 mutants: setup
 	$(BIN)/python tests/mutants --count $(or $(N),30) --seed $(or $(SEED),0)
+
+soak: setup
+	$(BIN)/python -m tests.structures.soak --number $(or $(N),200) --seed $(or $(SEED),0) $(if $(KIND),--kind $(KIND))
 
 lint: setup
 	$(BIN)/ruff check .

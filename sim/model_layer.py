@@ -65,7 +65,7 @@ class Layer:
         self.reciprocal = np.zeros(shape, dtype=np.int64)
         # The image runs over rows, then columns; a column is what learning walks.
         image = words["conductance"].reshape(trials, self.rows, self.neurons)
-        self.conductance = np.ascontiguousarray(np.swapaxes(image, 1, 2))
+        self.conductance = np.array(np.swapaxes(image, 1, 2), order="C")  # a copy also where there is only one row
         self.events = np.zeros((trials, self.rows), dtype=bool)  # for which node 1 was evaluated
         self.stale = np.ones(trials, dtype=bool)  # node 1 must be evaluated anew
         self.random = Random(words["seed_high"] << 16 | words["seed_low"])
@@ -92,7 +92,7 @@ class Layer:
         latches = self.l1 | self.l2 << 1 | self.lia.suppressed << 3 | self.lia.l_g << 4
         random = self.random.state.astype(np.int64)
         return {
-            "conductance": np.swapaxes(self.conductance, 1, 2).reshape(self.trials, -1),
+            "conductance": np.swapaxes(self.conductance, 1, 2).reshape(self.trials, -1).copy(),
             "reciprocal": self.reciprocal.copy(),
             "filament": np.stack([self.x & 0xFFFF, self.x >> 16 | self.on << 4], axis=2).reshape(self.trials, -1),
             "theta": self.theta.copy(),

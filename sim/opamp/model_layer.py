@@ -113,7 +113,8 @@ class Layer:
         self.fresh = np.ones(trials, dtype=bool)  # no currents evaluated since power-up
         self.stale = np.zeros(trials, dtype=bool)  # a synapse was written since the last evaluation
         image = words["conductance"].reshape(trials, self.rows, self.neurons)
-        self.conductance = np.ascontiguousarray(np.swapaxes(image, 1, 2))  # a column is what learning walks
+        # A column is what learning walks; a copy also where there is only one row.
+        self.conductance = np.array(np.swapaxes(image, 1, 2), order="C")
 
         self.gate = np.ones(shape, dtype=bool)
         self.learn, self.live = np.zeros(trials, dtype=bool), np.ones(trials, dtype=bool)

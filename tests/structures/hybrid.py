@@ -44,6 +44,7 @@ def _layer(dice: Dice, rows: int, neurons: int, trials: int) -> LayerSpec:
         adaptive=dice.chance(0.4),
         scaled=dice.chance(0.4),
         skip=dice.chance(0.7),
+        resistors=dice.chance(0.2),
         lanes=dice.lanes(neurons),
     )
 

@@ -1,4 +1,4 @@
-"""Draws random structures and holds gateware against model: ``make soak N=200 SEED=0``.
+"""Draws random structures and holds gateware against model: ``make soak [N=200] [SEED=0] [KIND=lif]``.
 
 One line for each job that differs, with the seed that draws it again, and one with the figures of each kind; exit
 status 1 if a job differs.
@@ -40,7 +40,7 @@ def soak(kind: str, seeds: range) -> int:
             words += verdict.words
             if verdict.difference:
                 failed += 1
-                print(f"{kind}, SEED={seed} N=1: {verdict.difference}", flush=True)
+                print(f"{kind}: {verdict.difference}; again with: make soak KIND={kind} SEED={seed} N=1", flush=True)
             if report:
                 report(kind, done / len(seeds))
     print(
