@@ -50,3 +50,24 @@ def test_exact_pairs_notice(kind, record):
             if found["equal"]:
                 unnoticed.append(what)
     assert unnoticed == []
+
+
+# Of hybrid and of op-amp neurons the bounds of the physics are tested with their own comparison.
+@pytest.mark.parametrize("side", ["physics", "model"])
+@pytest.mark.parametrize("kind", ["lif", "stdp"])
+def test_pairs_with_the_physics_notice(kind, side):
+    job = JOBS[kind]
+    physics, model = (recorded(kind, backend) for backend in ("physics", "model"))
+    found = compare(job, physics, model)
+    assert found["within"], found["outside"]
+    good = {"physics": physics, "model": model}
+    ways = doctored.COUNTS | doctored.TRACES | OWN[kind] | doctored.not_finite(good[side])
+    unnoticed = []
+    for what, doctor in ways.items():
+        bad = copy.deepcopy(good[side])
+        doctor(bad)
+        found = compare(job, *(good | {side: bad}).values())
+        assert found["within"] is (found["outside"] == [])
+        if found["within"]:
+            unnoticed.append(what)
+    assert unnoticed == []
