@@ -128,7 +128,13 @@ class LifLayer(wiring.Component):
         rows, neurons = config.rows, config.neurons
         self._crossbar = LifCrossbar(rows, neurons, config.lanes, config.weight_bits, memory_map, prefix + "weight")
         self.slices = self._crossbar.slices
-        self._windows = {name: memory_map.claim(prefix + name, neurons) for name in PER_NEURON}
+        # A second row of the bias is for the step after a spike.
+        self._windows = {
+            name: memory_map.claim_matrix(prefix + name, 2, neurons)
+            if name == "bias"
+            else memory_map.claim(prefix + name, neurons)
+            for name in PER_NEURON
+        }
         self._registers = Registers(memory_map, prefix, ("gain_shift", "v_reset", "refractory", "options"))
         super().__init__(
             {
@@ -165,35 +171,48 @@ class LifLayer(wiring.Component):
             m.d.sync += numbers[0].eq(Mux(numbers[0] == neurons - 1, 0, numbers[0] + 1))
         m.d.sync += [neuron.valid.eq(crossbar.o_valid), neuron.acc.eq(ssat(crossbar.o_sum, CURRENT.width))]
 
-        def cells_of(name: str, shape: ShapeLike, init: list[int], delay: int) -> tuple[object, Value]:
+        def cells_of(name: str, shape: ShapeLike, depth: int, init: list[int], address: Value) -> tuple[object, Value]:
             # No word that is read in the clock of its write is used; without the first attribute Yosys adds logic for
             # that case. Without the second, it makes a handful of neurons of hundreds of registers.
             attrs = {"no_rw_check": 1, "ram_style": "block"}
-            m.submodules[name] = cells = memory.Memory(shape=shape, depth=neurons, init=init, attrs=attrs)
+            m.submodules[name] = cells = memory.Memory(shape=shape, depth=depth, init=init, attrs=attrs)
             read = cells.read_port()
             # The sum is in a register before it reaches the neuron, for as long as a memory takes.
-            m.d.comb += read.addr.eq(numbers[delay])
+            m.d.comb += read.addr.eq(address)
             return cells.write_port(), read.data
+
+        layout = data.StructLayout({"v": MEMBRANE, "hold": HOLD, "fired": 1})
+        write, state = cells_of("state", layout, neurons, [], numbers[LifNeuron.state_delay])
+        m.d.comb += [
+            write.addr.eq(numbers[-1]),
+            write.data.v.eq(neuron.o_v),
+            write.data.hold.eq(neuron.o_hold),
+            write.data.fired.eq(neuron.o_spike),
+            write.en.eq(neuron.o_valid),
+        ]
+        # Of the two rows of the bias the address says which, one clock before it is taken.
+        clocks = range(LifNeuron.state_delay + 1, LifNeuron.bias_delay)
+        fired: list[Value] = [~self.first & state.fired, *(Signal(name=f"fired_{clock}") for clock in clocks)]
+        m.d.sync += [after.eq(before) for before, after in pairwise(fired)]
 
         for name, delay in PER_NEURON.items():
             window = self._windows[name]
-            write, coefficient = cells_of(name, 16, window.init, delay)
+            address = Cat(numbers[delay], fired[-1]) if name == "bias" else numbers[delay]
+            places = [window.address(index) - window.base for index in range(window.depth)]
+            init = [0] * (places[-1] + 1)
+            for place, word in zip(places, window.init, strict=True):
+                init[place] = word
+            write, coefficient = cells_of(name, 16, len(init), init, address)
             m.d.comb += [
                 write.addr.eq(window.offset(self.config)),
                 write.data.eq(self.config.data),
                 write.en.eq(window.hit(self.config)),
                 getattr(neuron, name).eq(coefficient),
             ]
-        layout = data.StructLayout({"v": MEMBRANE, "hold": HOLD})
-        write, state = cells_of("state", layout, [], LifNeuron.state_delay)
         number = numbers[-1]
         m.d.comb += [
             neuron.v.eq(Mux(self.first, 0, state.v)),
             neuron.hold.eq(Mux(self.first, 0, state.hold)),
-            write.addr.eq(number),
-            write.data.v.eq(neuron.o_v),
-            write.data.hold.eq(neuron.o_hold),
-            write.en.eq(neuron.o_valid),
             neuron.gain_shift.eq(registers.gain_shift),
             neuron.v_reset.eq(registers.v_reset),
             neuron.refractory.eq(registers.refractory),

@@ -24,7 +24,7 @@ Dt = Annotated[str | None, typer.Option("--dt", help="Step, as 1ms; without it t
 Bits = Annotated[
     int | None, typer.Option("--bits", help="Bits of a weight, 2 to 16; from 7 on, see sum in the report.")
 ]
-Reset = Annotated[str | None, typer.Option("--reset", help="value or subtract, for all neurons.")]
+Reset = Annotated[str | None, typer.Option("--reset", help=f"Of all neurons: {', '.join(RESETS)}.")]
 Euler = Annotated[bool, typer.Option("--euler", help="Neurons forget dt / tau in a step, as in snnTorch and Norse.")]
 Headroom = Annotated[
     int | None, typer.Option("--headroom", help="Thresholds until a membrane is clamped, a power of two.")
@@ -200,7 +200,7 @@ def _load(
     from memtwin.nir_io import DEFAULT_DT, load_network
 
     if reset is not None and reset not in RESETS:
-        raise InputError(f"option --reset: expected {' or '.join(RESETS)}, not {reset!r}")
+        raise InputError(f"option --reset: expected one of {', '.join(RESETS)}, not {reset!r}")
     if bits is not None and not 2 <= bits <= 16:
         raise InputError(f"option --bits: expected 2 to 16, not {bits}")
     step = None if dt is None else parse_si(dt, "s", "option --dt")

@@ -68,8 +68,8 @@ def read_nir(
     weight_bits : int, optional
         Bits of a weight; without it those of the file, or those of `LifSpec`.
     reset : str, optional
-        ``"value"`` (NIR's) or ``"subtract"`` for all neurons; without it what the file says of each, or ``"value"``.
-        NIR files of networks that were trained with a reset by subtraction do not say so.
+        One of `RESETS` for all neurons; without it what the file says of each, or ``"value"``, which is NIR's. Files of
+        networks that were trained with another one do not say so.
     euler : bool
         Take the neurons to forget ``dt / tau`` of their membrane in a step, as programs do that integrate by Euler's
         method, snnTorch and Norse among them, instead of the exact ``1 - exp(-dt / tau)``.

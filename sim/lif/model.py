@@ -97,7 +97,8 @@ class Layer:
         kind = next(kind for kind, limit in _EXACT.items() if largest <= limit)
         self._synapses = Synapses(self.weight.astype(kind))
         self._kind = kind
-        self.leak, self.gain, self.bias = words["leak"], words["gain"], _signed(words["bias"])
+        self.leak, self.gain = words["leak"], words["gain"]
+        self.bias = _signed(words["bias"]).reshape(2, self.neurons)
         self.gain_shift, self.refractory = int(words["gain_shift"]), int(words["refractory"])
         self.threshold, self.v_reset = words["threshold"] << 4, _signed(words["v_reset"]) << 4
         self.subtract = bool(words["options"] & 1)
@@ -109,6 +110,7 @@ class Layer:
         self._synapses.begin(trial)
         self.v, self.hold = (np.zeros((trial.size, self.neurons), dtype=np.int64) for _ in range(2))
         self.u = self.v
+        self.fired = np.zeros(self.v.shape, dtype=bool)
 
     def step(self, events: NDArray[np.float32], live: Bools) -> Bools:
         """Take a step with the inputs `events` (J, rows); returns who spikes, (J, neurons)."""
@@ -117,13 +119,15 @@ class Layer:
         counts = live[:, None] & ~waits
         acc = self._clamp(total, _ACC_TOP, counts, "acc")
         drive = round_shift(acc * self.gain, self.gain_shift)
-        u = self.v - round_shift((self.v >> 4) * self.leak, 12) + drive + self.bias
+        bias = np.where(self.fired, self.bias[1], self.bias[0])
+        u = self.v - round_shift((self.v >> 4) * self.leak, 12) + drive + bias
         self.u = self._clamp(u, _V_TOP, counts, "u")
         spikes = (self.u > self.threshold) & ~waits
         after = self.u - self.threshold if self.subtract else self.v_reset
         self.v = np.where(waits, self.v, np.where(spikes, after, self.u))
         if self.refractory:
             self.hold = np.where(spikes, self.refractory, np.maximum(self.hold - 1, 0))
+        self.fired = spikes
         return spikes
 
     def _clamp(self, value: Ints, top: int, counts: Bools, name: str) -> Ints:

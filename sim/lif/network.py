@@ -12,7 +12,7 @@ from memtwin.sim.lif.images import Images
 
 __all__ = ["HEADROOM", "HEADROOMS", "RESETS", "ConductancePair", "LayerSample", "LifLayerSpec", "LifSpec"]
 
-RESETS = ("value", "subtract")
+RESETS = ("value", "subtract", "value-delayed", "subtract-delayed")
 HEADROOM = 8  # thresholds
 HEADROOMS = tuple(2**power for power in range(1, 11))
 
@@ -41,7 +41,8 @@ class LifLayerSpec:
     refractory : float
         Time after a spike in which the membrane holds, s; a whole number of steps, at most 255.
     reset : str
-        ``"value"`` sets the membrane to `v_reset`; ``"subtract"`` lowers it by ``v_threshold - v_leak``.
+        ``"value"`` sets the membrane to `v_reset`; ``"subtract"`` lowers it by ``v_threshold - v_leak``;
+        ``"value-delayed"`` and ``"subtract-delayed"`` do so one step later (docs/lif-arithmetic.md, section 2).
     headroom : int
         How many thresholds from rest the integer membrane can go before it is clamped, a power of two from 2 to 1024.
         With more, a threshold has fewer units.
@@ -90,6 +91,8 @@ class LifLayerSpec:
             raise InputError("v_threshold: expected more than v_leak; a neuron at rest must not spike")
         if self.reset not in RESETS:
             raise InputError(f"reset: expected one of {', '.join(RESETS)}, not {self.reset!r}")
+        if self.reset == "value-delayed" and (self.per_neuron("v_reset") > self.per_neuron("v_threshold")).any():
+            raise InputError("v_reset: expected at most v_threshold, with the reset value-delayed")
         if not 0 <= self.refractory < math.inf:
             raise InputError(f"refractory: expected zero or more, not {self.refractory:g}s")
         if self.headroom not in HEADROOMS:

@@ -80,27 +80,35 @@ class Layer:
         tau, r = layer.per_neuron("tau"), layer.per_neuron("r")
         self._keeps = np.exp(-dt / tau)
         self._drive = np.where(np.isinf(tau), r * dt, r * (1 - self._keeps))
-        self._subtract = layer.reset == "subtract"
+        self._subtract, self._delayed = (word in layer.reset for word in ("subtract", "delayed"))
         self._refractory = round(layer.refractory / dt)
 
     def begin(self, trial: NDArray[np.int64]) -> None:
         """Begin images, which belong to `trial` (J,)."""
         self._synapses.begin(trial)
         shape = (trial.size, self.neurons)
-        self.v = np.broadcast_to(self._v_leak, shape).copy()
+        self._membrane = self.v = np.broadcast_to(self._v_leak, shape).copy()
         self.u = self.v
         self.hold = np.zeros(shape, dtype=np.int64)
+        self._due = np.zeros(shape, dtype=bool)  # there was a spike in the last step, and its reset is delayed to this
 
     def step(self, events: NDArray[np.float32], live: Bools) -> Bools:
         """Take a step with the inputs `events` (J, rows); returns who spikes, (J, neurons)."""
         current = self._synapses.sums(events.astype(float)) + self._bias
-        self.u = self._v_leak + (self.v - self._v_leak) * self._keeps + self._drive * current
         free = self.hold == 0
+        goes = self._v_leak + (self._membrane - self._v_leak) * self._keeps + self._drive * current
+        self.u = self._after(np.where(free, goes, self._membrane), self._due)
         spikes = free & (self.u > self._v_threshold)
-        after = self.u - (self._v_threshold - self._v_leak) if self._subtract else self._v_reset
-        self.v = np.where(free, np.where(spikes, after, self.u), self.v)
+        self.v = self._after(self.u, spikes)
+        self._due = spikes & self._delayed
+        self._membrane = np.where(self._due, self.u, self.v)
         self.hold = np.where(spikes, self._refractory, self.hold - ~free)
         return spikes
+
+    def _after(self, membrane: Floats, spikes: Bools) -> Floats:
+        """Reset the membrane of the neurons that spike."""
+        reset = membrane - (self._v_threshold - self._v_leak) if self._subtract else self._v_reset
+        return np.where(spikes, reset, membrane)
 
 
 def _waveform(images: list[Shown], number: int, dt: float) -> tuple[Waveform, list[Event]]:

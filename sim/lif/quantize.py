@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from memtwin.sim.errors import InputError
 from memtwin.sim.lif.images import DECODERS, MODES, Images
-from memtwin.sim.lif.network import RESETS, LayerSample, LifLayerSpec, LifSpec
+from memtwin.sim.lif.network import LayerSample, LifLayerSpec, LifSpec
 from memtwin.sim.quantised import QuantisedParameter, moved
 from memtwin.sim.quantize import LayerCoefficients
 
@@ -16,7 +16,7 @@ __all__ = ["image_words", "power_up_words", "quantize", "v_unit", "weight_unit"]
 _MOST_SHIFT = 15
 _MOST_GAIN = 65535.0
 _ALIKE = 1e-9  # relative difference that is rounding
-_SINGLE = 2.0**23  # parts of the largest weight that single precision tells apart
+_SINGLE = 2.0**-23  # relative difference of numbers that single precision, in which most files are, takes as equal
 _COARSE = 16  # units of the membrane in a unit of the threshold
 _MOST_SUM = 2**15 - 1  # of the weights of the inputs that spike in a step, in levels
 
@@ -66,9 +66,11 @@ def weight_unit(layer: LifLayerSpec, bits: int, *, coarsest: float = math.inf, f
         return min(coarsest, 1.0)
     levels = np.arange(1, top + 1)  # how many are the largest weight
     levels = levels[levels * coarsest >= largest]
-    # What is equal in single precision is a whole multiple: most files have their weights in it.
-    for part in np.unique(np.rint(np.abs(layer.weight) * (_SINGLE / largest))) / _SINGLE:
-        levels = levels[np.abs(part * levels - np.rint(part * levels)) <= levels / _SINGLE]
+    for part in np.unique(np.abs(layer.weight)) / largest:
+        own = part * levels
+        levels = levels[np.abs(own - np.rint(own)) <= own * _SINGLE]
+        if not levels.size:
+            break
     return largest / float(levels[-1 if fine else 0] if levels.size else top)
 
 
@@ -151,11 +153,14 @@ def _layer(spec: LifSpec, number: int, layer: LifLayerSpec, weight: Floats) -> L
     got = np.divide(words * 2.0**-shift, gain, out=np.ones_like(gain), where=driven)
     q.tell("r", "", r, r * got, q.outside["gain"])
     q.words["gain_shift"] = _constant(trials, shift)
-    bias = q.words_of("bias", drive * layer.per_neuron("bias"), unit, signed=True)
-    q.tell("bias", "", layer.per_neuron("bias"), bias * unit / drive, q.outside["bias"])
-
-    # The membrane is counted from v_leak.
-    threshold = q.words_of("threshold", layer.per_neuron("v_threshold") - v_leak, _COARSE * unit)
+    # The membrane is counted from v_leak. A reset by subtraction that is delayed has leaked, in the step after a spike.
+    distance = layer.per_neuron("v_threshold") - v_leak
+    is_delayed = layer.reset == "subtract-delayed"
+    asked = drive * layer.per_neuron("bias") - np.outer([0, 1] if is_delayed else [0], forgets * distance)
+    bias = q.words_of("bias", asked, unit, signed=True)
+    q.tell("bias", "", asked / drive, bias * unit / drive, q.outside["bias"])
+    q.words["bias"] = np.tile(q.words["bias"], 1 if is_delayed else 2)
+    threshold = q.words_of("threshold", distance, _COARSE * unit)
     q.tell("v_threshold", "", layer.per_neuron("v_threshold"), v_leak + threshold * _COARSE * unit, 0)
     distance = layer.per_neuron("v_reset") - v_leak
     if np.ptp(distance) > _ALIKE * np.abs(distance).max():
@@ -164,10 +169,11 @@ def _layer(spec: LifSpec, number: int, layer: LifLayerSpec, weight: Floats) -> L
     q.words["v_reset"] = q.words["v_reset"][:, 0]
     q.tell("v_reset", "", layer.per_neuron("v_reset"), v_leak + reset * _COARSE * unit, 0)
 
-    steps = round(layer.refractory / spec.dt)
+    holds = max(layer.refractory, spec.dt * (layer.reset == "value-delayed"))
+    steps = round(holds / spec.dt)
     q.words["refractory"] = _constant(trials, steps)
-    q.tell("refractory", "s", np.array([layer.refractory]), np.array([steps * spec.dt]), 0)
-    q.words["options"] = _constant(trials, RESETS.index(layer.reset))
+    q.tell("refractory", "s", np.array([holds]), np.array([steps * spec.dt]), 0)
+    q.words["options"] = _constant(trials, int("subtract" in layer.reset))
     structure = {
         "rows": layer.rows,
         "neurons": layer.neurons,

@@ -38,7 +38,7 @@ def parse(word):
 
 
 def update(*, acc, v, hold, leak, gain, bias, threshold, gain_shift, v_reset, refractory, subtract):
-    """Step one neuron: `acc` and `bias` and `v_reset` are signed; returns `v`, `spike`, `hold`, `u`."""
+    """Step one neuron: `acc`, `v_reset` and the `bias` of this step are signed; returns `v`, `spike`, `hold`, `u`."""
     if hold:
         return v, 0, hold - 1, None
     drive = round_shift(acc * gain, gain_shift)
@@ -59,6 +59,7 @@ class Layer:
     def rest(self):
         self.v = [0] * self.neurons
         self.hold = [0] * self.neurons
+        self.fired = [0] * self.neurons
 
     def step(self, events):
         """Return the spikes, as a list of neurons, and (v, spike, hold, u) of every neuron."""
@@ -70,13 +71,13 @@ class Layer:
                 v=self.v[n],
                 hold=self.hold[n],
                 **{name: words[name][n] for name in ("leak", "gain", "threshold")},
-                bias=signed(words["bias"][n], 16),
+                bias=signed(words["bias"][self.fired[n] * self.neurons + n], 16),
                 gain_shift=words["gain_shift"][0],
                 v_reset=signed(words["v_reset"][0], 16),
                 refractory=words["refractory"][0],
                 subtract=words["options"][0] & 1,
             )
-            self.v[n], _, self.hold[n], _ = state
+            self.v[n], self.fired[n], self.hold[n], _ = state
             out.append(state)
         return [n for n, state in enumerate(out) if state[1]], out
 
@@ -171,7 +172,8 @@ def image_of(structures, capacity, *, seed=1, entries=None, mode=0, decoder=0, *
             f"layer{number}.weight": [word & 0xFFFF for word in weights],
             **{
                 f"layer{number}.{name}": [
-                    words[name] & 0xFFFF if name in words else dice.randint(*limits) & 0xFFFF for _ in range(neurons)
+                    words[name] & 0xFFFF if name in words else dice.randint(*limits) & 0xFFFF
+                    for _ in range(neurons * (1 + (name == "bias")))
                 ]
                 for name, limits in drawn.items()
             },

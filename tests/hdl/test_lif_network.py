@@ -229,13 +229,25 @@ def test_without_a_spike_the_largest_membrane_answers(decoder):
     assert len(answers) > 1
 
 
+@pytest.mark.parametrize("refractory", [0, 2])
+def test_the_step_after_a_spike_has_a_bias_of_its_own(refractory):
+    image = image_of(ONE, 14, options=1, refractory=refractory)
+    image["layer1.bias"] = [0] * 5 + [-1000 & 0xFFFF] * 5
+    network, reference = LifNetwork(ONE, 14, image), Reference(ONE, image)
+    both(network, reference, {"steps": 30, "init": 1}, {"steps": 30})
+    plain = Reference(ONE, image | {"layer1.bias": [0] * 10})
+    plain.present(30, init=1)
+    assert sum(map(sum, plain.spikes)) > 0
+    # While a neuron holds, it has none.
+    assert (plain.spikes == reference.spikes[:30]) == bool(refractory)
+
+
 def test_of_equal_neurons_the_lowest_answers():
     for decoder in (0, 1):
         image = image_of(ONE, 14, decoder=decoder)
-        image = {
-            name: [words[0]] * 5 if name in ("layer1.leak", "layer1.gain", "layer1.bias", "layer1.threshold") else words
-            for name, words in image.items()
-        }
+        for name in ("leak", "gain", "bias", "threshold"):
+            words = image[f"layer1.{name}"]
+            image[f"layer1.{name}"] = words[:1] * len(words)
         image["layer1.weight"] = [word for row in range(20) for word in [0, 31, 31, 0, 31]]
         reference = Reference(ONE, image)
         both(LifNetwork(ONE, 14, image), reference, {"steps": 8, "init": 1})

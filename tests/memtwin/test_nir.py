@@ -18,7 +18,7 @@ from memtwin.sim.backends import Run, run
 from memtwin.sim.cards import card_names, load_card
 from memtwin.sim.errors import InputError
 from memtwin.sim.lif.images import Images
-from memtwin.sim.lif.network import LifLayerSpec, LifSpec
+from memtwin.sim.lif.network import RESETS, LifLayerSpec, LifSpec
 
 
 def model(spec, program, *, record=False):
@@ -55,7 +55,7 @@ def random_network(seed, *, reset="value", leaky=True, bits=6):
 
 
 @settings(max_examples=15, deadline=None)
-@given(seed=st.integers(0, 1000), reset=st.sampled_from(["value", "subtract"]), leaky=st.booleans())
+@given(seed=st.integers(0, 1000), reset=st.sampled_from(RESETS), leaky=st.booleans())
 def test_a_file_gives_the_same_words_and_spikes(tmp_path_factory, seed, reset, leaky):
     network = random_network(seed, reset=reset, leaky=leaky, bits=5 + seed % 4)
     path = tmp_path_factory.mktemp("nir") / "net.nir"
@@ -306,6 +306,16 @@ def test_a_weight_that_moves_two_thresholds_spikes_in_every_step():
     shown = Images.from_values([[255]], steps=20, mode="rate")
     found = [run(Run(spec=network.spec, program=shown, seed=3), on) for on in ("physics", "model")]
     assert [recording.layers[0].spikes.item() for recording in found] == [20, 20]
+
+
+@pytest.mark.parametrize(("reset", "spikes"), [("subtract-delayed", 46), ("value-delayed", 40), ("value", 50)])
+def test_a_network_of_snntorch_spikes_as_there(reset, spikes):
+    # As snnTorch exports Leaky(beta=0.9): tau = dt / (1 - beta), r = tau / dt.
+    node = lif(1, tau=1e-3, r=10.0)
+    network = read_nir(chain(nir.Affine(np.zeros((1, 1)), np.array([0.3])), node), dt=1e-4, euler=True, reset=reset)
+    shown = Images.from_values([[0]], steps=200, mode="rate")
+    found = [run(Run(spec=network.spec, program=shown), on).layers[0].spikes.item() for on in ("physics", "model")]
+    assert found == [spikes, spikes]
 
 
 def test_report_counts_what_does_not_fit():
