@@ -78,7 +78,7 @@ class Check:
 
     def __init__(self, job: Run[StdpSpec, SpikeTrains], recording: StdpRecording, *, words: bool) -> None:
         self.job, self.recording = job, recording
-        (self._own,) = job.coefficients() if words else (None,)
+        self._own: LayerCoefficients | None = job.coefficients()[0] if words else None
         self.allowed = Allowance(job.spec, self._own)
         self.ratios: dict[str, float] = defaultdict(float)
         self.faults: list[str] = []

@@ -52,16 +52,15 @@ def test_exact_pairs_notice(kind, record):
     assert unnoticed == []
 
 
-# Of hybrid and of op-amp neurons the bounds of the physics are tested with their own comparison.
 @pytest.mark.parametrize("side", ["physics", "model"])
-@pytest.mark.parametrize("kind", ["lif", "stdp"])
+@pytest.mark.parametrize("kind", ["hybrid", "lif", "stdp"])
 def test_pairs_with_the_physics_notice(kind, side):
     job = JOBS[kind]
     physics, model = (recorded(kind, backend) for backend in ("physics", "model"))
     found = compare(job, physics, model)
     assert found["within"], found["outside"]
     good = {"physics": physics, "model": model}
-    ways = doctored.COUNTS | doctored.TRACES | OWN[kind] | doctored.not_finite(good[side])
+    ways = doctored.COUNTS | doctored.TRACES | OWN.get(kind, {}) | doctored.not_finite(good[side])
     unnoticed = []
     for what, doctor in ways.items():
         bad = copy.deepcopy(good[side])

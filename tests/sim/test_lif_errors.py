@@ -114,6 +114,25 @@ def test_other_random_numbers_are_not_within():
     assert not compare(job, *pair(job, dataclasses.replace(job, seed=1)))["within"]
 
 
+def test_allowances_are_those_of_the_page():
+    """docs/compare.md, with the numbers of one neuron: tau 9.41 ms, dt 0.1 ms, threshold 1 V, weights of 16 bits."""
+    job = constant(0.2, v_threshold=1.0, weight=[[0.7]])
+    (allowed,) = allowances(job, words=True)
+    unit = 8 * (1.0 - REST) / 2**19
+    leak = 1 - np.exp(-0.1 / 9.41)
+    assert allowed.step == pytest.approx([unit * (15 * leak + 1.5)], abs=2e-9)
+    assert allowed.of_membrane == 2**-17
+    (own,) = job.coefficients()
+    assert allowed.of_current * own.g_lsb == pytest.approx(unit / 2 ** (int(own.words["gain_shift"][0]) + 1))
+    assert allowed.level == pytest.approx(8 * unit, abs=2e-9)
+    assert allowed.weight == pytest.approx(own.g_lsb / 2)
+    assert allowed.most == pytest.approx(8 * (1.0 - REST), rel=1e-5)
+    (exact,) = allowances(job, words=False)
+    assert exact.step[0] < 1e-8
+    assert exact.of_current[0] == exact.weight == 0
+    assert exact.most == np.inf
+
+
 @pytest.mark.parametrize(("units", "within"), [(0, True), (1.5, False), (-1.5, False)])
 def test_a_membrane_may_be_off_by_its_allowance_and_no_more(units, within):
     job = constant(0.2, v_threshold=1.0)

@@ -65,6 +65,39 @@ def test_other_spikes_are_not_within_though_they_are_in_good_order():
     assert not found["within"]
 
 
+def test_allowances_are_those_of_the_page():
+    """docs/compare.md, with numbers: one row and four rows, step 1 ms."""
+    job = one_pair(5, kick=0.05)
+    (own,) = job.coefficients()
+    allowed = Allowance(job.spec, own)
+    volt, leak = 2**-18, 1 - np.exp(-1 / 9.41)
+    decay = volt * (15 * leak + 0.5) + 0.1 * 2**-20
+    assert allowed.membrane(np.array([[0.1]]), np.array([[0.0]])) == pytest.approx(decay, rel=1e-3)
+    level = 1000 * own.g_lsb  # a thousand units of conductance, not shifted as there is only one row
+    drive = volt / 2 * (1 + 1001 / 2 ** own.structure["gain_shift"])
+    assert allowed.membrane(np.array([[0.1]]), np.array([[level]])) == pytest.approx(decay + drive, rel=1e-3)
+    assert allowed.level == pytest.approx(8 * volt, rel=1e-3)
+
+    wide = random_job(1, 4)
+    (own,) = wide.coefficients()
+    allowed = Allowance(wide.spec, own)
+    kick = wide.spec.kick * own.g_lsb / wide.spec.g_on  # of a unit of conductance; sums are shifted by 2
+    drive = 2 * kick + volt / 2 * (1 + 251 / 2 ** own.structure["gain_shift"])
+    level = 1000 * own.g_lsb
+    assert allowed.membrane(np.array([[0.1]]), np.array([[level]])) == pytest.approx(decay + drive, rel=1e-3)
+
+    # A spike 30 steps ago, with 64.1 ms; half of the way to the bound right after it.
+    leak, left = 1 - np.exp(-1 / 64.1), np.exp(-30 / 64.1)
+    trace = 2**-20 * ((15 * leak + 0.5) * 30 + 30 * left / (1 - leak))
+    part = 0.5 * (trace + 15 * 2**-20) + (left + 1) * 2**-16
+    expected = 1e-3 * part + own.g_lsb * (0.25 * left + 1)
+    off = allowed.change(np.array([[1e-3]]), 0.5, np.array([[left]]), np.array([[30.0]]), 64.1e-3)
+    assert off == pytest.approx(expected, rel=1e-3)
+    exact = Allowance(wide.spec, None)
+    assert exact.change(np.array([[1e-3]]), 0.5, np.array([[left]]), np.array([[30.0]]), 64.1e-3).max() < 1e-11
+    assert exact.membrane(np.array([[0.1]]), np.array([[level]])).max() < 1e-9
+
+
 def clocked(job):
     """The physics as if it had words: what it may be off by is what the integers may."""
     recording = run(job, "physics")
