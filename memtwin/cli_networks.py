@@ -194,10 +194,17 @@ def _network_of(spec: Any, net: str | None) -> StoredNetwork:
     return StoredNetwork(spec=spec, names=names)
 
 
+# Why a step that a file does not say is what it is.
+_UNSAID = {
+    "unit": "a unit: no neuron leaks, and a spike adds its weight in a step",
+    "default": "as snnTorch has it",
+}
+
+
 def _load(
     net: str, dt: str | None, bits: int | None, reset: str | None, euler: bool, headroom: int | None
 ) -> StoredNetwork:
-    from memtwin.nir_io import DEFAULT_DT, load_network
+    from memtwin.nir_io import load_network
 
     if reset is not None and reset not in RESETS:
         raise InputError(f"option --reset: expected one of {', '.join(RESETS)}, not {reset!r}")
@@ -209,8 +216,10 @@ def _load(
     if headroom is not None and headroom not in HEADROOMS:
         raise InputError(f"option --headroom: expected a power of two from 2 to 1024, not {headroom}")
     network = load_network(net, dt=step, weight_bits=bits, reset=reset, euler=euler, headroom=headroom)
-    if not network.dt_stated and step is None:
-        notice(f"{network.source}: does not say its step; taken to be {format_si(DEFAULT_DT, 's')} (--dt)")
+    if reason := _UNSAID.get(network.dt_source):
+        notice(
+            f"{network.source}: does not say its step; taken to be {format_si(network.spec.dt, 's')}, {reason} (--dt)"
+        )
     return network
 
 

@@ -64,7 +64,8 @@ class Mnist(Experiment):
         images = network.encoding.show(
             digits.images, digits.labels, trials=settings.trials or 1, steps=options["steps"] or None
         )
-        return {"test": Run(spec=self.spec_of(network, settings), program=images, seed=settings.seed)}
+        spec, warnings = self.spec_of(network, settings), tuple(network.silent())
+        return {"test": Run(spec=spec, program=images, seed=settings.seed, warnings=warnings)}
 
     def spec_of(self, network: StoredNetwork, settings: Settings) -> LifSpec:
         """Return the layers of a file as they are run: as many lanes as neurons, and devices if they spread."""

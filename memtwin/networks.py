@@ -1,6 +1,7 @@
 """A network with everything that a file says of it: how images are shown to it, which devices it is meant for."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,12 +12,15 @@ from numpy.typing import ArrayLike, NDArray
 from memtwin.sim.cards import Card
 from memtwin.sim.errors import InputError
 from memtwin.sim.lif.images import DECODERS, MODES, Images
-from memtwin.sim.lif.network import LifSpec
+from memtwin.sim.lif.network import LifLayerSpec, LifSpec
 from memtwin.sim.lif.quantize import quantize
 from memtwin.sim.quantised import quantisation_warnings, refuse_clipped
 from memtwin.sim.quantize import LayerCoefficients, reports_of
+from memtwin.sim.units import format_si
 
-__all__ = ["Encoding", "StoredNetwork", "card_text"]
+__all__ = ["Encoding", "StoredNetwork", "card_text", "soonest_spikes"]
+
+_SHOWN = 1000  # steps for which an image is shown, where the file does not say it
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -80,8 +84,11 @@ class StoredNetwork:
         Numbers and texts about where the network comes from: seed, accuracy, ...
     source : str
         What messages call it: the path of its file.
-    dt_stated : bool
-        Whether the file says the step.
+    dt_source : str
+        Where the step is from: ``"file"``, ``"option"`` (of whoever read it), or, as the file does not say it,
+        ``"unit"`` for neurons without leak or ``"default"``, the 100 us of snnTorch, for those with leak.
+    integrates : bool
+        The neurons of the last layer are made to send no spikes; the answer is the largest membrane.
     allow_clipping : bool
         Clip values that do not fit their words; else they are refused.
     """
@@ -92,7 +99,8 @@ class StoredNetwork:
     cards: Mapping[str, str] = field(default_factory=dict)
     notes: Mapping[str, Any] = field(default_factory=dict)
     source: str = "network"
-    dt_stated: bool = True
+    dt_source: str = "file"
+    integrates: bool = False
     allow_clipping: bool = False
 
     def coefficients(self) -> list[LayerCoefficients]:
@@ -118,7 +126,21 @@ class StoredNetwork:
     def warnings(self) -> list[str]:
         """Say what a user should know of the network, a line each."""
         reports = {f"node {name}": own.report for name, own in zip(self.names, self.coefficients(), strict=True)}
-        return quantisation_warnings(reports)
+        return self.silent() + quantisation_warnings(reports)
+
+    def silent(self) -> list[str]:
+        """Say in which layers no neuron can spike while an image is shown, a line each."""
+        steps, out = _SHOWN if self.encoding is None else self.encoding.steps, []
+        last = len(self.names) - self.integrates
+        for name, layer in zip(self.names[:last], self.spec.layers[:last], strict=True):
+            soonest = float(soonest_spikes(layer, self.spec.dt).min())
+            if soonest > steps:
+                soon = f"before step {soonest:.0f} of {steps}" if math.isfinite(soonest) else "at all"
+                out.append(
+                    f"node {name}: no neuron can spike {soon}, even if all inputs with a positive weight do in every "
+                    f"step; check the step of {format_si(self.spec.dt, 's')} (--dt), weights and thresholds"
+                )
+        return out
 
     def json(self) -> dict[str, Any]:
         """Say what the network is, and what quantisation changed in every layer."""
@@ -140,6 +162,7 @@ class StoredNetwork:
         return {
             "file": self.source,
             "dt": self.spec.dt,
+            "dt_source": self.dt_source,
             "weight_bits": self.spec.weight_bits,
             "layers": layers,
             "encoding": shown and {"mode": shown.mode, "decoder": shown.decoder, "steps": shown.steps},
@@ -147,6 +170,20 @@ class StoredNetwork:
             "notes": dict(self.notes),
             "warnings": self.warnings(),
         }
+
+
+def soonest_spikes(layer: LifLayerSpec, dt: float) -> NDArray[np.float64]:
+    """In which step, counted from 1, each neuron spikes if all inputs with a positive weight do in every step.
+
+    Infinite if it never does.
+    """
+    current = layer.per_neuron("bias") + layer.weight.clip(min=0).sum(axis=1)
+    end = layer.per_neuron("r") * current  # from rest; without leak, what it rises in a second
+    threshold, tau = layer.per_neuron("v_threshold") - layer.per_neuron("v_leak"), layer.per_neuron("tau")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        time = np.where(np.isinf(tau), threshold / end, -tau * np.log1p(-threshold / end))
+    reaches = end > np.where(np.isinf(tau), 0.0, threshold)
+    return np.where(reaches, np.floor(time / dt) + 1, np.inf)
 
 
 def card_text(card: Card) -> str:

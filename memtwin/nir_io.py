@@ -29,9 +29,10 @@ from memtwin.sim.files import read_bytes, whole
 from memtwin.sim.lif.network import HEADROOM, RESETS, LifLayerSpec, LifSpec
 from memtwin.sim.parsers import parse_json
 
-__all__ = ["DEFAULT_DT", "graph_of", "load_network", "network_names", "read_nir", "write_nir"]
+__all__ = ["graph_of", "load_network", "network_names", "read_nir", "write_nir"]
 
-DEFAULT_DT = 1e-4  # s; NIR does not say the step, and this is what snnTorch takes it to be
+DEFAULT_DT = 1e-4  # s; NIR does not say the step, and this is what snnTorch takes it to be for neurons that leak
+UNIT_DT = 1.0  # s; neurons that do not leak have no time but steps, in which a spike adds its weight, as in Sinabs
 
 _KEY = "memtwin"  # of our entry in the metadata of a graph or a node
 _CARD = "card_"  # begins the names of cards there
@@ -64,7 +65,7 @@ def read_nir(
     source : Path or nir.NIRGraph
         A chain of layers; see the head of this module.
     dt : float, optional
-        Step, s; without it that of the file, or `DEFAULT_DT`.
+        Step, s; without it that of the file, or `UNIT_DT` if no neuron leaks, or `DEFAULT_DT` if all do.
     weight_bits : int, optional
         Bits of a weight; without it those of the file, or those of `LifSpec`.
     reset : str, optional
@@ -93,8 +94,13 @@ def read_nir(
         raise InputError(f"{where}: expected a NIR graph at the top, not {_text(tree.get('type')) or 'nothing'}")
     own = _own(tree, where)
     notes = own.get("notes", {})
-    dt = dt if dt is not None else _number(own, "dt", where, DEFAULT_DT)
     stages = _stages(_graph(tree, where))
+    if dt is not None:
+        dt_source = "option"
+    elif "dt" in own:
+        dt, dt_source = _number(own, "dt", where, DEFAULT_DT), "file"
+    else:
+        dt, dt_source = _unsaid_step(stages, where)
     layers = tuple(_layer(stage, dt, reset, euler, headroom) for stage in stages)
     if weight_bits is None:
         weight_bits = int(_number(own, "weight_bits", where, LifSpec.weight_bits))
@@ -110,7 +116,8 @@ def read_nir(
         cards={name: text for stage in stages for name, text in _cards(stage.neurons)},
         notes=notes if isinstance(notes, dict) else {},
         source=where,
-        dt_stated="dt" in own,
+        dt_source=dt_source,
+        integrates=stages[-1].neurons.kind == "LI",
     )
 
 
@@ -514,6 +521,17 @@ def _identity(node: _Node, size: int) -> Floats:
     if size > _MOST:
         raise InputError(f"{node}: expected at most {_MOST} signals, not {size}")
     return np.eye(size)
+
+
+def _unsaid_step(stages: list[_Stage], where: str) -> tuple[float, str]:
+    """Return the step of a file that does not say it, and `StoredNetwork.dt_source`."""
+    leaks = {stage.neurons.kind != "IF": stage.neurons.name for stage in stages}
+    if len(leaks) > 1:
+        raise InputError(
+            f"{where}: expected a step (--dt); the file does not say it, and has neurons with leak ({leaks[True]}), "
+            f"for which {DEFAULT_DT:g}s is usual, and without ({leaks[False]}), for which {UNIT_DT:g}s is"
+        )
+    return (DEFAULT_DT, "default") if True in leaks else (UNIT_DT, "unit")
 
 
 def _layer(stage: _Stage, dt: float, reset: str | None, euler: bool, headroom: int | None) -> LifLayerSpec:

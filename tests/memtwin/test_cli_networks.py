@@ -47,6 +47,32 @@ def test_import_tells_in_how_many_neurons_a_sum_can_be_clamped(memtwin, net):
     assert wide["got"] < 0.1 * wide["asked"]
 
 
+def test_import_says_which_step_it_took_and_why_and_what_cannot_spike(memtwin, tmp_path):
+    path = tmp_path / "net.nir"
+    nir.write(path, nir.NIRGraph.from_list(nir.Linear(np.full((3, 4), 0.2)), nir.IF(np.ones(3), np.ones(3))))
+    done = memtwin("import", path, "--json")
+    assert "taken to be 1s, a unit: no neuron leaks, and a spike adds its weight in a step (--dt)" in done.stderr
+    assert (json.loads(done.stdout)["dt"], json.loads(done.stdout)["dt_source"]) == (1.0, "unit")
+    assert json.loads(done.stdout)["warnings"] == []
+    done = memtwin("import", path, "--json", "--dt", "100us")
+    assert "taken to be" not in done.stderr
+    (warning,) = json.loads(done.stdout)["warnings"]
+    assert warning.startswith("node if: no neuron can spike before step 12501 of 1000")
+    assert f"warning: {warning}" in done.stderr
+
+
+def test_import_refuses_a_weight_whose_gain_is_clamped(memtwin, tmp_path):
+    path = tmp_path / "net.nir"
+    node = nir.LIF(*(np.array([value]) for value in (1e-3, 10.0, 0.0, 0.5)))
+    nir.write(path, nir.NIRGraph.from_list(nir.Linear(np.array([[1.0]])), node))
+    arguments = ("import", path, "--dt", "100us", "--euler", "--json")
+    assert memtwin(*arguments).exit_code == 0
+    done = memtwin(*arguments, "--bits", 2)
+    assert isinstance(done.exception, InputError)
+    assert "node lif, r: asked 10" in str(done.exception)
+    assert "--allow-clipping" in str(done.exception)
+
+
 def test_headroom_changes_the_units_of_a_threshold(memtwin, net, tmp_path):
     words = {}
     for headroom in (8, 64):

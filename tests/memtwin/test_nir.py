@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memtwin.networks import Encoding, StoredNetwork, card_text
+from memtwin.networks import Encoding, StoredNetwork, card_text, soonest_spikes
 from memtwin.nir_io import graph_of, load_network, read_nir, write_nir
 from memtwin.nir_recording import data_of, write_recording
 from memtwin.sim.backends import Run, run
@@ -254,8 +254,89 @@ def test_numbers_for_all_neurons_are_repeated_and_v_reset_may_be_missing(tmp_pat
     layer = read_nir(tmp_path / "net.nir", dt=1e-3).spec.layers[0]
     assert layer.per_neuron("tau").tolist() == [1e-2] * 3
     assert layer.per_neuron("v_reset").tolist() == [0.0] * 3
-    assert not read_nir(tmp_path / "net.nir").dt_stated
-    assert read_nir(tmp_path / "net.nir").spec.dt == 1e-4
+
+
+@pytest.mark.parametrize(
+    ("changes", "dt", "source"),
+    [
+        ({}, 1e-4, "default"),
+        ({"lif": {"type": "LI", "tau": 1e-2, "r": 1.0, "v_leak": 0.0}}, 1e-4, "default"),
+        ({"lif": {"type": "IF", "r": 1.0, "v_threshold": 1.0}}, 1.0, "unit"),
+    ],
+)
+def test_a_step_that_the_file_does_not_say(tmp_path, changes, dt, source):
+    write_tree(tmp_path / "net.nir", tree(**changes))
+    network = read_nir(tmp_path / "net.nir")
+    assert (network.spec.dt, network.dt_source, network.json()["dt_source"]) == (dt, source, source)
+    given = read_nir(tmp_path / "net.nir", dt=2e-3)
+    assert (given.spec.dt, given.dt_source) == (2e-3, "option")
+
+
+def test_a_step_is_needed_where_some_neurons_leak_and_some_do_not(tmp_path):
+    steady = {"type": "IF", "r": 1.0, "v_threshold": 1.0}
+    content = tree(lif=None, output=None)
+    content["nodes"] |= {"if": steady, "out": with_lif()}
+    content["edges"] = [("input", "fc"), ("fc", "if"), ("if", "out")]
+    write_tree(tmp_path / "net.nir", content)
+    with pytest.raises(InputError, match=r"net\.nir: expected a step \(--dt\).*with leak \(out\).*without \(if\)"):
+        read_nir(tmp_path / "net.nir")
+    assert read_nir(tmp_path / "net.nir", dt=1e-3).spec.dt == 1e-3
+    content["metadata"] = {"memtwin": '{"dt": 2e-3}'}
+    write_tree(tmp_path / "own.nir", content)
+    assert read_nir(tmp_path / "own.nir").dt_source == "file"
+
+
+def test_integrate_and_fire_of_other_programs_adds_its_weights():
+    # As Sinabs exports: IF with r 1, thresholds in weights; a step adds the weights of its spikes.
+    graph = chain(nir.Input(np.array([4])), nir.Linear(W), nir.IF(np.ones(3), np.ones(3)))
+    network = read_nir(graph)
+    pixels = np.random.default_rng(5).integers(0, 256, (30, 4), dtype=np.uint8)
+    shown = Images.latency(pixels, steps=12, decoder="rate")
+    found = run(Run(spec=network.spec, program=shown), "physics").layers[0].spikes[0]
+    at = 1 + np.rint((255 - pixels.astype(int)) * 11 / 255)
+    v, counts = np.zeros((30, 3)), np.zeros((30, 3), dtype=int)
+    for step in range(12):
+        v = v + ((at == step + 1) * (pixels > 0)) @ W.T
+        counts, v = counts + (v > 1), np.where(v > 1, 0, v)
+    assert counts.sum() > 20
+    assert np.array_equal(found, counts)
+
+
+def test_a_network_that_cannot_spike_is_told():
+    def warnings(node, dt=1e-3, **options):
+        return read_nir(chain(nir.Linear(np.array([[0.5, -1.0], [0.25, 0.1]])), node), dt=dt, **options).silent()
+
+    steady = nir.IF(np.ones(2), np.ones(2))
+    assert warnings(steady, dt=1.0) == []
+    (line,) = warnings(steady)  # 0.5 mV in a step: the first spike in step 2001
+    assert line.startswith("node if: no neuron can spike before step 2001 of 1000, even if all inputs")
+    (line,) = warnings(lif(2, r=2.0))  # 1 V at most, which is not above the threshold
+    assert line.startswith("node lif: no neuron can spike at all, even if")
+    assert warnings(lif(2, r=2.01)) == []
+    assert warnings(nir.LI(np.full(2, 1e-2), np.ones(2), np.zeros(2))) == []
+
+
+@pytest.mark.parametrize("leaky", [True, False])
+def test_the_soonest_spike_is_that_of_the_physics(leaky):
+    rng = np.random.default_rng(8)
+    layer = LifLayerSpec(
+        weight=rng.normal(0, 1, (20, 6)),
+        tau=rng.uniform(1e-3, 3e-2, 20) if leaky else math.inf,
+        r=rng.uniform(0.1, 2, 20) * (1 if leaky else 100),
+        v_leak=-0.5,
+        v_threshold=rng.uniform(0, 1, 20),
+        bias=rng.normal(0, 0.5, 20),
+    )
+    soonest = soonest_spikes(layer, 1e-3)
+    positive = dataclasses.replace(
+        layer, weight=layer.weight.clip(min=0), bias=layer.bias + layer.weight.clip(min=0).sum(1)
+    )
+    shown = Images.from_values(np.zeros((1, 6)), steps=300, mode="rate")
+    job = Run(spec=LifSpec(layers=(positive,), dt=1e-3), program=shown, record=True)
+    spike = run(job, "physics").layers[0].waveform[0].signals["spike"]
+    first = np.where(spike.any(axis=0), spike.argmax(axis=0) + 1, np.inf)
+    assert np.isfinite(first).sum() > 5
+    assert np.array_equal(first, np.where(soonest > 300, np.inf, soonest))
 
 
 def test_input_and_output_may_be_missing(tmp_path):
