@@ -86,14 +86,22 @@ def run(job: Run, link: Link, progress: Progress | None = None) -> Recording:
 def _check(link: Link, job: Run, coefficients: Sequence[LayerCoefficients]) -> None:
     """Refuse a twin that is not of the network's structure; lanes have no influence on results."""
     document = link.map.document
-    ours = {"network": job.spec.kind, "layers": [decisive(layer.structure) for layer in coefficients]}
-    theirs = {"network": document["network"], "layers": [decisive(layer) for layer in document["layers"]]}
-    for name, wanted in ours.items():
-        if theirs[name] != wanted:
-            raise InputError(
-                f"backend board: the twin is {link.map.design}, with {name} {theirs[name]}; "
-                f"expected {name} {wanted}; flash the design of this experiment"
-            )
+    theirs, ours = document["layers"], [layer.structure for layer in coefficients]
+    if (document["network"], len(theirs)) != (job.spec.kind, len(ours)):
+        differences = [f"expected a {job.spec.kind} network of {len(ours)} layers"]
+    else:
+        pairs = ((decisive(own), decisive(wanted)) for own, wanted in zip(theirs, ours, strict=True))
+        differences = [
+            f"layer {number} has {name} {own[name]}, expected {wanted[name]}"
+            for number, (own, wanted) in enumerate(pairs, 1)
+            for name in wanted
+            if own[name] != wanted[name]
+        ]
+    if differences:
+        raise InputError(
+            f"backend board: the twin is {link.map.design}, {'; '.join(differences)}; "
+            "flash the design of this experiment, built with the same cards and options"
+        )
     if isinstance(job.spec, LifSpec):
         most, held = int(job.program.entries.max()), link.map[_ENTRIES].words
         if most > held:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from memtwin.sim import trace
 from memtwin.sim.backends import Progress, Run
+from memtwin.sim.ceiling import ceiling_warnings
 from memtwin.sim.model_layer import Layer
 from memtwin.sim.model_parts import Saturations
 from memtwin.sim.program import Program
@@ -223,5 +224,6 @@ def _recording(
         periods=course.periods[trials],
         time_s=course.halves[trials] * job.spec.half_period,
         saturated=saturated.of(trials),
+        warnings=ceiling_warnings(job.spec, [layer.at_ceiling[trials] for layer in course.layers]),
         state={name: words[trials] for name, words in _state(course.layers).items()},
     )

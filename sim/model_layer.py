@@ -33,6 +33,8 @@ class Layer:
     ----------
     x, theta, adapt : int64 array (trials, neurons)
     on, l1, l2 : bool array (trials, neurons)
+    at_ceiling : bool array (trials, neurons)
+        Devices whose filament has been at `x_max`.
     conductance : int64 array (trials, neurons, rows)
     count : int64 array (trials,)
         Half-periods since power-up.
@@ -59,7 +61,7 @@ class Layer:
         shape = (trials, self.neurons)
         self.x, self.theta, self.adapt = (np.zeros(shape, dtype=np.int64) for _ in range(3))
         self.level = np.zeros(shape, dtype=np.int64)  # of the filament at which the device switches on
-        self.on, self.l1, self.l2 = (np.zeros(shape, dtype=bool) for _ in range(3))
+        self.on, self.l1, self.l2, self.at_ceiling = (np.zeros(shape, dtype=bool) for _ in range(4))
         self.v1, self.growth = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
         self.active = np.zeros(shape, dtype=bool)
         self.reciprocal = np.zeros(shape, dtype=np.int64)
@@ -265,6 +267,9 @@ class Layer:
             else:
                 due[which] = False
 
+        def note_ceiling() -> None:
+            self.at_ceiling[trials] |= (x == ceiling) & (ceiling != X_TOP)
+
         def settle(which: Ints) -> None:
             if clk:
                 node2 = on[which] & driven[which]
@@ -303,7 +308,9 @@ class Layer:
                 flags |= {"t1": grounded, "lifted": lifted, "gate": gate, "driven": driven}
                 words[:, substep] = x | _pack(**flags)
             if due.any():
+                note_ceiling()
                 settle(np.flatnonzero(due))
+        note_ceiling()
         self.x[trials], self.on[trials], self.l1[trials] = x, on, l1
         fired[trials] = fire
         if self.log:

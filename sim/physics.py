@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memtwin.sim.backends import Progress, Run
+from memtwin.sim.ceiling import ceiling_warnings
 from memtwin.sim.physics_layer import PhysicsLayer
 from memtwin.sim.physics_record import Recorder
 from memtwin.sim.program import Program
@@ -133,4 +134,10 @@ def run(job: Run, progress: Progress | None = None) -> Recording:
             recording.events = recorder.events
             recording.waveform = recorder.waveforms(halves)
         out.append(recording)
-    return Recording(backend="physics", layers=out, periods=cursor.periods, time_s=halves * spec.half_period)
+    return Recording(
+        backend="physics",
+        layers=out,
+        periods=cursor.periods,
+        time_s=halves * spec.half_period,
+        warnings=ceiling_warnings(spec, [layer.at_ceiling for layer in layers]),
+    )

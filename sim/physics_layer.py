@@ -37,6 +37,8 @@ class PhysicsLayer:
         Filament, state, threshold and rise of the threshold of each device.
     l1, l2 : bool array (trials, neurons)
         Latches.
+    at_ceiling : bool array (trials, neurons)
+        Devices whose filament has been at its ceiling.
     conductance : float array (trials, neurons, rows)
         Synapses, S.
     """
@@ -50,7 +52,7 @@ class PhysicsLayer:
         self.conductance = sample.conductance.copy()
         self.random = Xorshift32(sample.seed)
         self.x, self.adapt = np.zeros(shape), np.zeros(shape)
-        self.on, self.l1, self.l2 = (np.zeros(shape, dtype=bool) for _ in range(3))
+        self.on, self.l1, self.l2, self.at_ceiling = (np.zeros(shape, dtype=bool) for _ in range(4))
         self._v_l, self._suppressed = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
         self._lift_rate = self.device.rate(spec.neuron["v_dep"]) * sample.gain
         self.theta = sample.theta.copy()
@@ -122,6 +124,7 @@ class PhysicsLayer:
                 recorder.sample(elapsed, end, self._signals(clk, t1, lifted, gate, volts, rate), filament)
             switching = (wait <= step[:, None] + _SIMULTANEOUS * self.half) & ~finished[:, None]
             self.x = device.after(step[:, None], self.x, self.on, rate)
+            self.at_ceiling |= self.on & (rate > 0) & (self.x >= device.x_max)
             lifted_for += lifted * step[:, None]
             finished, elapsed = is_last, end
             if recorder:

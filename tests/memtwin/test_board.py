@@ -137,6 +137,10 @@ def test_twin_of_another_design(digits):
     assert done.returncode == 2
     assert "backend board: the twin is digits" in done.stderr
     assert "flash the design of this experiment" in done.stderr
+    # The fraction bits of node 1 follow the range of the conductances.
+    done = memtwin("run", "digits", "--backend", "board", "--port", digits, "--set", "g_min=20uS")
+    assert done.returncode == 2
+    assert "the twin is digits, layer 1 has recip_shift 11, expected 10; flash the design" in done.stderr
     done = memtwin("run", "digits", "--backend", "board")
     assert "backend board: expected a port" in done.stderr
 
