@@ -6,6 +6,7 @@ import pytest
 from memtwin.sim.backends import Run
 from memtwin.sim.cards import load_card
 from memtwin.sim.model import run, run_together
+from memtwin.sim.model_layer import Layer
 from memtwin.sim.model_parts import Random, Saturations
 from memtwin.sim.network import LayerSpec, NetworkSpec
 from memtwin.sim.program import Program
@@ -271,7 +272,8 @@ def show(spec, trials=3, presentations=6, seed=0):
 )
 def test_every_word_is_that_of_the_scalar_transcription(options):
     spec = two_layers(**options)
-    job = Run(spec=spec, program=show(spec), seed=5, record=True)
+    # With few substeps growth is clipped: on both sides alike.
+    job = Run(spec=spec, program=show(spec), seed=5, record=True, allow_clipping=True)
     recording = run(job)
     plain, counts = plain_run(job)
     fires = sum(int(layer.fires.sum()) for layer in recording.layers)
@@ -315,7 +317,9 @@ def test_jobs_run_together_as_they_run_alone():
     specs = [two_layers(c2c=False), two_layers(adaptive=True), two_layers()]
     jobs = [Run(spec=spec, program=show(spec, seed=number), seed=1) for number, spec in enumerate(specs)]
     # One of other structure, which cannot share arrays with the others, and one whose words saturate.
-    jobs.insert(1, Run(spec=two_layers(tie="lowest", substeps=4), program=show(specs[0]), record=True))
+    jobs.insert(
+        1, Run(spec=two_layers(tie="lowest", substeps=4), program=show(specs[0]), record=True, allow_clipping=True)
+    )
     steep = NetworkSpec(**{**vars(specs[1]), "neuron": specs[1].neuron.replace(adapt_step="2")})
     jobs.append(Run(spec=steep, program=show(steep, presentations=12)))
     jobs.append(Run(spec=steep, program=show(steep)))
@@ -365,6 +369,20 @@ def test_presentation_ends_after_the_spike_that_was_asked_for():
     assert layer.spikes[0, 0].tolist() == layer.fires[0, 0].tolist()
     assert layer.fires[0, 0].max() == 1
     assert recording.time_s[0] == pytest.approx((recording.periods.sum() + 9) * 500e-6)
+
+
+def test_a_scaled_depression_goes_no_farther_than_its_bound():
+    """Words that a host loads can ask for twice the way (section 7)."""
+    spec = two_layers(scaled=True, shape=(2, 1), d2d=False)
+    coefficients = quantize(spec, spec.sample(trials=1, seed=0))[0]
+    coefficients.words["depression"] = np.array([4096])  # an eighth of the way in each of 16 substeps
+    saturated = Saturations(1)
+    layer = Layer(coefficients, saturated)
+    yes = np.ones((1, 1), dtype=bool)
+    events = np.array([[True, False]])
+    layer._learn(np.array([0]), events, np.array([True]), mask=yes, fired=yes, lifts=np.array([[16]]))
+    assert layer.conductance[0, 0, 1] == coefficients.words["g_min"][0]
+    assert saturated.of(slice(None)) == {"depression": 1}
 
 
 def test_equal_neurons_inhibit_each_other_unless_a_tie_is_broken():

@@ -10,6 +10,7 @@ from memtwin.sim.backends import Run, run
 from memtwin.sim.cards import load_card
 from memtwin.sim.network import LayerSpec, NetworkSpec
 from memtwin.sim.noise import BELL_SD, Xorshift32, bell
+from memtwin.sim.physics_layer import PhysicsLayer
 from memtwin.sim.physics_lia import InhibitionArray
 from memtwin.sim.physics_ts import ThresholdSwitch
 from memtwin.sim.program import Program
@@ -294,6 +295,21 @@ def test_exact_tie_can_be_decided(tie):
     assert g[1 - winner] == 200e-6
 
 
+@pytest.mark.parametrize("new", [(0, 1, 2, 3, 4), (1, 3), (0, 4), (2, 3, 4)])
+def test_a_random_tie_goes_to_the_first_at_or_after_a_random_place(new):
+    layer = LayerSpec(rows=1, neurons=5, v_in=1.6, g_initial=100e-6, inhibition=True, tie="random")
+    spec = NetworkSpec(layers=(layer,))
+    (sample,) = spec.sample(trials=60, seed=0)
+    physics_layer = PhysicsLayer(spec, layer, sample, None)
+    starts = [((xorshift(int(state)) >> 16) * 5) >> 16 for state in physics_layer.random.state]
+    assert set(starts) == set(range(5))
+    physics_layer.l1[:, new] = True
+    gates = physics_layer._inhibit()
+    for start, gate in zip(starts, gates, strict=True):
+        after = [neuron for neuron in new if neuron >= start]
+        assert np.flatnonzero(gate).tolist() == [min(after or new)]
+
+
 def test_a_tie_without_t3_does_not_hang():
     # Gates and latches would chase each other without end: L1 rises once per event, and falls with its gate.
     fires = race("inhibit", depression=False).layers[0].fires[0, 0]
@@ -315,6 +331,16 @@ def test_hebbian_steps_by_hand():
     assert potentiated[0] == pytest.approx(end + 2 * HALF, rel=1e-12)
     assert potentiated[2] == pytest.approx([400e-6 + 0.2 * 590e-6, 328e-6])
     assert recording.layers[0].conductance[0, 0] == pytest.approx(potentiated[2])
+
+
+def test_a_synapse_beyond_its_bounds_stays_there():
+    # Spread puts devices beyond `g_max` and `g_min`; a pulse that can only go towards a bound leaves them alone.
+    above = LayerSpec(rows=2, neurons=1, v_in=1.0, g_initial=[[1100e-6, 400e-6]], one_cycle=True)
+    assert physics(above, [1, 1], periods=1, learn=1).layers[0].conductance[0, 0].tolist() == [1100e-6, 990e-6]
+    below = neuron(g_initial=np.array([[400e-6, 20e-6]]), depression=True)
+    recording = physics(below, [1, 0], periods=100, fires=1, learn=1)
+    assert recording.layers[0].fires[0, 0] == 1
+    assert recording.layers[0].conductance[0, 0, 1] == 20e-6
 
 
 def test_scaled_depression_is_in_proportion_to_the_time_t3_drove():
@@ -411,7 +437,7 @@ def test_thresholds_are_redrawn_in_order_after_a_fire():
 def test_adaptive_threshold_rises_at_a_fire_and_decays_while_learning():
     cards = {"neuron": load_card("hybrid-neuron").replace(adapt_step=0.5, tau_adapt="5ms")}
     layer = neuron(adaptive=True, g_initial=np.array([[100e-6, 25e-6]]))
-    synapse = load_card("ta-hfo2").replace(potentiation=1e-12, depression=1e-12)
+    synapse = load_card("ta-hfo2").replace(potentiation=1e-9, depression=1e-9)
     spec = cards | {"synapse": synapse}
     recording = physics(layer, [1, 0], periods=60, learn=1, spec=spec)
     fires = times(recording, "fire")
