@@ -159,15 +159,18 @@ def run(
     if backend == "ngspice":
         runs = {label: _smooth(job) for label, job in runs.items()}
     _check_runs(runs, backend, port)
-    warnings = warnings_of_jobs(runs, backend)
+
+    def jobs(number: int) -> dict[str, backends.Run]:
+        if not number:
+            return runs
+        planned = _plan(chosen, parts[number], allow_clipping)
+        return {label: planned[label] for label in chosen.drawn if label in planned}
+
+    warnings = warnings_of_jobs((named for number in range(len(parts)) for named in jobs(number).items()), backend)
     recordings: dict[str, Recording] = {}
     measured: list[Measured] = []
     for number, part in enumerate(parts):
-        if number:
-            jobs = _plan(chosen, part, allow_clipping)
-            runs_of_part = {label: jobs[label] for label in chosen.drawn if label in jobs}
-        else:
-            runs_of_part = runs
+        runs_of_part = jobs(number)
         tell = _part_of(report, number, len(parts))
         if backend == "board":
             recorded, clock_hz = _on_board(runs_of_part, port, baud, map_file, tell)
@@ -239,7 +242,7 @@ def compare(
     for backend in pair:  # before anything runs
         _check_runs(runs, backend, port)
     findings = {}
-    warnings = warnings_of_jobs(runs, *pair)
+    warnings = warnings_of_jobs(runs.items(), *pair)
     for label, job in runs.items():
         a, b = (
             _on_board({label: job}, port, baud, map_file, report)[0][label]

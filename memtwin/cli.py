@@ -247,7 +247,7 @@ def report(
     settings = chosen.settings(cards=tuple(card or ()), assignments=tuple(assignment or ()), seed=seed, spread=spread)
     rows: list[dict[str, Any]] = []
     jobs = {name: replace(job, allow_clipping=True) for name, job in chosen.plan(settings).items()}
-    warn(warnings_of_jobs(jobs, "model"))
+    warn(warnings_of_jobs(jobs.items(), "model"))
     for label, job in jobs.items():
         for number, layer in enumerate(job.coefficients(), 1):
             rows += [{"run": label, "layer": number, **entry.json()} for entry in layer.report]

@@ -1,7 +1,7 @@
 """What a user should know of the runs of an experiment, a line each: what does not fit, and what happened."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from memtwin.sim.backends import FLOATING, Run
 from memtwin.sim.quantised import QuantisedParameter, quantisation_warnings
@@ -11,23 +11,24 @@ from memtwin.sim.recording import Recording
 __all__ = ["warnings_of_jobs", "warnings_of_recordings"]
 
 
-def warnings_of_jobs(jobs: Mapping[str, Run], *backends: str) -> list[str]:
-    """Say what is to be known of runs before they run on `backends`.
+def warnings_of_jobs(jobs: Iterable[tuple[str, Run]], *backends: str) -> list[str]:
+    """Say what is to be known of runs, by name, before they run on `backends`; of a name there may be several blocks.
 
     That is what the experiment says, whether substeps are fine enough, and what is rounded.
     """
-    lines = [line for job in jobs.values() for line in job.warnings]
+    is_quantised = any(backend not in FLOATING for backend in backends)
+    lines: list[str] = []
     coarse: dict[str, list[str]] = defaultdict(list)
-    for name, job in jobs.items():
+    reports: dict[str, list[QuantisedParameter]] = defaultdict(list)
+    for name, job in jobs:
+        lines += job.warnings
         for line in job.coarse_steps():
             coarse[line].append(name)
-    lines += [f"{line} (run {', '.join(names)})" for line, names in coarse.items()]
-    if any(backend not in FLOATING for backend in backends):
-        reports: dict[str, list[QuantisedParameter]] = {}
-        for name, job in jobs.items():
-            reports |= reports_of(job.coefficients(), name)
-        lines += quantisation_warnings(reports)
-    return list(dict.fromkeys(lines))
+        if is_quantised:
+            for layer, report in reports_of(job.coefficients(), name).items():
+                reports[layer] += report
+    lines += [f"{line} (run {', '.join(dict.fromkeys(names))})" for line, names in coarse.items()]
+    return list(dict.fromkeys(lines + quantisation_warnings(reports)))
 
 
 def warnings_of_recordings(recordings: Mapping[str, Recording]) -> list[str]:
