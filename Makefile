@@ -7,13 +7,14 @@ DESIGN ?= digits
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.memtwin
 
-.PHONY: help setup check run test mutants lint verilog bitstream flash bench clean
+.PHONY: help setup check run test mutants fuzz lint verilog bitstream flash bench clean
 
 help:
 	@echo "make run                        learn ten digits in the gateware: figures, waves and Verilog in $(OUT)/"
 	@echo "make test                       all tests"
 	@echo "make mutants [N=30] [SEED=0]    put N faults into each folder and count what the tests catch (an hour)"
 	@echo "make soak [N=200] [SEED=0]      N random networks of every kind, gateware against model"
+	@echo "make fuzz    [N=1000]           read N damaged files of each format (20000: half an hour)"
 	@echo "make lint                       ruff and mypy"
 	@echo "make verilog   [DESIGN=digits]  Verilog of a design"
 	@echo "make bitstream [DESIGN= BOARD=] bitstream for a board"
@@ -53,6 +54,9 @@ mutants: setup
 
 soak: setup
 	$(BIN)/python -m tests.structures.soak --number $(or $(N),200) --seed $(or $(SEED),0) $(if $(KIND),--kind $(KIND))
+
+fuzz: setup
+	$(BIN)/python -m tests.fuzz --count $(or $(N),1000) -o $(OUT)/fuzz
 
 lint: setup
 	$(BIN)/ruff check .

@@ -32,11 +32,14 @@ def join(states: Sequence[State], like: State) -> dict[str, NDArray[np.int64]]:
             odd = min(set(state) ^ set(like))
             what = f"no {odd}" if odd in state else f"{odd}, which is missing"
             raise InputError(f"state: expected {what}; it is of another network")
-    out = {name: np.concatenate([np.asarray(state[name], dtype=np.int64) for state in states]) for name in like}
+    out = {}
     for name, words in like.items():
-        if out[name].shape != words.shape:
+        parts = [np.asarray(state[name], dtype=np.int64) for state in states]
+        fit = all(part.ndim == 2 and part.shape[1] == words.shape[1] for part in parts)
+        if not fit or sum(map(len, parts)) != len(words):
             raise InputError(
                 f"state {name}: expected {words.shape[1]} words in {words.shape[0]} trials, not the shape "
-                f"{out[name].shape}; it is of another network, or of other trials"
+                f"{' and '.join(str(part.shape) for part in parts)}; it is of another network, or of other trials"
             )
+        out[name] = np.concatenate(parts)
     return out

@@ -18,6 +18,7 @@ HEADROOMS = tuple(2**power for power in range(1, 11))
 
 _MOST_ROWS = 1024  # a row number has 10 bits
 _MOST_HOLD = 255
+_LEAST, _MOST = 1e-30, 1e30  # of quantities, in any unit; their products and quotients are then numbers
 _PER_NEURON = ("tau", "r", "v_leak", "v_threshold", "v_reset", "bias")
 
 
@@ -87,14 +88,22 @@ class LifLayerSpec:
                 raise InputError(f"{name}: expected finite numbers")
             if name in ("tau", "r") and not (values > 0).all():
                 raise InputError(f"{name}: expected more than 0, not {values.min():g}")
+            if name in ("tau", "r") and values.min() < _LEAST:
+                raise InputError(f"{name}: expected at least {_LEAST:g}, not {values.min():g}")
+        for name in ("weight", *_PER_NEURON):
+            largest = np.abs(values := getattr(self, name)).max(where=np.isfinite(values), initial=0.0)
+            if largest > _MOST or (name == "weight" and 0 < largest < _LEAST):
+                raise InputError(f"{name}: expected a largest of {_LEAST:g} to {_MOST:g}, not {largest:g}")
         if not (self.per_neuron("v_threshold") > self.per_neuron("v_leak")).all():
             raise InputError("v_threshold: expected more than v_leak; a neuron at rest must not spike")
+        if (nearest := (self.per_neuron("v_threshold") - self.per_neuron("v_leak")).min()) < _LEAST:
+            raise InputError(f"v_threshold: expected at least {_LEAST:g} more than v_leak, not {nearest:g}")
         if self.reset not in RESETS:
             raise InputError(f"reset: expected one of {', '.join(RESETS)}, not {self.reset!r}")
         if self.reset == "value-delayed" and (self.per_neuron("v_reset") > self.per_neuron("v_threshold")).any():
             raise InputError("v_reset: expected at most v_threshold, with the reset value-delayed")
-        if not 0 <= self.refractory < math.inf:
-            raise InputError(f"refractory: expected zero or more, not {self.refractory:g}s")
+        if not 0 <= self.refractory <= _MOST:
+            raise InputError(f"refractory: expected zero or more, up to {_MOST:g}s, not {self.refractory:g}s")
         if self.headroom not in HEADROOMS:
             raise InputError(f"headroom: expected a power of two from 2 to 1024 (thresholds), not {self.headroom}")
         if not 1 <= self.lanes <= self.neurons:
@@ -228,8 +237,10 @@ class LifSpec:
                 raise InputError(
                     f"a layer of {before.neurons} neurons must be followed by one of as many rows, not {after.rows}"
                 )
-        if not 0 < self.dt < math.inf:
+        if not self.dt > 0:
             raise InputError(f"dt: expected more than 0, not {self.dt:g}s")
+        if not _LEAST <= self.dt <= _MOST:
+            raise InputError(f"dt: expected {_LEAST:g}s to {_MOST:g}s, not {self.dt:g}s")
         if not 2 <= self.weight_bits <= 16:
             raise InputError(f"weight_bits: expected 2 to 16, not {self.weight_bits}")
         for number, layer in enumerate(self.layers, 1):

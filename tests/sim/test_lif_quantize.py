@@ -1,16 +1,18 @@
 """Quantiser of LIF networks: the integers of docs/lif-arithmetic.md, section 1, and what they stand for."""
 
+from contextlib import suppress
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from memtwin.sim.backends import Run
 from memtwin.sim.errors import InputError
 from memtwin.sim.lif.images import Images
-from memtwin.sim.lif.network import ConductancePair, LifLayerSpec, LifSpec
-from memtwin.sim.lif.quantize import image_words, power_up_words, v_unit
+from memtwin.sim.lif.network import RESETS, ConductancePair, LifLayerSpec, LifSpec
+from memtwin.sim.lif.quantize import image_words, power_up_words, quantize, v_unit
 
 DT = 1e-3
 
@@ -269,3 +271,27 @@ def test_words_of_an_image():
     words = power_up_words(sample, shown, 0)
     assert words["encoder.mode"] == words["decoder"] == [1]
     assert words["encoder.seed_low"][0] + (words["encoder.seed_high"][0] << 16) == sample[0].seed[0]
+
+
+_QUANTITIES = ("weight", "tau", "r", "v_leak", "v_threshold", "v_reset", "bias", "refractory", "dt")
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.dictionaries(st.sampled_from(_QUANTITIES), st.floats() | st.floats(1e-3, 1e3), max_size=4),
+    st.sampled_from(RESETS),
+    st.integers(2, 16),
+)
+@example({"r": 1e-320}, "value", 6)
+@example({"weight": 5e-324}, "value", 6)
+@example({"dt": 1e-320, "refractory": 1.0}, "value", 6)
+@example({"v_threshold": 5e-324}, "value", 6)
+@example({"bias": 1e308, "r": 1e308}, "subtract", 6)
+def test_any_numbers_are_quantised_or_refused(values, reset, bits):
+    quantities = {"weight": 1.0, "tau": 1e-2} | values
+    dt = quantities.pop("dt", 1e-3)
+    quantities["weight"] = np.array([[quantities["weight"], 0.5 * quantities["weight"]]] * 3)
+    with suppress(InputError):
+        spec = LifSpec(layers=(LifLayerSpec(reset=reset, **quantities),), dt=dt, weight_bits=bits)
+        (words,) = quantize(spec, spec.sample(trials=1, seed=0))
+        assert all(np.isfinite(entry.got).all() or entry.name == "tau" for entry in words.report)
