@@ -99,20 +99,22 @@ def test_any_shape(rows, columns, lanes, patterns, draw):
     simulate(dut, bench)
 
 
-def test_start_while_busy_is_ignored():
-    dut = Crossbar(4, 3, 1, MemoryMap({"g": list(range(12))}), "g")
+@pytest.mark.parametrize(("rows", "columns", "lanes"), SHAPES)
+def test_start_while_busy_is_ignored(rows, columns, lanes):
+    """Also while nothing but sums of the last slice is on its way out; where `start` is held, one follows the other."""
+    words = list(range(1, rows * columns + 1))
+    dut = Crossbar(rows, columns, lanes, MemoryMap({"g": words}), "g")
+    events = (1 << rows) - 1
 
     async def bench(ctx):
         out = []
-        ctx.set(dut.events, 0b1010)
+        ctx.set(dut.events, events)
         ctx.set(dut.start, 1)
-        await ctx.tick()
-        while ctx.get(dut.busy):
-            if ctx.get(dut.o_valid):
-                out.append(ctx.get(dut.o_sum))
-                ctx.set(dut.start, len(out) < 3)
+        for _ in range(2 * ((scan(rows, events) + 1 + lanes) * columns + 8)):
             await ctx.tick()
-        assert out == sums(range(12), 4, 3, 0b1010)
+            if ctx.get(dut.o_valid):
+                out.append((ctx.get(dut.o_column), ctx.get(dut.o_sum)))
+        assert out[: 2 * columns] == 2 * list(enumerate(sums(words, rows, columns, events)))
 
     simulate(dut, bench)
 
@@ -148,6 +150,31 @@ def test_learning_port(rows, columns, lanes):
         assert await read(ctx) == new
         out = await evaluate(ctx, dut, (1 << rows) - 1)
         assert [total for _, _, total in out] == sums(new, rows, columns, (1 << rows) - 1)
+
+    simulate(dut, bench)
+
+
+@pytest.mark.parametrize(("rows", "columns", "lanes"), [(4, 4, 1), (4, 4, 2), (4, 4, 4)])
+def test_a_write_from_the_bus_wins_over_one_of_learning(rows, columns, lanes):
+    """Both at once, to places that differ in row and column: that of the bus is written, the other one is not."""
+    memory_map = MemoryMap({"g": [0] * (rows * columns)})
+    dut = Crossbar(rows, columns, lanes, memory_map, "g")
+    window = dut.window
+
+    async def bench(ctx):
+        expected = [0] * (rows * columns)
+        for place in range(rows * columns):
+            row, column = divmod(place, columns)
+            ctx.set(dut.w_row, rows - 1 - row)
+            ctx.set(dut.w_column, columns - 1 - column)
+            ctx.set(dut.w_data, 9999)
+            ctx.set(dut.w_enable, 1)
+            await load(ctx, dut.config, [(window.address(place), 100 + place)])
+            ctx.set(dut.w_enable, 0)
+            expected[place] = 100 + place
+        for row in range(rows):
+            out = await evaluate(ctx, dut, 1 << row)
+            assert [total for _, _, total in out] == sums(expected, rows, columns, 1 << row)
 
     simulate(dut, bench)
 

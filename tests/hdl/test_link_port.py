@@ -196,11 +196,12 @@ def test_a_run_is_carried_out_once():
 
 def test_a_run_that_was_refused_is_carried_out_when_it_comes_again():
     async def script(line):
-        await line.write(REGISTERS, 3, 300)
+        await line.write(REGISTERS, 3, 3000)
         assert await line.ask(RUN, sequence=1) == (DONE, b"")
         assert await line.ask(RUN, sequence=2) == (BUSY, b"")
         # That of the run that goes on is answered again.
         assert await line.ask(RUN, sequence=1) == (DONE, b"")
+        assert not line.ctx.get(line.link.host.idle)
         await line.until_idle()
         assert await line.ask(RUN, sequence=2) == (DONE, b"")
         await line.until_idle()

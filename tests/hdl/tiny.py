@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from amaranth.hdl import Const, Module, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, memory
 from amaranth.lib.wiring import Out
 
-from memtwin.hdl.config import MemoryMap
+from memtwin.hdl.config import READ_LATENCY, MemoryMap
 from memtwin.hdl.network_port import NetworkPort
 from memtwin.hdl.trace import TraceKind, trace_word
 
@@ -24,7 +24,8 @@ class Tiny(NetworkPort):
 
     A step takes ``gap + 3`` clocks. In its first one both layers write a trace word: layer 1 a reciprocal and
     layer 2 a threshold, whose index is `s` and whose value ``s << 28 | 5``. The answer is the number of steps, modulo
-    4. Words 0 to 15 cannot be read; ``spikes`` is the state.
+    4. Words 0 to 15 cannot be read; ``spikes`` is the state, whose words are there `READ_LATENCY` clocks after they
+    were asked for, in that clock alone.
     """
 
     def __init__(self):
@@ -38,6 +39,8 @@ class Tiny(NetworkPort):
         m = Module()
         m.submodules.cells = cells = memory.Memory(shape=16, depth=WORDS, init=[])
         write, read = cells.write_port(), cells.read_port()
+        asked = Signal(READ_LATENCY)
+        m.d.sync += asked.eq(Cat(self.config.read, asked))
         step = Signal(16)
         left = Signal(16)
         shown = self.presentations.payload
@@ -47,7 +50,7 @@ class Tiny(NetworkPort):
             write.en.eq(self.window.hit(self.config)),
             read.en.eq(1),
             read.addr.eq(step),
-            self.config.q.eq(self.window.shown(self.config, read.data)),
+            self.config.q.eq(self.window.shown(self.config, Mux(asked[-1], read.data, 0))),
             self.layer1.on.eq(read.data[:5]),
             self.layer2.on.eq(read.data[5:8]),
             self.answer.eq(step),
