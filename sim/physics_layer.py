@@ -8,9 +8,11 @@ from memtwin.sim.noise import BELL_SD, Xorshift32, bell
 from memtwin.sim.physics_lia import InhibitionArray
 from memtwin.sim.physics_record import Recorder
 from memtwin.sim.physics_ts import ThresholdSwitch
+from memtwin.sim.steps import Steps
 
 __all__ = ["PhysicsLayer"]
 
+_EVENTS = 64  # of one neuron in a half-period: a device switches on, ruptures, and may be driven again
 _SIMULTANEOUS = 1e-9  # events closer than this part of a half-period happen at once: rounding, no more
 
 
@@ -105,7 +107,9 @@ class PhysicsLayer:
         elapsed, finished = np.zeros(trials), np.zeros(trials, dtype=bool)
         lifted, fired = np.zeros_like(self.on), np.zeros_like(self.on)
         lifted_for = np.zeros_like(self.x)
+        steps = Steps("physics", _EVENTS * self.x.shape[1], "half-period", f"change the card {self.spec.device.name}")
         while True:
+            steps.take()
             gate = self._settle(clk, t1, driven_rate, mask, lifted, fired, elapsed)
             rate = np.where(lifted, self._lift_rate, np.where(gate & ~t1, driven_rate, 0.0))
             if finished.all():

@@ -13,6 +13,7 @@ from memtwin.sim.opamp.physics_array import Inputs, learnt
 from memtwin.sim.opamp.physics_circuit import Circuit
 from memtwin.sim.opamp.physics_course import Course, Samples
 from memtwin.sim.recording import Event
+from memtwin.sim.steps import Steps
 
 __all__ = ["STEEPEST", "Neurons", "run_layer"]
 
@@ -21,6 +22,9 @@ STEEPEST = 0.25
 
 # A switch that gets to its end when an input changes finds the new input; so close, in s, is rounding.
 RACE = 1e-12
+
+# Steps that the neurons may take in a substep, over the whole run: one, and one more for each event of any of them.
+_STEPS = 100
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -88,6 +92,8 @@ class Neurons:
         self.learning: list[list[tuple[float, int, Floats]]] = [[] for _ in range(self.trials)]
         self.place = np.full(self.trials, -1)  # which input is in force
         self.next_change = np.zeros(self.trials)
+        cards = ", ".join(dict.fromkeys(card.name for card in (switch, *layer.memristors.values())))
+        self.steps = Steps("physics", _STEPS, "substep", f"change the cards {cards}, or use a shorter substep")
 
     # Inputs.
 
@@ -150,6 +156,7 @@ class Neurons:
         """Take every neuron to `until`, s; the inputs do not change before."""
         behind = self.time < until
         while behind.any():
+            self.steps.take()
             if behind.all():
                 self._step(slice(None), until)
             else:
@@ -286,6 +293,7 @@ def run_layer(
     neurons = Neurons(layer, sample, inputs, synapse, STEEPEST / fine)
     samples = Samples.empty(neurons.circuit.devices, substeps, neurons.on.size) if sampled else None
     for number in range(substeps):
+        neurons.steps.allow()
         neurons.run_to(number * substep)
         if samples is not None:
             samples.w[:, number], samples.y[number] = neurons.w, neurons.y

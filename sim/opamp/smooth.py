@@ -17,11 +17,15 @@ from memtwin.sim.opamp.physics_circuit import Circuit
 from memtwin.sim.opamp.physics_course import Course, Samples
 from memtwin.sim.opamp.smooth_law import LAW
 from memtwin.sim.recording import Event
+from memtwin.sim.steps import Steps
 
 __all__ = ["run_layer"]
 
 # Tolerances of the integration: relative, and absolute for the states, which are all 0 to 1.
 _RELATIVE, _ABSOLUTE = 1e-6, 1e-9
+
+# Evaluations of the slopes in a substep, over the whole run.
+_EVALUATIONS = 1000
 
 Floats = NDArray[np.float64]
 
@@ -42,7 +46,7 @@ def run_layer(
     Raises
     ------
     InputError
-        If `tau_on` and `tau_off` are too different for the law.
+        If `tau_on` and `tau_off` are too different for the law, or the devices are too fast for the substep.
     """
     _check(layer.switch)
     trials, neurons = sample.v_th.shape
@@ -99,9 +103,11 @@ class _Neuron:
         self.v_th, self.v_hold = float(circuit.v_th[0]), layer.switch["v_hold"]
         self.tau_on, self.tau_off = layer.switch["tau_on"], layer.switch["tau_off"]
         self.tau_h = LAW.tau_h * min(self.tau_on, self.tau_off)
+        self.steps = Steps("smooth law", _EVALUATIONS, "substep", f"change the card {layer.switch.name}")
 
     def slopes(self, _: float, state: Floats) -> Floats:
         """Time derivative of the state, 1/s."""
+        self.steps.take()
         law, circuit = LAW, self.circuit
         y, h = float(state[-2]), float(state[-1])
         w = state[:-2, None]
@@ -123,6 +129,7 @@ class _Neuron:
         """Go through all inputs; fill the column `element` of `samples`."""
         for place, (start, end) in enumerate(zip(inputs.times[:-1], inputs.times[1:], strict=True)):
             learns = self.layer.learns and inputs.learn[place] and inputs.gates[place, neuron]
+            self.steps.allow(round((end - start) / substep))
             while start < end:
                 volts = self.layer.neuron["v_pulse"] * inputs.gates[place, neuron]
                 self.current[0] = volts * (self.conductance @ inputs.rows[place])
