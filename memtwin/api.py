@@ -26,13 +26,16 @@ from memtwin.sim.run_warnings import warnings_of_jobs, warnings_of_recordings
 from memtwin.sim.waves import write_waves
 from memtwin.states import check_saved, load_states, save_states
 
-__all__ = ["BACKENDS", "EXPERIMENTS", "Outcome", "compare", "experiment", "netlist", "run"]
+__all__ = ["BACKENDS", "CLOCK_BOARD", "EXPERIMENTS", "Outcome", "compare", "experiment", "netlist", "run"]
 
 EXPERIMENTS: dict[str, Experiment] = {**CIRCUITS, Mnist.name: Mnist()}
 """Every experiment by name; those that need files of networks and of images are here, the others in `memtwin.sim`."""
 
 BACKENDS = (*backends.BACKENDS, "board")
 """Every backend by name."""
+
+CLOCK_BOARD = "icebreaker"
+"""Board whose clock the gateware is taken to have."""
 
 Report = Callable[[str, float], None]  # name of the run, part done
 
@@ -95,7 +98,7 @@ def run(
     trials: int | None = None,
     spread: bool = False,
     out: Path | None = None,
-    clock_board: str = "icebreaker",
+    clock_board: str | None = None,
     port: str | None = None,
     baud: int | None = None,
     map_file: Path | None = None,
@@ -120,8 +123,9 @@ def run(
         First seed; number of trials; whether the cards' spreads apply to experiments on a single device.
     out : Path, optional
         Directory for figures and waves.
-    clock_board : str
-        Board whose clock turns fabric clocks into seconds; a twin tells its own.
+    clock_board : str, optional
+        Board whose clock turns fabric clocks into seconds, iCEBreaker without it; of the gateware only: a twin tells
+        its own, and other backends have none.
     port : str, optional
         Of ``"board"``: ``/dev/ttyUSB1``, or ``socket://HOST:NUMBER``.
     baud : int, optional
@@ -145,7 +149,7 @@ def run(
     settings = chosen.settings(
         cards=tuple(cards), assignments=tuple(assignments), seed=seed, trials=trials, spread=spread
     )
-    clock_hz = find_board(clock_board).clock_hz
+    clock_hz = find_board(clock_board or CLOCK_BOARD).clock_hz
     parts = blocks(chosen, settings)
     if len(parts) > 1 and not (start is save is None):
         raise InputError(f"option --trials: expected at most {parts[0].trials} with --start or --save, not {trials}")
@@ -167,6 +171,8 @@ def run(
         return {label: planned[label] for label in chosen.drawn if label in planned}
 
     warnings = warnings_of_jobs((named for number in range(len(parts)) for named in jobs(number).items()), backend)
+    if clock_board is not None and backend != "rtl":
+        warnings.append(f"option --board: without influence on the backend {backend}; it is for the clock of rtl")
     recordings: dict[str, Recording] = {}
     measured: list[Measured] = []
     for number, part in enumerate(parts):

@@ -143,7 +143,9 @@ def run(
     net: Net = None,
     data: Data = None,
     images: Count = None,
-    board: Board = "icebreaker",
+    board: Annotated[
+        str | None, typer.Option("--board", help="Board whose clock rtl is taken to have; iCEBreaker without it.")
+    ] = None,
     port: Port = None,
     baud: TwinBaud = None,
     map_file: MapFile = None,
@@ -182,7 +184,7 @@ def run(
     _summary(outcome.results)
     if outcome.acceleration is not None and outcome.clock_hz is not None:
         clock = format_si(outcome.clock_hz, "Hz")
-        where = "the board" if backend == "board" else board
+        where = "the board" if backend == "board" else board or api.CLOCK_BOARD
         print(f"acceleration  {outcome.acceleration:.1f} times real time, at the {clock} of {where}")
 
 

@@ -12,7 +12,6 @@ from memtwin.sim.lif.network import LifLayerSpec
 from memtwin.sim.lif.physics_course import Shown, show
 from memtwin.sim.lif.physics_encoder import Encoder
 from memtwin.sim.lif.recording import LifRecording
-from memtwin.sim.lif.synapses import Synapses
 from memtwin.sim.recording import Event, LayerRecording, Waveform
 
 __all__ = ["Layer", "charge", "interval", "run"]
@@ -73,7 +72,7 @@ class Layer:
 
     def __init__(self, layer: LifLayerSpec, dt: float, weight: Floats) -> None:
         self.neurons = layer.neurons
-        self._synapses = Synapses(weight.transpose(0, 2, 1))
+        self._synapses = _Synapses(weight)
         self._bias, self._v_leak, self._v_reset, self._v_threshold = (
             layer.per_neuron(name) for name in ("bias", "v_leak", "v_reset", "v_threshold")
         )
@@ -109,6 +108,25 @@ class Layer:
         """Reset the membrane of the neurons that spike."""
         reset = membrane - (self._v_threshold - self._v_leak) if self._subtract else self._v_reset
         return np.where(spikes, reset, membrane)
+
+
+class _Synapses:
+    """Currents of the inputs that spike, by the weights (trials, neurons, rows) of each image's trial."""
+
+    def __init__(self, weight: Floats) -> None:
+        self._weight = weight
+
+    def begin(self, trial: NDArray[np.int64]) -> None:
+        """Begin images, which belong to `trial` (J,)."""
+        self._images = [(number, np.flatnonzero(trial == number)) for number in np.unique(trial)]
+        self._shape = trial.size, self._weight.shape[1]
+
+    def sums(self, events: Floats) -> Floats:
+        """Add up the weights of the inputs `events` (J, rows), 1 where there is one; returns (J, neurons)."""
+        out = np.empty(self._shape)
+        for number, images in self._images:
+            out[images] = events[images] @ self._weight[number].T
+        return out
 
 
 def _waveform(images: list[Shown], number: int, dt: float) -> tuple[Waveform, list[Event]]:

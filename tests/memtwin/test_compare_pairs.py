@@ -78,3 +78,11 @@ def test_what_cannot_be_measured_is_told_of(monkeypatch):
     assert found["within"] is False
     assert found["outside"] == ["neurons: waveform.v, layer 1, trial 0: not all numbers are finite"]
     assert found["errors"] == {"event_time_s": None, "event_count_difference": None, "rms_between_events": {}}
+
+
+def test_a_clock_is_for_the_gateware():
+    assert not [why for why in api.run("lif").warnings if "--board" in why]
+    found = api.run("lif", clock_board="ulx3s-85f")
+    assert "option --board: without influence on the backend model; it is for the clock of rtl" in found.warnings
+    with pytest.raises(InputError, match="board fast: unknown"):
+        api.run("lif", clock_board="fast")
