@@ -11,7 +11,6 @@ from pathlib import Path
 
 from amaranth.hdl import Elaboratable
 
-from memtwin.boards.fits import fitting
 from memtwin.boards.image import BoardImage
 from memtwin.boards.link_top import LinkTop, streams_traces
 from memtwin.boards.registry import Board
@@ -38,7 +37,6 @@ _MEMORIES = (
     "proc; memory_collect; setparam -set RD_COLLISION_X_MASK 1'1 "
     "t:$mem_v2 a:no_rw_check %i r:RD_PORTS=1 %i r:WR_PORTS=1 %i"
 )
-_NAMED = 4  # boards that a message names
 _FEW = 500  # cells of a kind, such as memories and pins: that all are taken does not keep others from their places
 _COUNT = re.compile(r"^Info:\s+(\w+):\s+(\d+)/\s*(\d+)\s+\d+%$", re.MULTILINE)  # a kind of cells: used, there
 _LARGEST_REPORT = 2**20  # bytes
@@ -113,7 +111,7 @@ def build(
     InputError
         If the design or the board is unknown, or a tool is missing.
     DoesNotFit
-        If the chip is too small; the message says by how much, and what would fit.
+        If the chip is too small; the message says by how much.
     TooSlow
         If no placement meets the timing.
     ToolError
@@ -122,16 +120,8 @@ def build(
     target = find_board(board)
     if design not in TWINS:
         raise InputError(f"design {design}: cannot be built for a board; expected one of {', '.join(TWINS)}")
-    image = content(design)
-    twin = TWINS[design](image, round(target.clock_hz))
-    try:
-        return build_top(BoardTop(target, twin), target, design, out_dir, reuse=reuse, say=say)
-    except DoesNotFit as error:
-        lanes = max(getattr(layer, "lanes", 1) for layer in image.layers)
-        hints = [f"fewer lanes than {lanes} take fewer cells"] if lanes > 1 else []
-        if boards := fitting(design):
-            hints.append(f"it fits {_some(boards)}")
-        raise DoesNotFit("; ".join([str(error), *hints]), error.needs) from None
+    twin = TWINS[design](content(design), round(target.clock_hz))
+    return build_top(BoardTop(target, twin), target, design, out_dir, reuse=reuse, say=say)
 
 
 def build_linked(
@@ -169,15 +159,8 @@ def build_linked(
     target = find_board(board)
     host, memory_map = network(streams_traces(target))
     digests = {name: bytes.fromhex(str(memory_map[name])) for name in ("map_digest", "design_digest")}
-    try:
-        return build_top(
-            LinkTop(target, host, **digests), target, design, out_dir, memory_map=memory_map, reuse=reuse, say=say
-        )
-    except (DoesNotFit, TooSlow) as error:
-        boards = fitting(design, linked=True)
-        hints = [f"with the link it fits {_some(boards)}"] if boards else []
-        error.args = ("; ".join([str(error), *hints, "--alone builds it without the link"]),)
-        raise
+    top = LinkTop(target, host, **digests)
+    return build_top(top, target, design, out_dir, memory_map=memory_map, reuse=reuse, say=say)
 
 
 def build_top(
@@ -331,12 +314,6 @@ def build_top(
         # The report comes last: what it holds the checksums of is whole.
         write_whole(out / f"{stem}.json", (json.dumps(result, indent=2) + "\n").encode())
     return result
-
-
-def _some(boards: Sequence[str]) -> str:
-    """Name a few boards."""
-    more = ", and others that memtwin boards lists" if len(boards) > _NAMED else ""
-    return ", ".join(boards[:_NAMED]) + more
 
 
 def _himbaechel(command: list[str], clock_hz: float) -> list[str]:

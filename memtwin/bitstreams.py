@@ -8,12 +8,14 @@ from typing import Any
 
 from memtwin import designs
 from memtwin.boards import build as board_build
-from memtwin.boards.fits import fits
+from memtwin.boards.fits import fits, fitting
 from memtwin.boards.registry import board as find_board
 from memtwin.hdl.host import HostPort
 from memtwin.link.design_maps import design_map, host_of
 
 __all__ = ["build", "is_linked"]
+
+_NAMED = 4  # boards that a message names
 
 
 def _to_stderr(line: str) -> None:
@@ -72,13 +74,33 @@ def build(
     DoesNotFit, TooSlow, ToolError
         See `memtwin.boards.build.build`.
     """
-    if is_linked(design, board) if linked is None else linked:
-        network = partial(_network, design, changes)
-        report = board_build.build_linked(design, board, out, network, reuse=reuse, say=say)
-    else:
-        content = partial(designs.board_image, changes=changes)
-        report = board_build.build(design, board, out, content, reuse=reuse, say=say)
+    with_link = is_linked(design, board) if linked is None else linked
+    try:
+        if with_link:
+            network = partial(_network, design, changes)
+            report = board_build.build_linked(design, board, out, network, reuse=reuse, say=say)
+        else:
+            content = partial(designs.board_image, changes=changes)
+            report = board_build.build(design, board, out, content, reuse=reuse, say=say)
+    except (board_build.DoesNotFit, board_build.TooSlow) as error:
+        error.args = ("; ".join([str(error), *_hints(design, board, changes, with_link)]),)
+        raise
     return {**report, "warnings": designs.find_design(design, changes).warnings}
+
+
+def _hints(design: str, board: str, changes: designs.Changes | None, linked: bool) -> list[str]:
+    """Say what can be done about a design that a board does not hold.
+
+    What was measured of a design as it is shipped says nothing of one that was changed.
+    """
+    out = ["--alone builds it without the link, in fewer cells"] if linked else []
+    if designs.find_design(design, changes).settings.options.get("lanes", 1) > 1:
+        out.append("--set lanes=1 takes fewer cells and more clocks")
+    boards = [name for name in fitting(design, linked=linked) if name != find_board(board).name]
+    if boards and changes in (None, designs.Changes()):
+        more = ", and others that memtwin boards lists" if len(boards) > _NAMED else ""
+        out.append(f"{'with the link ' * linked}it fits {', '.join(boards[:_NAMED])}{more}")
+    return out
 
 
 def _network(design: str, changes: designs.Changes | None, traces: bool) -> tuple[HostPort, Mapping[str, object]]:

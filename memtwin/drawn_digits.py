@@ -54,7 +54,8 @@ class DrawnDigits(Mnist):
 
         def job(which: list[int]) -> Run:
             parts = {name: getattr(shown, name)[:, which] for name in ("row", "value", "steps", "labels")}
-            return Run(spec=spec, program=dataclasses.replace(shown, **parts), seed=settings.seed)
+            images = dataclasses.replace(shown, **parts)
+            return Run(spec=spec, program=images, seed=settings.seed, warnings=tuple(network.silent()))
 
         def is_right(at: int) -> bool:
             # Alone, so that it does not depend on what was shown before.

@@ -9,7 +9,6 @@ import pytest
 from amaranth.hdl import ClockDomain, Elaboratable, Module, Signal
 from amaranth.lib import io
 
-from memtwin.boards import build as module
 from memtwin.boards.build import DoesNotFit, TooSlow, build, build_top
 from memtwin.boards.clock import ClockGenerator
 from memtwin.boards.registry import board
@@ -213,33 +212,6 @@ def test_a_design_that_does_not_fit_says_so(monkeypatch, tmp_path):
     )
     assert caught.value.needs == {"ICESTORM_LC": [6382, 5280]}
     assert list(out.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("lanes", "fitting", "hint"),
-    [
-        (1, [], ""),
-        (4, [], "; fewer lanes than 4 take fewer cells"),
-        (1, ["ulx3s-85f", "versa-ecp5"], "; it fits ulx3s-85f, versa-ecp5"),
-        (1, ["a", "b", "c", "d", "e"], "; it fits a, b, c, d, and others that memtwin boards lists"),
-    ],
-)
-def test_what_would_fit_is_said(monkeypatch, tmp_path, lanes, fitting, hint):
-    for variable in ("YOSYS", "ICEPACK"):
-        stand_in(monkeypatch, tmp_path, variable, "")
-    stand_in(monkeypatch, tmp_path, "NEXTPNR_ICE40", FULL)
-    monkeypatch.setattr(module, "fitting", lambda design: fitting)
-
-    def content(design):
-        image = board_image(design)
-        (layer,) = image.layers
-        return replace(image, layers=[replace(layer, lanes=lanes)])
-
-    with pytest.raises(DoesNotFit) as caught:
-        build("lia", "icebreaker", tmp_path / "out", content, say=lambda line: None)
-    assert str(caught.value).removeprefix("design lia does not fit icebreaker: ") == (
-        "it needs 6382 of 5280 ICESTORM_LC (1102 too many)" + hint
-    )
 
 
 # Chips that are too small for the board registry: a neuron does not fit them.

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from memtwin.boards import build as module
-from memtwin.boards.build import DoesNotFit, build, build_linked
+from memtwin.boards.build import build, build_linked
 from memtwin.boards.link_top import LinkTop, divider, streams_traces
 from memtwin.boards.registry import BOARDS, board, resource
 from memtwin.designs import board_image
@@ -133,20 +133,6 @@ def test_a_build_without_link_leaves_no_map_of_another(monkeypatch, tmp_path):
     assert (alone["link"], alone["map"]) == (False, None)
     assert alone["bitstream"] == report["bitstream"]
     assert not Path(report["map"]).exists()
-
-
-@pytest.mark.parametrize(("fitting", "hint"), [([], ""), (["ulx3s-85f"], "; with the link it fits ulx3s-85f")])
-def test_a_link_that_does_not_fit_says_what_does(monkeypatch, tmp_path, fitting, hint):
-    with_tools(monkeypatch, tmp_path, FULL)
-    monkeypatch.setattr(module, "fitting", lambda design, *, linked: fitting if linked else ["none"])
-    with pytest.raises(DoesNotFit) as caught:
-        make(tmp_path / "out")
-    assert str(caught.value) == (
-        "design small does not fit icebreaker: it needs 6382 of 5280 ICESTORM_LC (1102 too many)"
-        + hint
-        + "; --alone builds it without the link"
-    )
-    assert not list((tmp_path / "out").iterdir())
 
 
 @pytest.mark.slow

@@ -8,7 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from memtwin import bitstreams, cli, programming
-from memtwin.designs import DESIGNS
+from memtwin.boards.build import DoesNotFit, TooSlow
+from memtwin.designs import DESIGNS, Changes
 from memtwin.hdl.host import HostPort
 from memtwin.link import LinkError
 from memtwin.sim.errors import InputError
@@ -50,6 +51,38 @@ def test_a_user_may_ask_for_the_other(monkeypatch, builds, tmp_path):
     bitstreams.build("digits", "icebreaker", tmp_path, linked=True)
     bitstreams.build("mnist", "icebreaker", tmp_path, linked=False)
     assert builds == [(True, "digits", "icebreaker"), (False, "mnist", "icebreaker")]
+
+
+LINK = "; --alone builds it without the link, in fewer cells"
+
+
+@pytest.mark.parametrize(
+    ("design", "set_", "linked", "boards", "hint"),
+    [
+        ("lia", (), False, [], ""),
+        ("lia", (), False, ["icebreaker", "ulx3s-85f", "versa-ecp5"], "; it fits ulx3s-85f, versa-ecp5"),
+        ("lia", (), False, list("abcde"), "; it fits a, b, c, d, and others that memtwin boards lists"),
+        ("mnist", (), True, ["icebreaker", "ulx3s-85f"], f"{LINK}; with the link it fits ulx3s-85f"),
+        # What was measured is the design as it is shipped.
+        ("mnist", ("net=mnist-784x10",), False, ["icebreaker", "ulx3s-85f"], ""),
+        ("mnist", ("net=mnist-784x10",), True, ["icebreaker", "ulx3s-85f"], LINK),
+        ("digits", ("lanes=8",), False, ["ulx3s-85f"], "; --set lanes=1 takes fewer cells and more clocks"),
+    ],
+)
+@pytest.mark.parametrize("is_slow", [False, True])
+def test_hints_are_of_the_design_that_is_built(monkeypatch, tmp_path, design, set_, linked, boards, hint, is_slow):
+    error = TooSlow("no", 1e6, {}) if is_slow else DoesNotFit("no", {"LC": [2, 1]})
+
+    def build(*_, **__):
+        raise error
+
+    monkeypatch.setattr(bitstreams.board_build, "build", build)
+    monkeypatch.setattr(bitstreams.board_build, "build_linked", build)
+    monkeypatch.setattr(bitstreams, "fitting", lambda name, *, linked: boards)
+    changes = Changes(assignments=set_)
+    with pytest.raises((DoesNotFit, TooSlow)) as caught:
+        bitstreams.build(design, "icebreaker", tmp_path, changes, linked=linked)
+    assert str(caught.value) == "no" + hint
 
 
 def test_what_cannot_have_the_link(tmp_path):
