@@ -153,8 +153,9 @@ class _Survey:
         if layout.get_layout() == h5d.CHUNKED:
             chunk = layout.get_chunk()
             count = math.prod(-(-size // part) for size, part in zip(shape, chunk, strict=True))
-            if count > _CHUNKS or array.get_num_chunks() != count:
-                raise InputError(f"{where}: expected all of {count} chunks, at most {_CHUNKS}")
+            if count > _CHUNKS or (there := array.get_num_chunks()) != count:
+                found = f"not {there} of {count}" if count <= _CHUNKS else f"not {count}"
+                raise InputError(f"{where}: expected all chunks, at most {_CHUNKS}, {found}")
             self._count("numbers", count * math.prod(chunk), LARGEST_NUMBERS)
             pieces: list[Any] = []
             array.chunk_iter(pieces.append)

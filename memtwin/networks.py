@@ -198,4 +198,4 @@ def card_text(card: Card) -> str:
 
 def _quoted(text: str) -> str:
     """Write a string of TOML, whose escapes are those of JSON."""
-    return json.dumps(text, ensure_ascii=False)
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

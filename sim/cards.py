@@ -30,6 +30,7 @@ from memtwin.sim.units import check_range, format_si, parse_si
 __all__ = ["KINDS", "Card", "Field", "card_names", "load_card"]
 
 _LARGEST = 2**17  # bytes in a card file
+_LONGEST_NAME = 100  # characters; it becomes a name in NIR files
 
 
 @dataclass(frozen=True)
@@ -261,6 +262,10 @@ def _parse(data: dict, where: str) -> Card:
         if not isinstance(value, str) or not value:
             raise InputError(f'{where}: expected {head} = "..." at the top')
         heads[head] = value
+    if not (name := heads["name"]).isprintable() or "/" in name or len(name) > _LONGEST_NAME:
+        raise InputError(
+            f"{where}: expected a name of at most {_LONGEST_NAME} printable characters, without /, not {name!r}"
+        )
     rules = KINDS.get(heads["kind"])
     if rules is None:
         raise InputError(f"{where}: kind must be one of {', '.join(KINDS)}, not {heads['kind']!r}")

@@ -90,6 +90,9 @@ def test_replace_says_what_is_wrong(card, values, message):
         ('value = "195/s"', "value = 195", "field g0 must have a value and a source, both strings"),
         ('value = "195/s"\n', "", "field g0 must be a table with value and source"),
         ('name = "ag-sio2"\n', "", 'expected name = "..." at the top'),
+        ('"ag-sio2"', '"ag\\u0000"', r"at most 100 printable characters, without /, not 'ag\x00'"),
+        ('"ag-sio2"', '"../ag"', "without /, not '../ag'"),
+        ('"ag-sio2"', f'"{"a" * 101}"', "at most 100 printable characters"),
         ("[v0]", "[v0", "expected a TOML file (Expected ']'"),
     ],
 )
