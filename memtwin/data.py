@@ -10,10 +10,13 @@ import hashlib
 import io
 import math
 import os
+import queue
 import struct
+import threading
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +42,10 @@ _SHA256 = {
     "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
 }
 _LARGEST = 2**28  # bytes in an IDX file, unpacked
-_PATIENCE_S = 30.0
+_PATIENCE_S = 30.0  # for a sign of life
+_LONGEST_DOWNLOAD_S = 300.0  # of a file: 33 kB/s for the largest
+_MOST_DOWNLOAD = 2**24  # bytes; the largest of the four has 9.9 MB
+_CHUNK = 2**16
 
 Bytes = NDArray[np.uint8]
 Fetch = Callable[[str], bytes]  # content of an address
@@ -178,7 +184,7 @@ def _cached(name: str, fetch: Fetch) -> Path:
     url = _MIRROR + name
     try:
         content = fetch(url)
-    except OSError as error:  # of which urllib's errors are
+    except (OSError, HTTPException) as error:  # urllib's errors are of the first
         reason = getattr(error, "reason", None) or error
         reason = getattr(reason, "strerror", None) or reason
         raise InputError(
@@ -193,9 +199,44 @@ def _cached(name: str, fetch: Fetch) -> Path:
         raise InputError(f"{error}; set MEMTWIN_CACHE to a directory") from None
 
 
-def _download(url: str) -> bytes:
+def _download(url: str, *, most: int = _MOST_DOWNLOAD, seconds: float = _LONGEST_DOWNLOAD_S) -> bytes:
+    """Return the content of an address, of at most so many bytes, within so many seconds in all.
+
+    Raises
+    ------
+    OSError, HTTPException
+        If it cannot be had, is too large, or does not come in time.
+    """
+    done: queue.SimpleQueue[bytes | Exception] = queue.SimpleQueue()
+    is_late = threading.Event()
+
+    def fetch() -> None:
+        try:
+            done.put(_read(url, most, is_late))
+        except (OSError, HTTPException) as error:
+            done.put(error)
+
+    # In a thread, because a name, a connection and every line of a header may each be late.
+    threading.Thread(target=fetch, daemon=True).start()
+    try:
+        found = done.get(timeout=seconds)
+    except queue.Empty:
+        is_late.set()
+        raise TimeoutError(f"not all there after {seconds:g} s") from None
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
+def _read(url: str, most: int, is_late: threading.Event) -> bytes:
+    """Read an address, until it is too much or too late."""
+    content = bytearray()
     with urllib.request.urlopen(url, timeout=_PATIENCE_S) as answer:
-        return answer.read()
+        while not is_late.is_set() and (part := answer.read1(_CHUNK)):
+            content += part
+            if len(content) > most:
+                raise OSError(f"more than {most} bytes")
+    return bytes(content)
 
 
 def draw_digits(count: int, *, seed: int) -> Digits:

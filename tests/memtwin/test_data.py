@@ -1,9 +1,12 @@
 """Pictures of digits: every damaged file gives one line that names it, and a download is checked."""
 
 import gzip
+import itertools
 import struct
+import threading
 import tracemalloc
 import urllib.error
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
@@ -147,6 +150,95 @@ def test_without_a_network_the_message_says_what_to_do(monkeypatch, tmp_path):
 
     with pytest.raises(InputError, match=r"cannot be downloaded \(no route to host\); give the directory"):
         load_mnist("test", fetch=fetch)
+
+
+@pytest.fixture
+def mirror(monkeypatch, tmp_path):
+    """Function that serves a generator of bytes as the answer to every request, as if it were the mirror."""
+    monkeypatch.delenv("MEMTWIN_DATA", raising=False)
+    monkeypatch.setenv("MEMTWIN_CACHE", str(tmp_path))
+    servers, over = [], threading.Event()
+
+    def serve(parts, head=b"HTTP/1.0 200 OK\r\n\r\n"):
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                try:
+                    self.wfile.write(head)
+                    for part in parts(over):
+                        self.wfile.write(part)
+                except OSError:
+                    pass  # the client is gone
+
+            def log_message(self, *_):
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        servers.append((server, thread))
+        url = f"http://127.0.0.1:{server.server_port}/"
+        monkeypatch.setattr(data, "_MIRROR", url)
+        return url
+
+    yield serve
+    over.set()
+    for server, thread in servers:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def drip(over):
+    """One byte, and another, and never an end."""
+    while not over.wait(0.02):
+        yield b"x"
+
+
+def flood(over):
+    """More, as fast as it is taken."""
+    yield from itertools.takewhile(lambda _: not over.is_set(), itertools.repeat(bytes(2**16)))
+
+
+def limited(**limits):
+    return lambda url: data._download(url, **limits)
+
+
+@pytest.mark.parametrize("head", [b"HTTP/1.0 200 OK\r\n\r\n", b"HTTP/1.0 200 OK\r\nslow: "])
+def test_a_download_that_drips_is_given_up(mirror, tmp_path, head):
+    mirror(drip, head)
+    with pytest.raises(InputError, match=r"cannot be downloaded \(not all there after 0\.3 s\); give the directory"):
+        load_mnist("test", fetch=limited(seconds=0.3))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_download_that_floods_is_cut_off(mirror, tmp_path):
+    mirror(flood)
+    with pytest.raises(InputError, match=r"cannot be downloaded \(more than 1000000 bytes\); give the directory"):
+        load_mnist("test", fetch=limited(most=1_000_000))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("head", [b"no answer at all\r\n\r\n", b"HTTP/1.0 200 OK\r\n" + b"x" * 70_000, b""])
+def test_an_answer_that_is_none_of_http_is_one_line(mirror, head):
+    mirror(lambda _: (), head)
+    with pytest.raises(InputError, match="cannot be downloaded") as error:
+        load_mnist("test")
+    assert "\n" not in str(error.value)
+
+
+def test_a_download_over_http_is_whole(mirror, monkeypatch):
+    files = {f"{NAMES[0]}.gz": gzip.compress(idx(IMAGES)), f"{NAMES[1]}.gz": gzip.compress(idx(LABELS))}
+    monkeypatch.setattr(data, "_SHA256", {name: data.hashlib.sha256(own).hexdigest() for name, own in files.items()})
+    contents = iter(files.values())
+    mirror(lambda _: iter([next(contents)]))
+    assert np.array_equal(load_mnist("test").images, IMAGES.reshape(7, -1))
+
+
+def test_the_limits_hold_the_real_files():
+    # 9 912 422 bytes, the training pictures, are the largest of the four.
+    assert 9_912_422 < data._MOST_DOWNLOAD < 20_000_000
+    assert data._LONGEST_DOWNLOAD_S <= 600
 
 
 def test_drawn_digits_are_seeded_and_differ_by_class():
