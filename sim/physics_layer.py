@@ -8,7 +8,7 @@ from memtwin.sim.noise import BELL_SD, Xorshift32, bell
 from memtwin.sim.physics_lia import InhibitionArray
 from memtwin.sim.physics_record import Recorder
 from memtwin.sim.physics_ts import ThresholdSwitch
-from memtwin.sim.steps import Steps
+from memtwin.sim.solver_steps import Steps
 
 __all__ = ["PhysicsLayer"]
 

@@ -1,44 +1,87 @@
-"""A bound on the steps of a solver, so that it comes to an end whatever its devices do."""
+"""Whether substeps are fine enough for a hybrid neuron: what is told when a job is loaded, before anything runs.
 
-from memtwin.sim.errors import InputError
+A clocked backend sees an event at the end of a substep, and adds whole growth words. Both are small against what they
+measure only if the filament takes some substeps from rest to its threshold, and from there to its rupture, and not so
+many that the rounding of the words counts (docs/hybrid-neuron.md).
+"""
 
-__all__ = ["Steps"]
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memtwin.sim.hybrid_law import ENTRY_VOLTS, FILAMENT
+from memtwin.sim.network import LayerSample, LayerSpec, NetworkSpec
+from memtwin.sim.program import Program
+
+__all__ = ["FEWEST", "ROUNDING", "coarse_steps"]
+
+FEWEST = 4
+"""Substeps that an integration and a relaxation must take: the growth words hold a quarter of the threshold."""
+ROUNDING = 0.02
+"""Largest part of the growth that rounding, or the chords of the growth table, may be."""
+
+Floats = NDArray[np.float64]
 
 
-class Steps:
-    """Counts the steps of a solver of continuous time against an allowance that grows with simulated time.
-
-    Parameters
-    ----------
-    solver : str
-        What the message calls it: ``"physics"``.
-    each : int
-        Steps that one interval of simulated time adds to the allowance: many times what a device takes that the
-        interval resolves.
-    interval : str
-        What the message calls the interval: ``"half-period"``.
-    advice : str
-        What a user can do.
-    """
-
-    def __init__(self, solver: str, each: int, interval: str, advice: str) -> None:
-        self.each, self.left = each, each
-        self._message = (
-            f"{solver}: expected at most {each} steps in a {interval}, which the devices are too fast for; {advice}"
+def coarse_steps(spec: NetworkSpec, samples: list[LayerSample], program: Program) -> list[str]:
+    """Say for which layers a substep is too long or too short; one line each, none if all is well."""
+    out = []
+    device = spec.device
+    relaxation = device["tau_relax"] * math.log(1 / device["theta_off"]) / spec.substep
+    if relaxation < FEWEST:
+        out.append(
+            f"a filament relaxes from its threshold in {relaxation:.2g} substeps, fewer than {FEWEST}; "
+            f"{_advice(FEWEST / relaxation)}"
         )
+    step = ENTRY_VOLTS / device["v0"]
+    chord = step**2 / 8 * math.exp(step)
+    if chord > ROUNDING:
+        out.append(
+            f"card {device.name}, field v0: with {device.fields['v0']} growth between the entries of its table is "
+            f"{chord:.0%} too large; expected at least 80mV"
+        )
+    for number, (layer, sample) in enumerate(zip(spec.layers, samples, strict=True)):
+        volts = _highest_volts(spec, layer, sample, program, number)
+        growth = _growth(spec, volts, sample)
+        fastest = float(growth.max(initial=0.0))
+        if layer.depression:
+            fastest = max(fastest, float(_growth(spec, np.array(spec.neuron["v_dep"]), sample).max()))
+        where = f"layer {number + 1}"
+        if fastest * FEWEST > 1:
+            out.append(
+                f"{where}: a filament reaches its threshold in {1 / fastest:.2g} substeps, fewer than {FEWEST}; "
+                f"{_advice(FEWEST * fastest)}"
+            )
+        slowest = float(growth.min(initial=np.inf))
+        if 2 * FILAMENT > ROUNDING * slowest > 0:
+            out.append(
+                f"{where}: a filament grows by {slowest / FILAMENT:.2g} units of its word in a substep; rounding "
+                f"may change that by {2 * FILAMENT / slowest:.0%}; use fewer substeps"
+            )
+    return out
 
-    def allow(self, intervals: int = 1) -> None:
-        """Begin so many intervals; what others left over is kept."""
-        self.left += intervals * self.each
 
-    def take(self) -> None:
-        """Take a step.
+def _advice(factor: float) -> str:
+    return f"use {2 ** math.ceil(math.log2(factor))} times as many substeps"
 
-        Raises
-        ------
-        InputError
-            If the allowance is used up.
-        """
-        self.left -= 1
-        if self.left < 0:
-            raise InputError(self._message)
+
+def _growth(spec: NetworkSpec, volts: Floats, sample: LayerSample) -> Floats:
+    """Growth in a substep as a part of the mean threshold; zero where the device is not driven."""
+    device = spec.device
+    with np.errstate(over="ignore"):
+        growth = device["g0"] * np.exp(volts / device["v0"]) * spec.substep * sample.gain / sample.theta
+    return np.where(volts > device["v_hold"], growth, 0.0)
+
+
+def _highest_volts(spec: NetworkSpec, layer: LayerSpec, sample: LayerSample, program: Program, number: int) -> Floats:
+    """Highest voltage of node 1 (trials, neurons): of what is shown to layer 1, of all rows for a later one."""
+    conductance = sample.conductance
+    learns = np.asarray(program.learn[:, :, number].any(axis=1))[:, None, None]
+    highest = np.where(learns, np.maximum(conductance, spec.synapse["g_max"]), conductance)
+    lowest = np.where(learns, np.minimum(conductance, spec.synapse["g_min"]), conductance)
+    rows = program.pixels if number == 0 else np.ones((program.trials, 1, layer.rows))
+    active = np.einsum("tpr,tnr->tpn", rows, highest)
+    quiet = np.einsum("tpr,tnr->tpn", 1.0 - rows, lowest)
+    share = active / (active + quiet + spec.neuron["g_load"])
+    return sample.v_in[:, None] * share.max(axis=1)

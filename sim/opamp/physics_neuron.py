@@ -13,7 +13,7 @@ from memtwin.sim.opamp.physics_array import Inputs, learnt
 from memtwin.sim.opamp.physics_circuit import Circuit
 from memtwin.sim.opamp.physics_course import Course, Samples
 from memtwin.sim.recording import Event
-from memtwin.sim.steps import Steps
+from memtwin.sim.solver_steps import Steps
 
 __all__ = ["STEEPEST", "Neurons", "run_layer"]
 

@@ -17,7 +17,7 @@ from memtwin.sim.opamp.physics_circuit import Circuit
 from memtwin.sim.opamp.physics_course import Course, Samples
 from memtwin.sim.opamp.smooth_law import LAW
 from memtwin.sim.recording import Event
-from memtwin.sim.steps import Steps
+from memtwin.sim.solver_steps import Steps
 
 __all__ = ["run_layer"]
 

@@ -1,7 +1,7 @@
 """Any card that loads runs, or is refused in one line, in bounded work: loader, quantiser, model and physics.
 
-Work is counted, not timed: steps of the solvers are bounded by `memtwin.sim.steps`, and everything else has as many
-steps as updates are asked for.
+Work is counted, not timed: steps of the solvers are bounded by `memtwin.sim.solver_steps`, and everything else has
+as many steps as updates are asked for.
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ from memtwin.sim import backends
 from memtwin.sim.cards import KINDS, Card, Field, card_names, load_card
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments import EXPERIMENTS
-from memtwin.sim.steps import Steps
+from memtwin.sim.solver_steps import Steps
 from memtwin.sim.units import RANGES
 from tests.refusal import refusal
 

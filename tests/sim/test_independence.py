@@ -7,9 +7,9 @@ import pytest
 
 SIM = Path(__file__).parents[2] / "sim"
 
-# What is simulated, what is shown, what is recorded: docs/compare.md, "What two levels share".
+# What is simulated, what is shown, what is recorded, what is said of it: docs/compare.md, "What two levels share".
 DATA = {
-    "hybrid": {"backends", "program", "recording", "network", "cards"},
+    "hybrid": {"backends", "program", "recording", "network", "cards", "ceiling"},
     "opamp": {"backends", "recording", "opamp.stimulus", "opamp.circuit", "opamp", "cards"},
     "lif": {"backends", "recording", "lif.images", "lif.network", "lif.recording", "lif.trace", "lif"},
     "stdp": {"backends", "recording", "stdp.trains", "stdp.circuit", "stdp.recording", "stdp"},
