@@ -154,6 +154,8 @@ class LinkMap:
             # A host knows what it has written into the registers of a presentation; the twin does not give them back.
             for part, readable in (("registers", False), ("link", True)):
                 places += [_place(entry | _NO_MATRIX, readable=readable, is_register=True) for entry in document[part]]
+            for entry in document["link"]:  # each is read in one burst
+                _expect(entry["words"] <= LARGEST_BURST, f"{entry['name']}, words", f"1 to {LARGEST_BURST}", "more")
             _expect(sum(place.words for place in places) <= _ADDRESSES, "words", f"at most {_ADDRESSES} in all", "more")
             self.places: dict[str, Place] = {}
             for place in places:

@@ -20,6 +20,7 @@ import numpy as np
 
 from memtwin import api
 from memtwin.data import read_idx
+from memtwin.link.events import EventDecoder
 from memtwin.link.frames import LARGEST_BODY, FrameReader, encode
 from memtwin.link.maps import digest_of, read_map
 from memtwin.link.snapshot import Snapshot
@@ -133,7 +134,7 @@ def _trees() -> list[dict[str, Any]]:
     return [
         *graphs,
         {"type": "NIRGraph", "nodes": nodes, "edges": edges, "metadata": own},
-        {"type": "NIRGraph", "nodes": outer, "edges": [[b"a", b"inner"], [b"inner", b"li"]]},
+        {"type": "NIRGraph", "nodes": outer, "edges": [[b"a", b"inner"], [b"inner", b"li"]], "metadata": own},
     ]
 
 
@@ -314,29 +315,33 @@ def _stream(rng: random.Random, _: Sequence[bytes]) -> bytes:
     parts = []
     for _ in range(rng.randrange(1, 6)):
         body = rng.randbytes(rng.choice((2, 3, 5, LARGEST_BODY - 1, LARGEST_BODY)))
-        frame = encode(body if rng.random() < 0.5 else bytes(len(body)))
+        event = bytes([rng.choice((0, 1, 2, 3, 0x13, 0x80, 7)), 1, 0, 0])
+        frame = encode(rng.choice((body, bytes(len(body)), bytes(2) + event * rng.randrange(1, 20))))
         parts += [frame, rng.choice((b"", b"\0", b"\xff" * 300, rng.randbytes(5)))]
     return b"".join(parts)
 
 
 def _read_frames(path: Path) -> None:
-    """Feed the bytes in pieces; a body is whole, and no longer than a body may be."""
+    """Feed the bytes in pieces, and take the bodies, which are whole and no longer than they may be, for events."""
     data, reader, kept = path.read_bytes(), FrameReader(), random.Random(len(path.read_bytes()))
     bodies = []
     while data:
         size = kept.randrange(1, 400)
         bodies += reader.feed(data[:size])
         data = data[size:]
+    decoder = EventDecoder()
     for body in bodies:
         assert 2 <= len(body) <= LARGEST_BODY
         assert list(FrameReader().feed(encode(body))) == [body]
+        decoder.lost(body[0])
+        list(decoder.decode(body[2:]))
 
 
 def _read_network(path: Path) -> None:
     read_nir(path).json()
 
 
-_FRAMES = [encode(bytes([3, 1])) + encode(bytes(range(250))), encode(b"\xff" * 250) + b"\0" + encode(bytes(4))]
+_FRAMES = [encode(bytes([3, 1])) + encode(bytes(250)), encode(b"\x83" * 92) + b"\0" + encode(bytes(6))]
 _PICTURES = [_idx_file(7, 28, 28), gzip.compress(_idx_file(2, 28, 28), mtime=0), _idx_file(1, 1, 1)]
 
 FORMATS = {

@@ -42,6 +42,10 @@ def honest(group):
     group["none"] = np.zeros((0, 4))
     group.create_dataset("zipped", data=rng.normal(size=(70, 33)), chunks=(16, 16), compression="gzip")
     group.create_dataset("shuffled", data=np.arange(1000), compression="gzip", shuffle=True)
+    partly = group.create_dataset("partly", shape=(8,), dtype="<u2", chunks=(4,), compression="gzip", shuffle=True)
+    words = np.arange(300, 304, dtype="<u2")
+    partly.id.write_direct_chunk((0,), words.tobytes(), filter_mask=0b11)  # that was packed by no filter
+    partly.id.write_direct_chunk((4,), zlib.compress(words.tobytes()), filter_mask=0b01)  # by one of the two
     group.create_dataset("edges", data=[[b"a", b"b"]] * 40, dtype=h5py.string_dtype(), compression="gzip")
     group.create_dataset("grows", data=np.arange(10), maxshape=(None,), chunks=(4,))
     space, layout = h5s.create_simple((3,)), h5p.create(h5p.DATASET_CREATE)

@@ -124,6 +124,11 @@ def test_an_entry_that_is_no_place(changes, message):
     assert message in said
 
 
+def test_a_register_of_the_link_fits_a_burst():
+    assert LinkMap(changed("link", 4, words=120))["runs"].words == 120
+    assert refusal(LinkMap, changed("link", 4, words=121)) == "map: runs, words: expected 1 to 120, not more"
+
+
 def test_a_place_ends_with_the_last_address():
     assert LinkMap(changed("windows", 3, base=2**24 - 21))["layer1.conductance"].addresses().max() == 2**24 - 1
     assert "expected 0 to 16777195" in refusal(LinkMap, changed("windows", 3, base=2**24 - 20))
