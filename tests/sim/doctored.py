@@ -8,7 +8,7 @@ import numpy as np
 from memtwin.sim.recorded import parts
 from memtwin.sim.recording import Recording
 
-__all__ = ["COUNTS", "TRACES", "WORDS", "not_finite", "of_state"]
+__all__ = ["COUNTS", "TRACES", "WORDS", "not_finite", "of_state", "other_presentation"]
 
 Doctor = Callable[[Recording], None]
 
@@ -59,6 +59,11 @@ def off_by_one(name, layer=True):
         getattr(recording.layers[-1] if layer else recording, name).flat[-1] += 1
 
     return doctor
+
+
+def other_presentation(recording):
+    """Count a spike in another presentation than the one in which it was."""
+    recording.layers[-1].spikes[-1, [0, -1], -1] += [1, -1]
 
 
 def conductance(recording):

@@ -11,6 +11,8 @@ from memtwin.sim.compare import compare
 from memtwin.sim.experiments import EXPERIMENTS
 from memtwin.sim.network import LayerSpec, NetworkSpec
 from memtwin.sim.program import Program
+from tests.sim.stdp_jobs import random_job
+from tests.sim.test_lif_physics import digits_job
 
 HALF = 250e-6
 
@@ -112,6 +114,25 @@ def test_answers_are_compared_too():
     b.answers[0, 0] += 1
     first = compare(own, a, b)["first_difference"]
     assert (first["kind"], first["trial"], first["index"]) == ("answers", 0, [0])
+
+
+@pytest.mark.parametrize("make", [lambda: digits_job(6, hidden=8), lambda: random_job(2, 5)])
+def test_ticks_and_steps_of_lif_and_stdp_networks(make):
+    one = make()
+    good, bad = run(one, "model"), run(one, "model")
+    layers = len(good.layers)
+    steps = int(good.periods.sum())
+    assert compare(one, good, bad)["ticks"] == layers * steps
+    # The last neuron in the last step but two of the last trial; what follows it has two whole steps.
+    words = bad.layers[-1].words[-1]
+    first, last = good.layers[-1].waveform[-1].signals["spike" if layers > 1 else "on"].shape
+    kind = 13 if layers > 1 else 2
+    place = np.flatnonzero((words & np.uint64(0xFFFFF)) == kind | last - 1 << 4)[-3]
+    words[place] ^= np.uint64(1 << 20)
+    found = compare(one, good, bad)["first_difference"]
+    assert (found["trial"], found["layer"], found["index"]) == (1, layers, last - 1)
+    assert found["step"] == first - 3
+    assert found["time_s"] == pytest.approx((first - 3) * (one.spec.dt if layers > 1 else one.spec.step))
 
 
 def test_without_words_the_counts_decide():

@@ -21,8 +21,11 @@ JOBS = {
     "stdp": random_job(2, 8, trials=2, epochs=6),
 }
 OWN = {
-    "lif": {"answers": doctored.off_by_one("answers", layer=False)},
-    "stdp": {"history": lambda recording: recording.history.__imul__(1.05)},
+    "lif": {"answers": doctored.off_by_one("answers", layer=False), "presentation": doctored.other_presentation},
+    "stdp": {
+        "history": lambda recording: recording.history.__imul__(1.05),
+        "presentation": doctored.other_presentation,
+    },
 }
 
 
