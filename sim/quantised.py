@@ -27,6 +27,8 @@ __all__ = [
 
 TOLERANCE = 0.02
 
+_FULL_SCALE = 2.0**-15  # a word of 16 bits ends a unit below its full scale, which is as good as rounded
+
 Ints = NDArray[np.int64]
 
 
@@ -109,7 +111,7 @@ class Quantiser:
         ideal = np.rint(np.atleast_1d(np.asarray(values, dtype=float) * scale))
         bottom, top = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
         numbers = np.clip(ideal, bottom, top).astype(np.int64)
-        self.outside[name] = np.abs(ideal - numbers) > 1  # full scale, one unit beyond the last, is as good as rounded
+        self.outside[name] = ideal != numbers
         words = (numbers if numbers.ndim == 1 else numbers.reshape(len(numbers), -1)) & 0xFFFF
         self.words[name] = np.broadcast_to(words, (self.trials, *words.shape[1:]))
         return numbers
@@ -123,7 +125,7 @@ class Quantiser:
         decay = -np.expm1(-seconds / tau)
         numbers = self.put(name, decay, 2.0**bits)
         with np.errstate(divide="ignore"):
-            got = -seconds / np.log1p(-numbers * 2.0**-bits)
+            got = seconds / np.abs(np.log1p(-numbers * 2.0**-bits))
         self.tell(label, "s", tau, got, of=name, parts=moved(decay, numbers * 2.0**-bits))
         return numbers
 
@@ -137,6 +139,7 @@ class Quantiser:
         of: str | None = None,
         parts: NDArray[np.floating] | None = None,
         advice: str = "",
+        is_refused: bool = True,
     ) -> None:
         """Add a line to the report: of all values in all trials the one that moved most.
 
@@ -148,10 +151,12 @@ class Quantiser:
             Name of the word of the values, if it is another.
         parts : float array, optional
             How far each value moved, where `asked` and `got` are not to be compared as they are.
+        is_refused : bool
+            Values that are clipped are refused; else they are told only.
         """
         asked, got = np.broadcast_arrays(np.atleast_1d(asked).astype(float), np.atleast_1d(got).astype(float))
         parts = moved(asked, got) if parts is None else parts
-        outside = np.broadcast_to(self.outside.get(of or name, np.zeros(1, dtype=bool)), parts.shape)
+        outside = self.outside.get(of or name, np.zeros(1, dtype=bool)) & (parts > _FULL_SCALE)
         worst = np.unravel_index(np.argmax(parts), parts.shape)
         self.report.append(
             QuantisedParameter(
@@ -161,7 +166,7 @@ class Quantiser:
                 got=float(got[worst]),
                 saturated=int(np.count_nonzero(outside)),
                 moved=float(parts[worst]),
-                clipped=float(parts[outside].max(initial=0.0)),
+                clipped=float(parts[outside].max(initial=0.0)) if is_refused else 0.0,
                 advice=advice,
             )
         )

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from memtwin.sim.errors import InputError
 from memtwin.sim.lif.images import DECODERS, MODES, Images
 from memtwin.sim.lif.network import LayerSample, LifLayerSpec, LifSpec
-from memtwin.sim.quantised import QuantisedParameter, moved
+from memtwin.sim.quantised import QuantisedParameter, Quantiser, moved
 from memtwin.sim.quantize import LayerCoefficients
 
 __all__ = ["image_words", "power_up_words", "quantize", "v_unit", "weight_unit"]
@@ -113,66 +113,64 @@ def _layer(spec: LifSpec, number: int, layer: LifLayerSpec, weight: Floats) -> L
     """Quantise one layer, whose synapses in every trial have the weights `weight` (trials, neurons, rows)."""
     trials = len(weight)
     unit = v_unit(layer)
-    q = _Rounding(trials)
-    tau, r, v_leak = (layer.per_neuron(name) for name in ("tau", "r", "v_leak"))
+    q = Quantiser(trials)
+    # One row of values, the same in all trials.
+    tau, r, v_leak, v_threshold, v_reset, current = (
+        layer.per_neuron(name)[None] for name in ("tau", "r", "v_leak", "v_threshold", "v_reset", "bias")
+    )
     # What a step forgets, and what it makes of a current: both exact for a current that is constant in the step.
     forgets = -np.expm1(-spec.dt / tau)
     drive = np.where(np.isinf(tau), spec.dt * r, forgets * r)  # V per unit of current
-    driven = weight.any(axis=(0, 2))  # the gain of the others has no effect
+    driven = weight.any(axis=(0, 2)).reshape(1, -1)  # the gain of the others has no effect
     strongest = float(drive[driven].max(initial=0.0))
     coarsest = _MOST_GAIN * unit / strongest if strongest else math.inf
     level = weight_unit(layer, spec.weight_bits, coarsest=coarsest, fine=spec.synapse is not None)
 
-    drawn = weight if spec.synapse else weight[:1]
-    weights = [  # trial 0 last: what is reported is of it
-        q.words_of("weight", own.T, level, bits=spec.weight_bits, signed=True) for own in drawn[::-1]
-    ][::-1]
-    q.words["weight"] = np.broadcast_to([own.reshape(-1) & 0xFFFF for own in weights], (trials, weights[0].size))
-    q.tell("weight", "", drawn[0].T, weights[0] * level, q.outside["weight"])
-    sums = np.maximum(weights[0].clip(min=0).sum(axis=0), -weights[0].clip(max=0).sum(axis=0))
-    most = sums.max(keepdims=True)
-    q.tell("sum", "", most * level, most.clip(max=_MOST_SUM) * level, int(np.count_nonzero(sums > _MOST_SUM)))
+    # The image runs over rows, then neurons. Only spread takes a weight beyond the last level: told, but not refused,
+    # because levels with room for it would move all the other weights.
+    drawn = (weight if spec.synapse else weight[:1]).transpose(0, 2, 1)
+    levels = q.put("weight", drawn / level, 1.0, bits=spec.weight_bits, signed=True)
+    q.tell("weight", "", drawn, levels * level, is_refused=False)
+    q.report.append(_sum(levels, level))
 
-    leak = q.words_of("leak", forgets, 2.0**-16)
+    leak = q.put_decay("leak", "tau", spec.dt, tau, 16)
     if (np.isfinite(tau) & (leak == 0)).any():
         raise InputError(
             f"layer {number}, tau: expected at most {spec.dt * 2**17:g}s (2**17 steps) or infinity, "
             f"not {tau[np.isfinite(tau)].max():g}s; use a longer dt"
         )
-    got = np.where(leak == 0, np.inf, -spec.dt / np.log1p(-np.maximum(leak, 1) * 2.0**-16))
-    q.tell("tau", "s", tau, got, q.outside["leak"])
     gain = np.where(driven, drive * level / unit, 0.0)
     shift = math.floor(math.log2(_MOST_GAIN / gain.max())) if strongest else 0
     shift = min(max(shift, 0), _MOST_SHIFT)
-    words = q.words_of("gain", gain, 2.0**-shift)
+    words = q.put("gain", gain, 2.0**shift)
     if (words[driven] == 0).any():
         raise InputError(
             f"layer {number}, r: a level of weight moves the membrane by {gain[driven].min() * unit:g}, less than the "
             "gateware can represent next to the threshold; use fewer weight_bits, a longer dt or a lower threshold"
         )
     got = np.divide(words * 2.0**-shift, gain, out=np.ones_like(gain), where=driven)
-    q.tell("r", "", r, r * got, q.outside["gain"])
+    q.tell("r", "", r, r * got, of="gain")
     q.words["gain_shift"] = _constant(trials, shift)
     # The membrane is counted from v_leak. A reset by subtraction that is delayed has leaked, in the step after a spike.
-    distance = layer.per_neuron("v_threshold") - v_leak
+    coarse, distance = _COARSE * unit, v_threshold - v_leak
     is_delayed = layer.reset == "subtract-delayed"
-    asked = drive * layer.per_neuron("bias") - np.outer([0, 1] if is_delayed else [0], forgets * distance)
-    bias = q.words_of("bias", asked, unit, signed=True)
-    q.tell("bias", "", asked / drive, bias * unit / drive, q.outside["bias"])
+    asked = (drive * current - np.outer([0, 1] if is_delayed else [0], forgets * distance))[None]
+    bias = q.put("bias", asked / unit, 1.0, signed=True)
+    q.tell("bias", "", asked / drive, bias * unit / drive)
     q.words["bias"] = np.tile(q.words["bias"], 1 if is_delayed else 2)
-    threshold = q.words_of("threshold", distance, _COARSE * unit)
-    q.tell("v_threshold", "", layer.per_neuron("v_threshold"), v_leak + threshold * _COARSE * unit, 0)
-    distance = layer.per_neuron("v_reset") - v_leak
+    got = q.put("threshold", distance / coarse, 1.0) * coarse
+    q.tell("v_threshold", "", v_threshold, v_leak + got, of="threshold", parts=moved(distance, got))
+    distance = v_reset - v_leak
     if np.ptp(distance) > _ALIKE * np.abs(distance).max():
         raise InputError(f"layer {number}, v_reset: expected the same distance from v_leak in all neurons of a layer")
-    reset = q.words_of("v_reset", distance[:1], _COARSE * unit, signed=True)
-    q.words["v_reset"] = q.words["v_reset"][:, 0]
-    q.tell("v_reset", "", layer.per_neuron("v_reset"), v_leak + reset * _COARSE * unit, 0)
+    distance = distance[0, :1]
+    got = q.put("v_reset", distance / coarse, 1.0, signed=True) * coarse
+    q.tell("v_reset", "", v_reset, v_leak + got, parts=moved(distance, got)[None])
 
     holds = max(layer.refractory, spec.dt * (layer.reset == "value-delayed"))
     steps = round(holds / spec.dt)
     q.words["refractory"] = _constant(trials, steps)
-    q.tell("refractory", "s", np.array([holds]), np.array([steps * spec.dt]), 0)
+    q.tell("refractory", "s", holds, steps * spec.dt)
     q.words["options"] = _constant(trials, int("subtract" in layer.reset))
     structure = {
         "rows": layer.rows,
@@ -183,37 +181,13 @@ def _layer(spec: LifSpec, number: int, layer: LifLayerSpec, weight: Floats) -> L
     return LayerCoefficients(structure=structure, words=q.words, g_lsb=level, report=q.report)
 
 
+def _sum(levels: Ints, level: float) -> QuantisedParameter:
+    """Tell in how many neurons of a trial the sum can be clamped, if all inputs of one sign spike in one step."""
+    sums = np.maximum(levels.clip(min=0).sum(axis=1), -levels.clip(max=0).sum(axis=1))
+    most = int(sums.max())
+    clamped = int(np.count_nonzero(sums > _MOST_SUM, axis=1).max())
+    return QuantisedParameter("sum", "", most * level, min(most, _MOST_SUM) * level, clamped)
+
+
 def _constant(trials: int, value: int) -> Ints:
     return np.full(trials, value, dtype=np.int64)
-
-
-class _Rounding:
-    """Rounds values into words, the same in every trial, and keeps the report."""
-
-    def __init__(self, trials: int) -> None:
-        self._trials = trials
-        self.words: dict[str, Ints] = {}
-        self.outside: dict[str, int] = {}
-        self.report: list[QuantisedParameter] = []
-
-    def words_of(self, name: str, values: Floats, unit: float, *, bits: int = 16, signed: bool = False) -> Ints:
-        """Round ``values / unit`` into words of `bits` bits, saturating; returns them as numbers."""
-        ideal = np.rint(values / unit)
-        bottom, top = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
-        self.outside[name] = int(np.count_nonzero((ideal < bottom) | (ideal > top)))
-        numbers = ideal.clip(bottom, top).astype(np.int64)
-        self.words[name] = np.broadcast_to(numbers.reshape(-1) & 0xFFFF, (self._trials, numbers.size))
-        return numbers
-
-    def tell(
-        self, name: str, unit: str, asked: NDArray[np.floating], got: NDArray[np.floating], saturated: int
-    ) -> None:
-        """Add a line to the report: of all values the one with the largest error."""
-        asked, got = np.broadcast_arrays(asked, got)
-        parts = moved(asked[None], got[None])[0]
-        worst = np.unravel_index(np.argmax(parts), parts.shape)
-        part = float(parts[worst]) if name != "sum" else 0.0  # a sum that can be clamped, not one that is
-        refused = part if saturated and name != "weight" else 0.0  # only spread takes a weight beyond its word
-        self.report.append(
-            QuantisedParameter(name, unit, float(asked[worst]), float(got[worst]), saturated, part, refused)
-        )

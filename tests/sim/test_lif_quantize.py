@@ -204,7 +204,7 @@ def test_what_is_out_of_range_saturates_and_is_told():
     assert own.words["bias"].tolist() == [[32767, 32768] * 2]
     assert lines["bias"].saturated == 2
     assert own.words["leak"][0, 0] == 65535
-    assert lines["tau"].saturated == 1
+    assert lines["tau"].saturated == 0  # forgets all but a 65536th
     assert own.words["gain"][0, 0] == 65535
     assert lines["r"].saturated == 2
     assert lines["weight"].saturated == lines["v_threshold"].saturated == 0

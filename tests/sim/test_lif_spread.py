@@ -71,7 +71,7 @@ def test_words_are_the_drawn_weights_rounded_to_the_levels_of_the_network():
         assert np.array_equal(signed(own.words["weight"]), rounded)
         assert not np.array_equal(*rounded)
         weight = next(line for line in own.report if line.name == "weight")
-        assert weight.saturated == np.count_nonzero(np.abs(np.rint(drawn.weight[0]) + 0.5) > 32)
+        assert weight.saturated == np.count_nonzero(np.abs(np.rint(drawn.weight) + 0.5) > 32)
 
 
 @pytest.mark.parametrize("mode", ["rate", "latency"])
