@@ -88,19 +88,13 @@ def read_bytes(path: str | os.PathLike[str], where: str, most: int) -> bytes:
     try:
         with open(path, "rb", opener=_open_at_once) as file:
             status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise InputError(f"{where}: cannot be read (expected a regular file, not a device or a pipe)")
-            size, data = status.st_size, b""
-            if size <= most:
-                data = file.read(most + 1)
-                size = max(size, len(data))
-    except OSError as error:
-        raise InputError(f"{where}: cannot be read ({error.strerror or error})") from None
-    except ValueError as error:  # a path with a zero byte
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{where}: cannot be read ({error})") from None
-    if size > most:
+            is_regular, size = stat.S_ISREG(status.st_mode), status.st_size
+            data = file.read(most + 1) if is_regular and size <= most else b""
+    except (OSError, ValueError) as error:  # ValueError: a path with a zero byte
+        raise InputError(f"{where}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
+    if not is_regular:
+        raise InputError(f"{where}: cannot be read (expected a regular file, not a device or a pipe)")
+    if (size := max(size, len(data))) > most:
         raise InputError(f"{where}: expected a file of at most {most} bytes, not {size}")
     return data
 

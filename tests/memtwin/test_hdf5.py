@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from h5py import h5d, h5p, h5s, h5t
 
+from memtwin import hdf5
 from memtwin.hdf5 import read_group
 from memtwin.sim.errors import InputError
 from tests.refusal import refusal
@@ -98,8 +99,8 @@ def loop(group):
     group["again"] = group
 
 
-def nested(group):
-    for _ in range(3000):
+def nested(group, depth=3000):
+    for _ in range(depth):
         group = group.create_group("g")
 
 
@@ -188,6 +189,36 @@ def test_what_is_refused_before_any_of_it_is_read(name, options):
     assert said is not None
     assert message in said
     assert peak < 2**22 + 3 * len(data)
+
+
+def test_limits_are_met_exactly(monkeypatch):
+    for name in ("_LINKS", "LARGEST_NUMBERS", "_CHUNKS"):
+        monkeypatch.setattr(hdf5, name, 100)
+
+    def links(count):
+        def fill(group):
+            group["x"] = 1
+            for number in range(count - 1):
+                group[str(number)] = group["x"]
+
+        return fill
+
+    def numbers(count):
+        # Two arrays, one of them in two chunks of which the second is half outside.
+        def fill(group):
+            group["a"] = np.zeros(count - 8, "u1")
+            group.create_dataset("b", data=np.zeros(6, "u1"), chunks=(4,))
+
+        return fill
+
+    def chunks(count):
+        return lambda group: group.create_dataset("x", data=np.zeros(count, "u1"), chunks=(1,))
+
+    for fill in (links, numbers, chunks):
+        assert read(file(fill(100)))
+        assert "at most 100" in refusal(read, file(fill(101)))
+    assert read(file(lambda group: nested(group, 64)))
+    assert "in at most 64 others" in refusal(read, file(lambda group: nested(group, 65)))
 
 
 def test_no_other_file_is_opened(tmp_path, monkeypatch):
