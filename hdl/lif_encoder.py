@@ -13,7 +13,8 @@ __all__ = ["LifEncoder"]
 
 VALUE_BITS = 8
 STEP_BITS = 16
-# Pairs that wait for the crossbar: enough to keep it busy over pairs without an event.
+# Pairs that wait for the crossbar: enough to keep it busy over pairs without an event. While there is no more room the
+# walk over the entries stands still; it never is without room for good, because the crossbar takes every event.
 WAITING = 8
 
 

@@ -36,6 +36,9 @@ class LinkEvents(wiring.Component):
     next ones come, the rest of them is dropped, which counts as one event. With option `wait` nothing is dropped:
     `hold` stops the network for as long as anything is still to be queued, or the queue is half full.
 
+    The queue is never full when an entry is pushed: what comes while it has no more than `RESERVE` places is dropped
+    and counted, but the end of a presentation, for which they are kept.
+
     Latency: a spike of neuron `n`, counted through all layers, is queued ``n + 3`` clocks after its strobe at most, if
     there is nothing else. Throughput: one event per clock into the queue, and 2 clocks for the first one of a step.
 
@@ -133,6 +136,7 @@ class LinkEvents(wiring.Component):
                 **({"value": VALUE_BITS} if traces else {}),
             }
         )
+        self._queue = EventQueue(self._entry, depth)
         layers = range(1, len(neurons) + 1)
         super().__init__(
             {
@@ -160,7 +164,7 @@ class LinkEvents(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Build the way into the queue, and the way out."""
         m = Module()
-        m.submodules.queue = queue = EventQueue(self._entry, self._depth)
+        m.submodules.queue = queue = self._queue
         option = {name: self.options[bit] for bit, name in enumerate(OPTIONS)}
         runs = ~self.hold
         strobe = runs & self.spikes_strobe
@@ -404,6 +408,11 @@ class EventQueue(wiring.Component):
     depth : int
         Entries, a power of two.
 
+    Attributes
+    ----------
+    depth : int
+        As given.
+
     Members
     -------
     item : In(entry)
@@ -429,7 +438,7 @@ class EventQueue(wiring.Component):
 
     def __init__(self, entry: data.StructLayout, depth: int) -> None:
         self._layout = entry
-        self._depth = depth
+        self.depth = depth
         super().__init__(
             {
                 "item": In(entry),
@@ -445,11 +454,11 @@ class EventQueue(wiring.Component):
         """Build the memory and its two places."""
         m = Module()
         m.submodules.cells = cells = memory.Memory(
-            shape=self._layout, depth=self._depth, init=[], attrs={"no_rw_check": 1}
+            shape=self._layout, depth=self.depth, init=[], attrs={"no_rw_check": 1}
         )
         write, read = cells.write_port(), cells.read_port()
-        newest = Signal(range(self._depth))
-        oldest = Signal(range(self._depth))
+        newest = Signal(range(self.depth))
+        oldest = Signal(range(self.depth))
         m.d.comb += [
             write.addr.eq(newest),
             write.data.eq(self.item),

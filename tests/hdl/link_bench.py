@@ -184,11 +184,17 @@ def run(link, script, *watchers):
             (line.events if body[1] == 0xC0 else line.answers).append(body)
             taken = b""
 
+    async def overflow(ctx):
+        queue = link._events._queue
+        async for _, _, push, level in ctx.tick().sample(queue.push, queue.level):
+            assert not (push and level == queue.depth)
+
     line = Line(None, link)
     simulator = Simulator(link)
     simulator.add_clock(1e-6)
     simulator.add_testbench(bench)
     simulator.add_testbench(listener, background=True)
+    simulator.add_testbench(overflow, background=True)
     for watcher in watchers:
         simulator.add_testbench(watcher, background=True)
     simulator.run()
