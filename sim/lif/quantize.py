@@ -133,12 +133,15 @@ def _layer(spec: LifSpec, number: int, layer: LifLayerSpec, weight: Floats) -> L
     q.tell("weight", "", drawn, levels * level, is_refused=False)
     q.report.append(_sum(levels, level))
 
-    leak = q.put_decay("leak", "tau", spec.dt, tau, 16)
+    leak = q.put("leak", forgets, 2.0**16)
     if (np.isfinite(tau) & (leak == 0)).any():
         raise InputError(
             f"layer {number}, tau: expected at most {spec.dt * 2**17:g}s (2**17 steps) or infinity, "
             f"not {tau[np.isfinite(tau)].max():g}s; use a longer dt"
         )
+    with np.errstate(divide="ignore"):
+        got = spec.dt / np.abs(np.log1p(-leak * 2.0**-16))
+    q.tell("tau", "s", tau, got, of="leak", parts=_own(forgets, leak * 2.0**-16))
     gain = np.where(driven, drive * level / unit, 0.0)
     shift = math.floor(math.log2(_MOST_GAIN / gain.max())) if strongest else 0
     shift = min(max(shift, 0), _MOST_SHIFT)
@@ -149,23 +152,29 @@ def _layer(spec: LifSpec, number: int, layer: LifLayerSpec, weight: Floats) -> L
             "gateware can represent next to the threshold; use fewer weight_bits, a longer dt or a lower threshold"
         )
     got = np.divide(words * 2.0**-shift, gain, out=np.ones_like(gain), where=driven)
-    q.tell("r", "", r, r * got, of="gain")
+    advice = "use more weight_bits (--bits) or a larger headroom (--headroom)"
+    q.tell("r", "", r, r * got, of="gain", parts=np.abs(got - 1), advice=advice)
     q.words["gain_shift"] = _constant(trials, shift)
     # The membrane is counted from v_leak. A reset by subtraction that is delayed has leaked, in the step after a spike.
     coarse, distance = _COARSE * unit, v_threshold - v_leak
     is_delayed = layer.reset == "subtract-delayed"
     asked = (drive * current - np.outer([0, 1] if is_delayed else [0], forgets * distance))[None]
     bias = q.put("bias", asked / unit, 1.0, signed=True)
-    q.tell("bias", "", asked / drive, bias * unit / drive)
+    parts, advice = moved(asked, bias * unit), "use a larger headroom (--headroom)"
+    q.tell("bias", "", asked / drive, bias * unit / drive, parts=parts, advice=advice)
     q.words["bias"] = np.tile(q.words["bias"], 1 if is_delayed else 2)
     got = q.put("threshold", distance / coarse, 1.0) * coarse
-    q.tell("v_threshold", "", v_threshold, v_leak + got, of="threshold", parts=moved(distance, got))
-    distance = v_reset - v_leak
-    if np.ptp(distance) > _ALIKE * np.abs(distance).max():
+    if not got.all():
+        raise InputError(
+            f"layer {number}, v_threshold: expected at least {coarse:g} more than v_leak, a unit of the word "
+            f"next to the largest of the layer, not {distance.min():g}"
+        )
+    q.tell("v_threshold", "", v_threshold, v_leak + got, of="threshold", parts=_own(distance, got))
+    after = v_reset - v_leak
+    if np.ptp(after) > _ALIKE * np.abs(after).max():
         raise InputError(f"layer {number}, v_reset: expected the same distance from v_leak in all neurons of a layer")
-    distance = distance[0, :1]
-    got = q.put("v_reset", distance / coarse, 1.0, signed=True) * coarse
-    q.tell("v_reset", "", v_reset, v_leak + got, parts=moved(distance, got)[None])
+    got = q.put("v_reset", after[0, :1] / coarse, 1.0, signed=True) * coarse
+    q.tell("v_reset", "", v_reset, v_leak + got, parts=np.abs(got - after) / distance)
 
     holds = max(layer.refractory, spec.dt * (layer.reset == "value-delayed"))
     steps = round(holds / spec.dt)
@@ -179,6 +188,11 @@ def _layer(spec: LifSpec, number: int, layer: LifLayerSpec, weight: Floats) -> L
         "weight_bits": spec.weight_bits,
     }
     return LayerCoefficients(structure=structure, words=q.words, g_lsb=level, report=q.report)
+
+
+def _own(asked: Floats, got: NDArray[np.floating]) -> NDArray[np.floating]:
+    """How far each value moved, as a part of itself: a neuron spikes by its own parameters, whatever others have."""
+    return np.divide(np.abs(got - asked), np.abs(asked), out=np.zeros_like(asked), where=asked != 0)
 
 
 def _sum(levels: Ints, level: float) -> QuantisedParameter:

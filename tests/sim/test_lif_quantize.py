@@ -195,6 +195,24 @@ def test_refractory_and_reset_are_words():
     assert own.words["options"].tolist() == [1]
 
 
+@pytest.mark.parametrize(("ms", "steps", "moved"), [(2.0, 2, 0), (2.6, 3, 0.4 / 2.6), (2.4, 2, 1 / 6), (0.3, 0, 1)])
+def test_a_refractory_period_is_the_nearest_number_of_steps(ms, steps, moved):
+    (own,) = quantized(layer(refractory=ms * 1e-3))
+    assert own.words["refractory"].tolist() == [steps]
+    assert told(own)["refractory"].moved == pytest.approx(moved, abs=1e-9)
+
+
+def test_a_neuron_is_told_of_whatever_others_have():
+    # Next to the largest of the layer each error is small.
+    one = layer(np.ones((2, 1)), tau=[20e-3, 20.0], r=[1.0, 0.1], v_threshold=[1.0, 0.0123], v_reset=0.0)
+    (own,) = quantized(one)
+    moved = {name: line.moved for name, line in told(own).items()}
+    assert moved["v_threshold"] == pytest.approx(abs(round(0.0123 * 4096) / 4096 / 0.0123 - 1))
+    assert moved["tau"] == pytest.approx(abs(3 / 65536 / -np.expm1(-1e-3 / 20.0) - 1), rel=1e-6)
+    assert moved["v_threshold"] > 0.001
+    assert moved["tau"] > 0.08
+
+
 def test_what_is_out_of_range_saturates_and_is_told():
     one = layer([[1], [1]], bias=[1000.0, -1000.0], r=10.0, tau=[1e-5, 20e-3], v_threshold=0.1)
     with pytest.raises(InputError, match=r"layer 1, .*, which is the end of its word"):
@@ -246,6 +264,7 @@ def test_every_trial_has_the_same_words():
     ("changes", "message"),
     [
         ({"tau": 1e3}, r"layer 1, tau: expected at most 131.072s .* not 1000s"),
+        ({"weight": np.ones((2, 1)), "v_threshold": [1.0, 1e-5]}, "layer 1, v_threshold: expected at least 0.0002"),
         ({"r": 1e-9}, r"layer 1, r: a level of weight moves the membrane"),
         ({"weight": np.ones((2, 1)), "v_reset": [0.0, 0.1]}, "layer 1, v_reset: expected the same distance"),
     ],

@@ -78,6 +78,7 @@ def test_a_value_that_becomes_nothing_is_told():
 def test_a_decay_moves_by_what_it_forgets(tau, told):
     q = Quantiser(1)
     q.put_decay("leak", "tau", 1e-3, tau, 16)
+    assert q.report[0].got > 0
     found = quantisation_warnings({"layer 1": q.report})
     assert found == (["quantisation moves tau: asked 10ks, got infinite (layer 1)"] if told else [])
 
