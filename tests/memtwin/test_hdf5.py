@@ -126,6 +126,10 @@ def never_written(group):
     group.create_dataset("x", shape=(2**20,), dtype="f8")
 
 
+def half_written(group):
+    group.create_dataset("x", shape=(8,), chunks=(4,), dtype="u1")[:4] = 1
+
+
 def inflates(group):
     group.create_dataset("x", shape=(16,), chunks=(16,), dtype="u1", compression="gzip")
     group["x"].id.write_direct_chunk((0,), zlib.compress(bytes(2**26)))
@@ -163,6 +167,7 @@ HOSTILE = {
     "many arrays": (many_arrays, "expected at most 16777216 numbers in all"),
     "large chunk": (large_chunk, "expected at most 16777216 numbers in all"),
     "never written": (never_written, "net.nir: x: expected data of its own in the file"),
+    "half written": (half_written, "net.nir: x: expected all chunks, at most 16384, not 1 of 2"),
     "inflates": (inflates, "net.nir: x: expected an undamaged array (a chunk that unpacks to another size)"),
     "filter": (with_filter, "net.nir: x: expected no filter but gzip and shuffle, not number 32000"),
     "checksums": (checksums, "net.nir: x: expected no filter but gzip and shuffle, not number 3"),
