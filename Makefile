@@ -6,6 +6,15 @@ BOARD  ?= icebreaker
 DESIGN ?= digits
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.memtwin
+ifneq ($(words [$(VENV)]),1)
+$(error VENV: expected a path without spaces, which make cannot have as a target, not $(VENV))
+endif
+# A value as one word of the shell, whatever is in it. The checkout may lie anywhere: every other path is relative.
+quoted = '$(subst ','\'',$(value $1))'
+out    := $(call quoted,OUT)
+design := $(call quoted,DESIGN)
+board  := $(call quoted,BOARD)
+python := $(call quoted,PYTHON)
 
 .PHONY: help setup check run test mutants fuzz lint verilog bitstream flash bench clean
 
@@ -25,16 +34,16 @@ help:
 # What pip cannot bring: the C++ compiler of the simulator, and venv itself.
 check:
 	@missing=""; \
-	for tool in g++ make perl $(PYTHON); do command -v $$tool >/dev/null 2>&1 || missing="$$missing $$tool"; done; \
-	$(PYTHON) -c "import ensurepip, venv" >/dev/null 2>&1 || missing="$$missing python3-venv"; \
+	for tool in g++ make perl $(python); do command -v "$$tool" >/dev/null 2>&1 || missing="$$missing $$tool"; done; \
+	$(python) -c "import ensurepip, venv" >/dev/null 2>&1 || missing="$$missing python3-venv"; \
 	if [ -n "$$missing" ]; then \
 	  echo "memtwin needs:$$missing. Install with: sudo apt-get install g++ make perl python3 python3-venv" >&2; exit 2; \
 	fi
-	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || \
+	@$(python) -c "import sys; sys.exit(sys.version_info < (3, 11))" || \
 	  { echo "memtwin needs Python 3.11 or newer; set PYTHON=python3.11 or so" >&2; exit 2; }
 
 $(STAMP): pyproject.toml | check
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/python || $(python) -m venv $(VENV)
 	@echo "Installing memtwin and its tools into $(VENV) (some hundred MB, once)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test]"
 	@touch $@
@@ -42,9 +51,9 @@ $(STAMP): pyproject.toml | check
 setup: $(STAMP)
 
 run: setup
-	$(BIN)/memtwin run digits --backend rtl -o $(OUT)/digits
-	$(BIN)/memtwin verilog digits -o $(OUT)/digits.v
-	@echo "Figures and waves: $(OUT)/digits/   Verilog: $(OUT)/digits.v"
+	$(BIN)/python -m memtwin run digits --backend rtl -o $(out)/digits
+	$(BIN)/python -m memtwin verilog digits -o $(out)/digits.v
+	@echo "Figures and waves:" $(out)"/digits/   Verilog:" $(out)"/digits.v"
 
 test: setup
 	$(BIN)/python -m pytest -n 2 -m "not slow"
@@ -63,20 +72,20 @@ lint: setup
 	$(BIN)/ruff format --check .
 	@# The package is put together from four folders; mypy sees it as links under one.
 	@rm -rf $(VENV)/types && mkdir -p $(VENV)/types/memtwin
-	@ln -s $(CURDIR)/memtwin/* $(CURDIR)/hdl $(CURDIR)/sim $(CURDIR)/boards $(VENV)/types/memtwin/
-	cd $(VENV)/types && MYPYPATH=. $(abspath $(BIN))/mypy --config-file $(CURDIR)/pyproject.toml -p memtwin
+	@ln -s "$$(pwd)"/memtwin/* "$$(pwd)"/hdl "$$(pwd)"/sim "$$(pwd)"/boards $(VENV)/types/memtwin/
+	cd $(VENV)/types && MYPYPATH=. ../bin/python -m mypy --config-file "$$OLDPWD/pyproject.toml" -p memtwin
 
 verilog: setup
-	$(BIN)/memtwin verilog $(DESIGN) -o $(OUT)/$(DESIGN).v
+	$(BIN)/python -m memtwin verilog $(design) -o $(out)/$(design).v
 
 bitstream: setup
-	$(BIN)/memtwin build $(DESIGN) --board $(BOARD) -o $(OUT)
+	$(BIN)/python -m memtwin build $(design) --board $(board) -o $(out)
 
 flash: setup
-	$(BIN)/memtwin flash $(DESIGN) --board $(BOARD)
+	$(BIN)/python -m memtwin flash $(design) --board $(board)
 
 bench: setup
 	$(BIN)/python -m memtwin.bench
 
 clean:
-	rm -rf $(OUT) $(VENV) build
+	rm -rf $(out) $(VENV) build

@@ -11,7 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+from cocotb_tools import config
 from cocotb_tools.check_results import get_results
 from cocotb_tools.runner import get_runner
 from vcd.gtkw import GTKWSave
@@ -97,7 +99,7 @@ def run_bench(
             source.write_text(text, encoding="utf-8")
         log = directory / "simulation.log"
         try:
-            with _environment(settings):
+            with _environment(settings), _linked_cocotb(directory):
                 passed, failed, vcd = _simulate(sources, top, bench, simulator, directory, log, env or {})
         finally:
             if log.exists():
@@ -210,6 +212,17 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
     finally:
         os.environ.clear()
         os.environ.update(before)
+
+
+@contextlib.contextmanager
+def _linked_cocotb(directory: Path) -> Iterator[None]:
+    """Let cocotb's runner find its libraries by links in `directory`: Verilator's makefiles take no other paths."""
+    with contextlib.ExitStack() as stack:
+        for name in ("libs_dir", "share_dir"):
+            link = directory / f"cocotb_{name}"
+            link.symlink_to(getattr(config, name), target_is_directory=True)
+            stack.enter_context(mock.patch.object(config, name, link))
+        yield
 
 
 def _write_gtkw(waves: Path, top: str, ports: Sequence[str]) -> None:

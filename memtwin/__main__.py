@@ -1,0 +1,5 @@
+"""``python -m memtwin`` is ``memtwin``, wherever the Python lies."""
+
+from memtwin.cli import main
+
+main()
