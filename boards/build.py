@@ -250,17 +250,17 @@ def build_top(
     if board.family == "gowin":
         place = _himbaechel(place, board.clock_hz)
     (yosys, nextpnr, packer) = tools = [find_tool(command[0]) for command in (synthesis, place, pack)]
-    if any(Path(tool).name.startswith("yowasp") for tool in tools):
+    if any(Path(tool[-1]).name.startswith("yowasp") for tool in tools):
         say("the first use of each tool compiles it, which takes a few minutes")
 
     with scratch() as folder:
         plan.extract(folder)
         say(f"synthesis of {design} for {board.title}")
-        run_tool([yosys, *synthesis[1:]], folder)
+        run_tool([*yosys, *synthesis[1:]], folder)
         for seed in seeds:
             say(f"place and route, seed {seed}")
             try:
-                run_tool([nextpnr, *(str(seed) if part == _SEED else part for part in place[1:])], folder)
+                run_tool([*nextpnr, *(str(seed) if part == _SEED else part for part in place[1:])], folder)
             except ToolError:
                 if needs := _lacking(folder / "top.tim"):
                     listed = ", ".join(f"{n} of {of} {cell} ({n - of} too many)" for cell, (n, of) in needs.items())
@@ -284,7 +284,7 @@ def build_top(
                 used,
             )
         say("bitstream")
-        run_tool([packer, *pack[1:]], folder)
+        run_tool([*packer, *pack[1:]], folder)
 
         results = {
             ".synthesis.log": folder / "top.rpt",

@@ -45,8 +45,7 @@ def flash(bitstream: str | os.PathLike[str], board: str) -> None:
         raise InputError(f"bitstream {path}: no such file; build the design for {board} first")
     if target.by_hand:
         raise InputError(f"board {board}: openFPGALoader has no way to it; the bitstream is {path}: {target.by_hand}")
-    tool = find_tool("openFPGALoader")
-    command = [tool, *target.loader, str(path.resolve())]
+    command = [*find_tool("openFPGALoader"), *target.loader, str(path.resolve())]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     if not done.returncode:
         return

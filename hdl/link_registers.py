@@ -6,9 +6,18 @@ from amaranth.lib.wiring import In, Out
 
 from memtwin.hdl.check import check_integer
 
-__all__ = ["COUNTERS", "LEAST_DIVIDER", "LINK_REGISTERS", "TRIAL_BITS", "LinkRegisters"]
+__all__ = [
+    "COUNTERS",
+    "DIVIDER_BITS",
+    "LEAST_DIVIDER",
+    "LINK_REGISTERS",
+    "READ_ONLY",
+    "TRIAL_BITS",
+    "LinkRegisters",
+]
 
 LEAST_DIVIDER = 4
+DIVIDER_BITS = 13  # so that the longest frame takes less than a trial: 257 bytes of 10 bits, 8191 clocks each
 WORD_BITS = 16
 OPTION_BITS = 4
 BEAT_BITS = 11
@@ -31,6 +40,7 @@ LINK_REGISTERS = {
     "dropped": range(15, 16),
 }
 COUNTERS = tuple(LINK_REGISTERS)[6:]
+READ_ONLY = range(LINK_REGISTERS["state"].start, LINK_REGISTERS["clocks"].stop)
 # All but the last counter rise by one.
 FIRST_COUNTER = LINK_REGISTERS[COUNTERS[0]].start
 STROBES = len(COUNTERS) - 1
@@ -56,13 +66,16 @@ class LinkRegisters(wiring.Component):
     Parameters
     ----------
     divider : int
-        Clocks of a bit after power-up, 4 to 65535.
+        Clocks of a bit after power-up, 4 to the largest number of `divider_bits`.
     identity : bytes
         What a host is told about the twin, at most 32 bytes.
     traces : bool
         There is a register of the kinds of trace words; else it is 0.
+    divider_bits : int
+        Width of the divider. What a host writes is taken as the nearest number that there is.
     trial_bits : int
-        A new divider stays for ``2**trial_bits`` beats without a valid frame.
+        The divider is on trial from when it is written, or the line is used, up to a valid frame; after
+        ``2**trial_bits`` beats of a trial it is again that of power-up.
 
     Members
     -------
@@ -84,6 +97,8 @@ class LinkRegisters(wiring.Component):
         Strobe: a divider that was written takes effect.
     is_owed : Out(1)
         There is one that waits for `settle`.
+    used : In(1)
+        Something comes over the line.
     heard : In(1)
         Strobe: a valid frame has come.
     counted : In(6)
@@ -100,8 +115,10 @@ class LinkRegisters(wiring.Component):
         Strobe: a presentation is over.
     beat : Out(1)
         Strobe, every 2048 clocks.
-    divider : Out(16)
+    divider : Out(divider_bits)
         Clocks of a bit.
+    on_trial : Out(1)
+        The divider may have to change back.
     options : Out(4)
         `spikes`, `fires`, `done`, `wait`.
     trace_kinds : Out(16)
@@ -119,6 +136,7 @@ class LinkRegisters(wiring.Component):
     clear: Signal
     settle: Signal
     is_owed: Signal
+    used: Signal
     heard: Signal
     counted: Signal
     dropped: Signal
@@ -128,11 +146,21 @@ class LinkRegisters(wiring.Component):
     over: Signal
     beat: Signal
     divider: Signal
+    on_trial: Signal
     options: Signal
     trace_kinds: Signal
 
-    def __init__(self, divider: int, identity: bytes, *, traces: bool, trial_bits: int = TRIAL_BITS) -> None:
-        check_integer("divider", divider, LEAST_DIVIDER, (1 << WORD_BITS) - 1)
+    def __init__(
+        self,
+        divider: int,
+        identity: bytes,
+        *,
+        traces: bool,
+        divider_bits: int = DIVIDER_BITS,
+        trial_bits: int = TRIAL_BITS,
+    ) -> None:
+        check_integer("divider_bits", divider_bits, LEAST_DIVIDER.bit_length(), WORD_BITS - 1)
+        check_integer("divider", divider, LEAST_DIVIDER, (1 << divider_bits) - 1)
         check_integer("trial_bits", trial_bits, 1, TRIAL_BITS)
         self._divider = divider
         self._identity = _words(identity)
@@ -149,6 +177,7 @@ class LinkRegisters(wiring.Component):
                 "clear": In(1),
                 "settle": In(1),
                 "is_owed": Out(1),
+                "used": In(1),
                 "heard": In(1),
                 "counted": In(STROBES),
                 "dropped": In(4),
@@ -157,7 +186,8 @@ class LinkRegisters(wiring.Component):
                 "works": In(1),
                 "over": In(1),
                 "beat": Out(1),
-                "divider": Out(WORD_BITS, init=divider),
+                "divider": Out(divider_bits, init=divider),
+                "on_trial": Out(1),
                 "options": Out(OPTION_BITS),
                 "trace_kinds": Out(WORD_BITS),
             }
@@ -168,9 +198,8 @@ class LinkRegisters(wiring.Component):
         m = Module()
         here = {name: self.address == words.start for name, words in LINK_REGISTERS.items() if len(words) == 1}
 
-        # Bit time. A new one is on trial until a frame comes.
+        # Bit time. It is on trial until a frame comes, so that no host is locked out by what another one has written.
         wanted = Signal.like(self.divider, init=self._divider)
-        on_trial = Signal()
         trial = Signal(self._trial_bits + 1)
         age = Signal(BEAT_BITS)
         m.d.sync += Cat(age, self.beat).eq(age + 1)
@@ -178,16 +207,20 @@ class LinkRegisters(wiring.Component):
             m.d.sync += [wanted.eq(self.data), self.is_owed.eq(1)]
             with m.If(self.data[2:] == 0):
                 m.d.sync += wanted[:3].eq(LEAST_DIVIDER)
+            with m.If(self.data[len(wanted) :].any()):
+                m.d.sync += wanted.eq(-1)
         with m.If(self.beat):
             m.d.sync += trial.eq(trial + 1)
-        with m.If(~on_trial):
+        with m.If(~self.on_trial):
             m.d.sync += trial.eq(0)
+        with m.If(self.used):
+            m.d.sync += self.on_trial.eq(1)
         with m.If(self.settle):
-            m.d.sync += [self.divider.eq(wanted), self.is_owed.eq(0), on_trial.eq(1)]
+            m.d.sync += [self.divider.eq(wanted), self.is_owed.eq(0), self.on_trial.eq(1)]
         with m.Elif(self.heard):
-            m.d.sync += on_trial.eq(0)
+            m.d.sync += self.on_trial.eq(0)
         with m.Elif(trial[-1]):
-            m.d.sync += [self.divider.eq(self._divider), wanted.eq(self._divider), on_trial.eq(0)]
+            m.d.sync += [self.divider.eq(self._divider), wanted.eq(self._divider), self.on_trial.eq(0)]
 
         with m.If(self.write & here["options"]):
             m.d.sync += self.options.eq(self.data)

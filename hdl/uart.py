@@ -29,12 +29,19 @@ class UartReceiver(wiring.Component):
     Latency: `o` is valid ``9 * divider + divider // 2 + 3`` clocks after the start bit begins at `rx`, two clocks of
     them in the synchroniser. Throughput: one byte per 9.5 bit times, so that a sender may be up to 5 % faster.
 
+    Parameters
+    ----------
+    divider_bits : int
+        Width of `divider`.
+
     Members
     -------
     rx : In(1)
         The line, of any clock; synchronised here.
-    divider : In(16)
+    divider : In(divider_bits)
         Clocks of a bit, at least 4. Must hold while a byte comes in.
+    busy : Out(1)
+        A byte comes in, or what may become one.
     o : Out(stream.Signature(8, always_ready=True))
         Bytes, each for one clock; the payload holds for at least two clocks more.
     framing_error : Out(1)
@@ -47,14 +54,16 @@ class UartReceiver(wiring.Component):
     divider: Signal
     o: wiring.PureInterface
     framing_error: Signal
+    busy: Signal
 
-    def __init__(self) -> None:
+    def __init__(self, divider_bits: int = DIVIDER_BITS) -> None:
         super().__init__(
             {
                 "rx": In(1, init=1),
-                "divider": In(DIVIDER_BITS, init=4),
+                "divider": In(divider_bits, init=4),
                 "o": Out(stream.Signature(8, always_ready=True)),
                 "framing_error": Out(1),
+                "busy": Out(1),
             }
         )
 
@@ -84,7 +93,8 @@ class UartReceiver(wiring.Component):
         word = Signal(9)
         m.d.comb += self.o.payload.eq(word[1:])
         m.d.sync += [self.o.valid.eq(0), self.framing_error.eq(0)]
-        with m.FSM(name="receiver"):
+        with m.FSM(name="receiver") as fsm:
+            m.d.comb += self.busy.eq(~fsm.ongoing("idle"))
             with m.State("idle"):
                 m.d.sync += is_first.eq(0)
                 with m.If(~rx):
@@ -114,11 +124,16 @@ class UartTransmitter(wiring.Component):
     Latency: the start bit begins in the clock after a byte is taken. Throughput: one byte per ``10 * divider`` clocks,
     without a gap between bytes if the next one is there in the last clock of a stop bit.
 
+    Parameters
+    ----------
+    divider_bits : int
+        Width of `divider`.
+
     Members
     -------
     i : In(stream.Signature(8))
         Bytes.
-    divider : In(16)
+    divider : In(divider_bits)
         Clocks of a bit, at least 4. Must hold while a byte goes out.
     tx : Out(1, init=1)
         The line.
@@ -133,11 +148,12 @@ class UartTransmitter(wiring.Component):
     tx: Signal
     idle: Signal
 
-    def __init__(self) -> None:
+    def __init__(self, divider_bits: int = DIVIDER_BITS) -> None:
+        self._divider_bits = divider_bits
         super().__init__(
             {
                 "i": In(stream.Signature(8)),
-                "divider": In(DIVIDER_BITS, init=4),
+                "divider": In(divider_bits, init=4),
                 "tx": Out(1, init=1),
                 "idle": Out(1),
             }
@@ -146,7 +162,7 @@ class UartTransmitter(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Build the counter and the shift register."""
         m = Module()
-        left = Signal(DIVIDER_BITS, init=1)  # clocks of this bit; stays at 1 between bytes
+        left = Signal(self._divider_bits, init=1)  # clocks of this bit; stays at 1 between bytes
         is_end = left == 1
         counting = ~is_end
         # What is still to be sent. The last one is the stop bit, so the register is empty while that goes out.

@@ -1,13 +1,14 @@
 """Virtual board behind a TCP port: ``memtwin serve``. It speaks the bytes of the UART, as a board does."""
 
+import ipaddress
 import os
 import select
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from memtwin import designs
 from memtwin.boards import registry
@@ -21,11 +22,18 @@ from memtwin.sim.virtual_board import VirtualBoard
 __all__ = ["CLOCK_BOARD", "DIVIDER", "BuiltBoard", "Server", "build", "serving"]
 
 CLOCK_BOARD = "icebreaker"  # at whose clock the twin says that it runs
-DIVIDER = 4  # the least, for a simulator takes its time for every clock
+# The least, and of what a host may write the least too, for a simulator takes its time for every clock.
+DIVIDER = 4
+DIVIDER_BITS = 7
+TRIAL_BITS = 8
 
 _LARGEST_PORT = 2**16 - 1
 _CHUNK = 4096
-_FULL = 1 << 16  # bytes that wait, above which no more are taken
+# Bytes that wait, above which no more are taken. A client that hangs up is noticed behind the bytes that it had sent.
+_FULL_TO_CLIENT, _FULL_TO_TWIN = 1 << 16, 1 << 22
+_LONGEST = 512  # bytes without a zero byte, of which the twin has long seen that they are no frame
+_LINGER_S = 2.0  # for what a client that has left still had to say
+_LOOK_S = 0.01  # between two looks at a board that a client has left
 
 
 @dataclass(frozen=True)
@@ -61,12 +69,41 @@ def build(design: str, changes: designs.Changes | None = None) -> BuiltBoard:
         host,
         clock_hz=round(registry.board(CLOCK_BOARD).clock_hz),
         divider=DIVIDER,
+        divider_bits=DIVIDER_BITS,
+        trial_bits=TRIAL_BITS,
         map_digest=bytes.fromhex(document["map_digest"]),
         design_digest=bytes.fromhex(document["design_digest"]),
         traces=True,
     )
-    program = virtual_board.binary(virtual_board.Twin(link, host.idle))
+    program = virtual_board.binary(virtual_board.Twin(link, host.idle & ~link.on_trial))
     return BuiltBoard(design, program, write_map(document, program.with_suffix(".map.json")))
+
+
+class _Frames:
+    """Bytes for a twin. Of what is too long for a frame it gets no more than it takes to see that.
+
+    Attributes
+    ----------
+    data : bytearray
+        Bytes that wait.
+    """
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+        self._length = 0  # since the last zero byte
+
+    def feed(self, data: bytes) -> None:
+        """Add what a client sends."""
+        *ends, rest = data.split(b"\0")
+        for part in ends:
+            self._add(part)
+            self.data += b"\0"
+            self._length = 0
+        self._add(rest)
+
+    def _add(self, part: bytes) -> None:
+        self.data += part[: max(0, _LONGEST - self._length)]
+        self._length += len(part)
 
 
 class Server:
@@ -96,6 +133,7 @@ class Server:
 
     def __init__(self, board: VirtualBoard, host: str, port: int, log: Callable[[str], None]) -> None:
         self._board, self._log = board, log
+        host = host or "0.0.0.0"
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         if not 0 <= port <= _LARGEST_PORT:
             raise InputError(f"port {port}: expected 0 to {_LARGEST_PORT}")
@@ -105,11 +143,16 @@ class Server:
             reason = str(error.strerror).partition(" (")[0]  # Python repeats the address
             raise InputError(f"port {port} of {host}: cannot listen ({reason}); choose others") from None
         self._listener.setblocking(False)
-        self.port: int = self._listener.getsockname()[1]
+        address, self.port = self._listener.getsockname()[:2]
+        if ipaddress.ip_address(address).is_unspecified:
+            log(f"warning: {host} is every address of this machine: whoever reaches it may drive the twin")
+            host = "::1" if family == socket.AF_INET6 else "127.0.0.1"
         self.url = f"socket://{f'[{host}]' if family == socket.AF_INET6 else host}:{self.port}"
         self._client: socket.socket | None = None
         self._name = ""
-        self._to_twin, self._to_client = bytearray(), bytearray()
+        self._left_at: float | None = None
+        self._to_twin, self._to_client = _Frames(), bytearray()
+        self._given = 0  # bytes that the board was given
         self._wake, self._woken = os.pipe()
 
     def run(self) -> None:
@@ -138,35 +181,48 @@ class Server:
     def _step(self) -> bool:
         """Wait for something, and do it; False at the end."""
         board, client = self._board, self._client
+        poll = select.poll()
+        poll.register(self._wake, select.POLLIN)
         # Who does not take what it is sent is not listened to, which in the end holds the other side.
-        sources: list[Any] = [self._wake, self._listener]
-        if len(self._to_client) < _FULL:
-            sources.append(board.from_twin)
-        if client is not None and len(self._to_twin) < _FULL:
-            sources.append(client)
-        sinks: list[Any] = [board.to_twin] if self._to_twin else []
-        if client is not None and self._to_client:
-            sinks.append(client)
-        readable, writable, _ = select.select(sources, sinks, [])
+        if len(self._to_client) < _FULL_TO_CLIENT:
+            poll.register(board.from_twin, select.POLLIN)
+        if self._to_twin.data:
+            poll.register(board.to_twin, select.POLLOUT)
+        if client is None or self._left_at is None:  # who comes next waits until the one before is gone
+            poll.register(self._listener, select.POLLIN)
+        if client is not None:
+            # That a client has hung up is heard before what it had sent has been taken.
+            hears = select.POLLRDHUP if self._left_at is None else 0
+            takes = select.POLLIN if self._left_at is None and len(self._to_twin.data) < _FULL_TO_TWIN else 0
+            poll.register(client, hears | takes | (select.POLLOUT if self._to_client else 0))
+        happened = dict(poll.poll(None if self._left_at is None else 1000 * _LOOK_S))
 
-        if self._wake in readable:
+        if self._wake in happened:
             return False
-        if board.from_twin in readable:
+        if board.from_twin in happened:
             data = os.read(board.from_twin, _CHUNK)
             if not data:
                 raise RuntimeError(f"the virtual board has stopped: {board.failure()}")
             if client is not None:  # else the line leads nowhere
                 self._to_client += data
-        if board.to_twin in writable:
+        if board.to_twin in happened:
             try:
-                del self._to_twin[: os.write(board.to_twin, self._to_twin)]
+                given = os.write(board.to_twin, self._to_twin.data)
             except BrokenPipeError:
                 raise RuntimeError(f"the virtual board has stopped: {board.failure()}") from None
-        if client in writable:
-            self._send()
-        if client in readable:
-            self._receive()
-        if self._listener in readable:
+            del self._to_twin.data[:given]
+            self._given += given
+        if client is not None:
+            seen = happened.get(client.fileno(), 0)
+            if seen & (select.POLLOUT | select.POLLERR):
+                self._send()
+            if seen & select.POLLIN:
+                self._receive()
+            if seen & (select.POLLRDHUP | select.POLLHUP) and self._client is not None and self._left_at is None:
+                self._left_at = time.monotonic()
+            if self._left_at is not None:
+                self._linger(self._left_at)
+        if self._listener.fileno() in happened and not self._is_left():
             self._accept()
         return True
 
@@ -180,6 +236,7 @@ class Server:
             self._leave()
 
     def _receive(self) -> None:
+        """Take what a client sends; where it ends, the client has left, or has no more to say."""
         if self._client is None:  # has just left
             return
         try:
@@ -187,17 +244,42 @@ class Server:
         except BlockingIOError:
             return
         except OSError:
-            data = b""
-        self._to_twin += data
-        if not data:
+            self._leave()
+            return
+        self._to_twin.feed(data)
+        if not data and self._left_at is None:
+            self._left_at = time.monotonic()
+
+    def _linger(self, since: float) -> None:
+        """Take what a client that has hung up had sent, and give it its answers, for it may listen still; a while."""
+        if self._client is None:
+            return
+        if len(self._to_twin.data) < _FULL_TO_TWIN:
+            self._receive()
+        if self._client is None:
+            return
+        board = self._board
+        is_done = not self._to_twin.data and not self._to_client and board.is_asleep(self._given)
+        if (is_done and not select.select([board.from_twin], [], [], 0)[0]) or time.monotonic() - since > _LINGER_S:
             self._leave()
 
+    def _is_left(self) -> bool:
+        """Whether the client has hung up, as it may have done just before the next one came."""
+        for _ in range(_FULL_TO_TWIN // _CHUNK):
+            if self._client is None or self._left_at is not None or len(self._to_twin.data) >= _FULL_TO_TWIN:
+                break
+            if not select.select([self._client], [], [], 0)[0]:
+                break
+            self._receive()
+        return self._left_at is not None
+
     def _leave(self) -> None:
-        """Let a client go; what is still to come is not for the next one."""
+        """Let a client go; what is still to come is not for the next one, nor is what it had still to say."""
         assert self._client is not None
         self._client.close()
-        self._client = None
+        self._client = self._left_at = None
         self._to_client.clear()
+        self._to_twin = _Frames()
         self._log(f"{self._name} has left")
 
     def _accept(self) -> None:
@@ -205,11 +287,6 @@ class Server:
             other, address = self._listener.accept()
         except OSError:  # it has given up already
             return
-        # The client before may have left at the same time.
-        while self._client is not None and len(self._to_twin) < _FULL:
-            if not select.select([self._client], [], [], 0)[0]:
-                break
-            self._receive()
         name = f"{address[0]} port {address[1]}"
         if self._client is not None:
             self._log(f"{name} sent away: {self._name} is connected")

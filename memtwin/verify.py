@@ -126,7 +126,7 @@ def synthesise(verilog: str, top: str) -> str:
         (directory / "design.v").write_text(verilog, encoding="utf-8")
         print(f"synthesis of {top}; the first use of Yosys takes a few minutes", file=sys.stderr)
         script = f"read_verilog design.v; synth_ice40 -dsp -top {top}; write_verilog -noattr netlist.v"
-        run_tool([find_tool("yosys"), "-q", "-p", script], directory)
+        run_tool([*find_tool("yosys"), "-q", "-p", script], directory)
         return (directory / "netlist.v").read_text(encoding="utf-8")
 
 

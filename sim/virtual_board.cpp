@@ -4,8 +4,8 @@
 //
 // Standard input is what a host sends, standard output what the twin sends; the end of standard input is the end.
 // The lines are driven and sampled clock by clock, with the bit time that the twin shows on its port `divider`.
-// DESCRIPTOR is an open file of three 64-bit words that hold, at any moment, the clocks so far and the bytes in and out.
-// While the twin has nothing to do it sleeps, and its clock stands still.
+// DESCRIPTOR is an open file of four 64-bit words that hold, at any moment, the clocks so far, the bytes in and out, and
+// whether the twin sleeps: while it has nothing to do its clock stands still.
 
 #include <cerrno>
 #include <csignal>
@@ -35,7 +35,7 @@ constexpr uint64_t WRITE_CLOCKS = 1 << 12;
 }
 
 struct Counts {
-    uint64_t clocks, received, sent;
+    uint64_t clocks, received, sent, asleep;
 };
 
 Counts *map_counts(int descriptor) {
@@ -161,7 +161,9 @@ int main(int argc, char **argv) {
         const bool asleep = quiet >= QUIET_CLOCKS;
         if (input.empty() && to_twin.idle() && (asleep || counts.clocks >= next_look)) {
             if (asleep) output.flush();
+            counts.asleep = asleep;
             if (!input.look(asleep)) break;
+            counts.asleep = 0;
             next_look = input.empty() ? counts.clocks + LOOK_CLOCKS : 0;
             quiet = asleep ? 0 : quiet;
         }

@@ -1,5 +1,6 @@
 """Virtual board: the compiled gateware of a twin, reached over the bytes of its UART."""
 
+import fcntl
 import os
 import struct
 import subprocess
@@ -19,7 +20,8 @@ from memtwin.sim import verilator
 
 __all__ = ["Counts", "Twin", "VirtualBoard", "binary", "running"]
 
-_COUNTS = struct.Struct("<3Q")
+_COUNTS = struct.Struct("<4Q")
+_PIPE_BYTES = 4096  # the least: what waits there is lost to nobody else
 
 
 class Twin(wiring.Component):
@@ -88,11 +90,14 @@ class Counts:
         Clocks of the twin so far; its clock stands still while there is nothing to do.
     received, sent : int
         Bytes from and to the host.
+    asleep : int
+        1 while its clock stands still.
     """
 
     clocks: int
     received: int
     sent: int
+    asleep: int
 
 
 class VirtualBoard:
@@ -117,11 +122,17 @@ class VirtualBoard:
         self._process, self._counts = process, counts
         self.to_twin, self.from_twin = process.stdin.fileno(), process.stdout.fileno()
         os.set_blocking(self.to_twin, False)
+        fcntl.fcntl(self.to_twin, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
     @property
     def counts(self) -> Counts:
         """What has gone over the line so far."""
         return Counts(*_COUNTS.unpack(os.pread(self._counts.fileno(), _COUNTS.size, 0)))
+
+    def is_asleep(self, given: int) -> bool:
+        """Whether the twin has nothing more to do, after the `given` bytes that it was given so far."""
+        counts = self.counts
+        return counts.received == given and bool(counts.asleep)
 
     def failure(self) -> str:
         """Say why the board has stopped by itself."""

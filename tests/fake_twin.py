@@ -92,7 +92,7 @@ class FakeTwin:
         self.last_run: int | None = None
         self.busy_until = 0.0
         self.clocks = 0x1_2345_6789
-        self.protocol = 1
+        self.protocol = 2
         # Of every presentation: how long it takes (s), the bodies of its event frames, how many events are dropped.
         self.run_s = 0.0
         self.script: list[bytes] = []
@@ -172,7 +172,7 @@ class FakeTwin:
                 if not rest:
                     self._reset()
             case _:
-                status, payload = 1, b""
+                operation, status, payload = 0, 1, b""
         if status:
             self.counters["refused"] += 1
             payload = b""
@@ -214,7 +214,7 @@ class FakeTwin:
         first = int.from_bytes(rest[:3], "little")
         words = [int.from_bytes(rest[at : at + 2], "little") for at in range(3, len(rest), 2)]
         places = [self._where(first + at) for at in range(len(words))]
-        if None in places:
+        if None in places or any(LINK_BASE + 3 <= first + at <= LINK_BASE + 8 for at in range(len(words))):
             return 3
         if not self.idle and any(place != "link" for place in places):
             return 4
@@ -223,7 +223,7 @@ class FakeTwin:
             if offset < 0:
                 self.words[address] = word
             elif offset == 0:
-                self.divider = word
+                self.divider = min(max(word, 4), 8191)
             elif offset == 1:
                 self.options = word
             elif offset == 2:

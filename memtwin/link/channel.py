@@ -13,10 +13,10 @@ from memtwin.link.ports import PortClosedError, open_port
 
 __all__ = ["Channel", "NoAnswerError", "Operation"]
 
-_ANSWER, _EVENTS = 0x80, 0xC0
+_ANSWER, _EVENTS = 0x80, 0xC0  # alone, the answer to an operation that is not known
 _REFUSALS = {
-    1: "it does not know the operation; do it and memtwin go together?",
-    2: "the length is wrong; do it and memtwin go together?",
+    1: "it does not know the operation; update memtwin, or the bitstream",
+    2: "the length is wrong; update memtwin, or the bitstream",
     3: "an address is outside its map, or cannot be read or written",
     4: "a presentation is going on; wait for its end",
 }
@@ -149,14 +149,14 @@ class Channel:
                 end = self._end(waiting)
                 continue
             sequence, status, payload = answer[0], answer[2], answer[3:]
-            if sequence not in waiting or answer[1] != waiting[sequence][1] | _ANSWER:
+            if sequence not in waiting or answer[1] not in (waiting[sequence][1] | _ANSWER, _ANSWER):
                 continue  # answer to a frame that was repeated, or to the host before this one
             position, operation, _ = waiting.pop(sequence)
             failures = 0
             end = self._end(waiting)
             self._answered = True
             if status:
-                reason = _REFUSALS.get(status, f"status {status}; do it and memtwin go together?")
+                reason = _REFUSALS.get(status, f"status {status}; update memtwin, or the bitstream")
                 raise LinkError(f"the twin at {self.name} refuses to {operation.name.lower()}: {reason}")
             out[position] = payload
         return out

@@ -24,10 +24,10 @@ __all__ = ["BAUD", "COUNTERS", "Identity", "Link", "Status"]
 BAUD = 1_000_000
 COUNTERS = ("framing_errors", "malformed", "oversized", "crc_errors", "overruns", "refused", "dropped")
 
-_PROTOCOL = 1
+_PROTOCOL = 2
 _REVERT_CLOCKS = 2**25  # after which a twin gives a baud rate up that nobody uses
 _BAUD_ERROR = 0.02  # that a UART stands, as a fraction
-_DIVIDERS = range(4, 2**16)
+_DIVIDERS = range(4, 2**13)
 _SPIKES, _FIRES, _DONE, _WAIT = 1, 2, 4, 8  # option bits
 _IDLE, _POWERED = 1, 2  # state bits
 _LONGEST_POLL_S = 0.05
@@ -528,7 +528,9 @@ class Link:
             )
 
     def _nonsense(self) -> LinkError:
-        return LinkError(f"twin at {self._channel.name}: an answer of the wrong length; do it and memtwin go together?")
+        return LinkError(
+            f"twin at {self._channel.name}: an answer of the wrong length; update memtwin, or the bitstream"
+        )
 
 
 def _shipped() -> Iterable[Mapping[str, Any]]:

@@ -69,7 +69,7 @@ class EventDecoder:
             part = data[at : at + size]
             kind, layer = head & 15, (head >> 4 & 7) + 1
             if len(part) < size or (not is_trace and kind >= len(_KINDS)):
-                raise LinkError(f"event {part.hex()}: not one of docs/link.md; do the twin and memtwin go together?")
+                raise LinkError(f"event {part.hex()}: not one of docs/link.md; update memtwin, or the bitstream")
             at += size
             self._step += part[1]
             index = int.from_bytes(part[2:4], "little")

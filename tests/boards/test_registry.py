@@ -88,10 +88,10 @@ def test_loader_or_word_what_to_do():
 
 def test_loader_knows_the_boards_and_cables():
     tool = find_tool("openFPGALoader")
-    listed = subprocess.run([tool, "--list-boards"], capture_output=True, text=True, check=False)
+    listed = subprocess.run([*tool, "--list-boards"], capture_output=True, text=True, check=False)
     if listed.returncode:
         pytest.skip("openFPGALoader lacks a system library")
-    cables = subprocess.run([tool, "--list-cables"], capture_output=True, text=True, check=True)
+    cables = subprocess.run([*tool, "--list-cables"], capture_output=True, text=True, check=True)
     known = {kind: text.stdout.split() for kind, text in {"-b": listed, "-c": cables}.items()}
     for entry in BOARDS.values():
         for option, value in zip(entry.loader, entry.loader[1:], strict=False):

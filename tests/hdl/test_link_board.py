@@ -37,7 +37,7 @@ from tests.hdl.link_bench import (
 from tests.hdl.test_link_port import STATE, spikes_of
 from tests.hdl.tiny import Tiny
 
-PATIENCE = 30  # seconds
+PATIENCE = 300  # seconds: a guard against a hang, no limit
 
 
 class Board:

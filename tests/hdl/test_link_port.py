@@ -3,6 +3,7 @@
 import gc
 import random
 import warnings
+import zlib
 
 import pytest
 from amaranth.hdl import UnusedElaboratable
@@ -47,7 +48,7 @@ def test_a_host_learns_what_is_there():
     async def script(line):
         status, data = await line.ask(IDENTIFY, sequence=0)
         assert status == DONE
-        assert data == b"\x01" + bytes(range(8)) + b"themap.." + (12_000_000).to_bytes(4, "little")
+        assert data == b"\x02" + bytes(range(8)) + b"themap.." + (12_000_000).to_bytes(4, "little")
 
     run(link_port(Tiny()), script)
 
@@ -133,10 +134,62 @@ def test_requests_of_a_wrong_length():
         ):
             await line.send(frame(body))
             assert await line.answer(body[0], body[1]) == (LENGTH, b"")
-        for operation in (0, 6, 7, 8, 0x42, 0x7F):
-            assert await line.ask(operation) == (UNKNOWN, b"")
         assert await line.read(STATE, 2) == [1, 2]
-        assert (await line.counters())["refused"] == 18
+        assert (await line.counters())["refused"] == 12
+
+    run(link_port(Tiny()), script)
+
+
+def test_an_operation_that_is_not_known_is_answered_as_no_other():
+    # Repeated with bit 7, some would be answers to others, or events.
+    operations = (0, 6, 7, 8, 0x40, 0x42, 0x7F, 0x81, 0x82, 0x85, 0xC0, 0xFF)
+
+    async def script(line):
+        for number, operation in enumerate(operations):
+            await line.send(frame(request(number, operation)))
+            assert await line.answer(number, 0) == (UNKNOWN, b"")
+        assert not line.events
+        assert (await line.counters())["refused"] == len(operations)
+
+    run(link_port(Tiny()), script)
+
+
+def test_the_longest_block_with_and_without_a_code_behind_it():
+    # A body whose CRC has no zero byte either, so that all 254 bytes are one block.
+    body = next(
+        body
+        for body in (bytes([7, READ, fill]) + bytes([fill]) * 247 for fill in range(1, 256))
+        if b"\0" not in zlib.crc32(body).to_bytes(4, "little")
+    )
+    assert frame(body)[0] == 255
+    assert len(frame(body)) == 256
+
+    async def script(line):
+        await line.send(frame(body))
+        assert await line.answer(7, READ) == (LENGTH, b"")
+        await line.send(frame(body)[:-1] + b"\1\0")  # as some encoders write it
+        assert await line.answer(7, READ) == (LENGTH, b"")
+        await line.send(frame(body)[:-1] + b"\2\1\0")
+        assert (await line.counters())["oversized"] == 1
+
+    run(link_port(Tiny()), script)
+
+
+def test_events_are_counted_from_zero_after_a_reset_and_go_on_else():
+    async def script(line):
+        for expected in ([0, 1], [2, 3], [0, 1]):
+            line.events.clear()
+            await line.write(STATE, 1, *[0] * 15)
+            for options in (SPIKES | ENDS, ENDS):
+                await line.write(OFFSET["options"], options)
+                await line.present(steps=1, gap=1)
+                await line.until_idle()
+                await line.ctx.tick().repeat(1500)
+            assert [body[0] for body in line.events] == expected
+            if expected[0]:
+                await line.ask(RESET)
+            else:
+                await line.ask(IDENTIFY)  # another host: it goes on
 
     run(link_port(Tiny()), script)
 
@@ -263,7 +316,19 @@ def test_another_divider():
         line.divider = 4
         assert await line.read(LINK) == [4]
 
-    run(link_port(Tiny(), trial_bits=1), script)
+    run(link_port(Tiny(), trial_bits=2), script)
+
+
+@pytest.mark.parametrize("divider", [32, 0x8000])
+def test_a_divider_that_is_too_large_is_the_largest(divider):
+    async def script(line):
+        await line.write(OFFSET["divider"], divider)
+        await line.ctx.tick().repeat(8)
+        assert line.ctx.get(line.link.divider) == 31
+        line.divider = 31
+        assert await line.read(LINK) == [31]
+
+    run(link_port(Tiny(), divider_bits=5), script)
 
 
 def test_a_divider_that_nobody_speaks_goes_away():
@@ -272,6 +337,7 @@ def test_a_divider_that_nobody_speaks_goes_away():
         await line.write(OFFSET["divider"], 90)
         await ctx.tick().repeat(2 * 2048 - 400)
         assert ctx.get(link.divider) == 90
+        assert ctx.get(link.on_trial) == 1
         await line.send(b"\x55\x55\0")  # no frame
         await ctx.tick().repeat(2 * 2048)
         assert ctx.get(link.divider) == DIVIDER
@@ -279,6 +345,39 @@ def test_a_divider_that_nobody_speaks_goes_away():
         assert await line.read(LINK) == [DIVIDER]
 
     run(link_port(Tiny(), trial_bits=2), script)
+
+
+@pytest.mark.parametrize("noise", [b"\xff", frame(request(1, IDENTIFY))], ids=["bit", "frame"])
+def test_a_divider_of_a_host_that_is_gone_goes_away_when_the_next_one_speaks(noise):
+    async def script(line):
+        ctx, link = line.ctx, line.link
+        await line.write(OFFSET["divider"], 15)
+        line.divider = 15
+        assert await line.read(LINK) == [15]
+        await ctx.tick().repeat(9000)  # nobody says anything, which proves nothing
+        assert ctx.get(link.divider) == 15
+        assert ctx.get(link.on_trial) == 0
+        line.divider = DIVIDER  # of the next host, which knows that of the build
+        await line.send(noise)
+        assert ctx.get(link.on_trial) == 1
+        await ctx.tick().repeat(2048 << 2)
+        assert ctx.get(link.divider) == DIVIDER
+        await line.send(b"\0")
+        assert await line.read(LINK) == [DIVIDER]
+
+    run(link_port(Tiny(), trial_bits=2), script)
+
+
+def test_a_divider_that_is_spoken_stays():
+    async def script(line):
+        ctx, link = line.ctx, line.link
+        await line.write(OFFSET["divider"], 5)
+        line.divider = 5
+        for _ in range(5):  # more than a trial, of frames that are shorter
+            assert await line.read(LINK) == [5]
+        assert ctx.get(link.divider) == 5
+
+    run(link_port(Tiny(), trial_bits=1), script)
 
 
 def test_errors_on_the_line_are_counted():
@@ -327,12 +426,16 @@ def test_a_frame_too_many_is_an_overrun():
     run(link_port(Tiny()), script)
 
 
-def test_what_is_read_only_stays():
+def test_what_is_read_only_is_refused():
     async def script(line):
-        await line.write(OFFSET["state"], *[0x1111] * 6)
-        assert (await line.read(LINK, 16))[3:6] == [3, 0, 0]
-        assert (await line.read(OFFSET["clocks"], 3))[1:] == [0, 0]
-        await line.write(OFFSET["options"], 0xFFF0)
+        before = await line.read(LINK, 16)
+        for first, number in ((3, 1), (3, 6), (4, 1), (5, 1), (6, 1), (8, 1), (0, 16), (2, 2), (8, 2)):
+            assert await line.ask(WRITE, LINK + first, words=[0x1111] * number) == (ADDRESS, b"")
+        after = await line.read(LINK, 16)
+        assert after[:6] == before[:6]
+        assert after[14] == 9
+        await line.write(LINK + 9, *[1] * 7)
+        await line.write(OFFSET["options"], 0xFFF0, 0xFFFF)
         assert await line.read(OFFSET["options"], 2) == [0, 0]
 
     run(link_port(Tiny()), script)
@@ -489,8 +592,10 @@ def test_bad_parameters():
     host = HostPort(Tiny())
     good = {"clock_hz": 1000, "divider": 4, "map_digest": bytes(8), "design_digest": bytes(8)}
     for change, error, message in (
-        ({"divider": 3}, ValueError, r"divider must be in 4\.\.65535, not 3"),
+        ({"divider": 3}, ValueError, r"divider must be in 4\.\.8191, not 3"),
         ({"divider": 4.5}, TypeError, r"divider must be an integer, not 4\.5"),
+        ({"divider": 8192}, ValueError, r"divider must be in 4\.\.8191, not 8192"),
+        ({"divider_bits": 16}, ValueError, r"divider_bits must be in 3\.\.15, not 16"),
         ({"clock_hz": 0}, ValueError, r"clock_hz must be in 1\.\.4294967295, not 0"),
         ({"map_digest": "12345678"}, TypeError, "map_digest must be bytes, not '12345678'"),
         ({"design_digest": b"1"}, ValueError, "design_digest must be 8 bytes, not b'1'"),

@@ -27,6 +27,7 @@ from tests.memtwin.test_cli import memtwin
 # Two patterns: layers of 6 x 2 and 2 x 2 neurons, which compile and run fast.
 PATTERNS = "#.#\n.#.\n\n.#.\n#.#\n"
 PRESENTATIONS = 4
+HANG_S = 120  # a guard against a hang, no limit
 
 
 @pytest.fixture(scope="module")
@@ -215,6 +216,29 @@ def test_neither_junk_nor_leaving_at_any_byte_harms_the_twin(lif):
         assert counters["refused"] == counters["framing_errors"] == 0
 
 
+def test_no_word_that_a_host_writes_locks_the_next_one_out(lif):
+    rng = random.Random(3)
+    with board(lif) as (url, board_):
+        for words in ([0xFFFF], [0xFFFF, 0xFFFF, 0xFFFF], [127, 15, 0xFFFF], [0], [rng.randrange(1 << 16), 15]):
+            with Link(url, map=lif.map_path) as link:
+                link.write_words([link.map["divider"].base + at for at in range(len(words))], words)
+                link.show(steps=0xFFFF, init=1)
+                link.run()
+            with Link(url, map=lif.map_path) as link:
+                assert link.read("divider")[0] <= 127
+                link.reset()
+                assert link.status().idle
+        # What nobody speaks is given up, though there is nothing to do that would keep the clock running.
+        with Link(url, map=lif.map_path) as link:
+            link.write("divider", 0xFFFF)
+        before = board_.counts.clocks
+        while not board_.is_asleep(board_.counts.received):
+            board_.counts  # noqa: B018 - waits without a limit of its own
+        assert board_.counts.clocks - before > 2048 << 8
+        with Link(url, map=lif.map_path) as link:
+            assert link.read("divider").tolist() == [DIVIDER]
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_server_ends_when_told(lif, number):
     command = [sys.executable, "-m", "memtwin.cli", "serve", "lif"]
@@ -223,7 +247,7 @@ def test_server_ends_when_told(lif, number):
         url = process.stdout.readline().strip()
         with Link(url, map=lif.map_path) as link:
             process.send_signal(number)
-            _, errors = process.communicate(timeout=10)
+            _, errors = process.communicate(timeout=HANG_S)
             assert process.returncode == 0
             assert errors.splitlines()[-1] == "stopped"
             assert "Traceback" not in errors
@@ -259,7 +283,7 @@ def test_commands(lif, tmp_path):
         assert len(done.stderr.splitlines()) == 1
 
         process.terminate()
-        process.communicate(timeout=10)
+        process.communicate(timeout=HANG_S)
 
 
 MISTAKES = {
