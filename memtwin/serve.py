@@ -75,7 +75,7 @@ def build(design: str, changes: designs.Changes | None = None) -> BuiltBoard:
         design_digest=bytes.fromhex(document["design_digest"]),
         traces=True,
     )
-    program = virtual_board.binary(virtual_board.Twin(link, host.idle & ~link.on_trial))
+    program = virtual_board.binary(virtual_board.Twin(link, host.idle, link.on_trial))
     return BuiltBoard(design, program, write_map(document, program.with_suffix(".map.json")))
 
 
@@ -259,7 +259,7 @@ class Server:
         if self._client is None:
             return
         board = self._board
-        is_done = not self._to_twin.data and not self._to_client and board.is_asleep(self._given)
+        is_done = not self._to_twin.data and not self._to_client and board.is_quiet(self._given)
         if (is_done and not select.select([board.from_twin], [], [], 0)[0]) or time.monotonic() - since > _LINGER_S:
             self._leave()
 

@@ -4,8 +4,8 @@
 //
 // Standard input is what a host sends, standard output what the twin sends; the end of standard input is the end.
 // The lines are driven and sampled clock by clock, with the bit time that the twin shows on its port `divider`.
-// DESCRIPTOR is an open file of four 64-bit words that hold, at any moment, the clocks so far, the bytes in and out, and
-// whether the twin sleeps: while it has nothing to do its clock stands still.
+// DESCRIPTOR is an open file of five 64-bit words that hold, at any moment, the clocks so far, the bytes in and out, and
+// whether the twin has nothing to do, and whether it sleeps then: its clock stands still, unless it must not.
 
 #include <cerrno>
 #include <csignal>
@@ -35,7 +35,7 @@ constexpr uint64_t WRITE_CLOCKS = 1 << 12;
 }
 
 struct Counts {
-    uint64_t clocks, received, sent, asleep;
+    uint64_t clocks, received, sent, quiet, asleep;
 };
 
 Counts *map_counts(int descriptor) {
@@ -158,9 +158,10 @@ int main(int argc, char **argv) {
 
     uint64_t quiet = 0, next_look = 0;
     for (;;) {
-        const bool asleep = quiet >= QUIET_CLOCKS;
+        counts.quiet = quiet >= QUIET_CLOCKS;
+        const bool asleep = counts.quiet && !top.awake;
         if (input.empty() && to_twin.idle() && (asleep || counts.clocks >= next_look)) {
-            if (asleep) output.flush();
+            if (counts.quiet) output.flush();
             counts.asleep = asleep;
             if (!input.look(asleep)) break;
             counts.asleep = 0;
@@ -169,6 +170,7 @@ int main(int argc, char **argv) {
         }
         if (to_twin.idle() && !input.empty()) {
             to_twin.start(input.take(), top.divider);
+            counts.quiet = 0;
             ++counts.received;
         }
         top.rx = to_twin.line();

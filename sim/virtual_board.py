@@ -20,7 +20,7 @@ from memtwin.sim import verilator
 
 __all__ = ["Counts", "Twin", "VirtualBoard", "binary", "running"]
 
-_COUNTS = struct.Struct("<4Q")
+_COUNTS = struct.Struct("<5Q")
 _PIPE_BYTES = 4096  # the least: what waits there is lost to nobody else
 
 
@@ -33,6 +33,8 @@ class Twin(wiring.Component):
         The twin with its UART: `rx`, `tx` and `divider`, as in `LinkPort`.
     idle : ValueLike
         Signal in it that tells that nothing is being shown.
+    awake : ValueLike
+        Signal in it that tells that its clock must run on, though it has nothing to do.
 
     Members
     -------
@@ -43,18 +45,21 @@ class Twin(wiring.Component):
     divider : Out(16)
         Clocks of a bit.
     idle : Out(1)
-        Nothing is being shown, so that the clock may stand still.
+        Nothing is being shown.
+    awake : Out(1)
+        The clock must not stand still.
     """
 
     rx: Signal
     tx: Signal
     divider: Signal
     idle: Signal
+    awake: Signal
 
-    def __init__(self, link: Any, idle: ValueLike) -> None:
+    def __init__(self, link: Any, idle: ValueLike, awake: ValueLike = 0) -> None:
         self._link = link
-        self._idle = idle
-        super().__init__({"rx": In(1), "tx": Out(1), "divider": Out(16), "idle": Out(1)})
+        self._idle, self._awake = idle, awake
+        super().__init__({"rx": In(1), "tx": Out(1), "divider": Out(16), "idle": Out(1), "awake": Out(1)})
 
     def elaborate(self, platform: object) -> Module:
         """Join the ports."""
@@ -65,6 +70,7 @@ class Twin(wiring.Component):
             self.tx.eq(link.tx),
             self.divider.eq(link.divider),
             self.idle.eq(self._idle),
+            self.awake.eq(self._awake),
         ]
         return m
 
@@ -90,6 +96,8 @@ class Counts:
         Clocks of the twin so far; its clock stands still while there is nothing to do.
     received, sent : int
         Bytes from and to the host.
+    quiet : int
+        1 while it has nothing to do.
     asleep : int
         1 while its clock stands still.
     """
@@ -97,6 +105,7 @@ class Counts:
     clocks: int
     received: int
     sent: int
+    quiet: int
     asleep: int
 
 
@@ -129,10 +138,10 @@ class VirtualBoard:
         """What has gone over the line so far."""
         return Counts(*_COUNTS.unpack(os.pread(self._counts.fileno(), _COUNTS.size, 0)))
 
-    def is_asleep(self, given: int) -> bool:
+    def is_quiet(self, given: int) -> bool:
         """Whether the twin has nothing more to do, after the `given` bytes that it was given so far."""
         counts = self.counts
-        return counts.received == given and bool(counts.asleep)
+        return counts.received == given and bool(counts.quiet)
 
     def failure(self) -> str:
         """Say why the board has stopped by itself."""

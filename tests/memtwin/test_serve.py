@@ -111,7 +111,7 @@ def test_board_sleeps_while_there_is_nothing_to_do(program):
         for byte in (b"\x05", b"\x80"):
             client.sendall(byte)
             assert answer(client, 1) == bytes([byte[0] + 1])
-            until(lambda: board.is_asleep(board.counts.received))
+            until(lambda: board.is_quiet(board.counts.received))
             clocks = board.counts.clocks
             time.sleep(0.1)
             assert board.counts.clocks == clocks > 0
