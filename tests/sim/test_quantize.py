@@ -79,6 +79,16 @@ def test_reciprocal_never_overflows_and_uses_its_bits(rows, volts, load):
     assert shift == 15 or reciprocal(smallest, shift + 1) > 65535 * 0.95
 
 
+@pytest.mark.parametrize(("v_in", "shift"), [(65535, 11), (65534, 12), (33000, 12), (32767, 13), (800, 15)])
+def test_the_reciprocal_takes_as_many_bits_as_leave_it_below_full_scale(v_in, shift):
+    synapse = load_card("ta-hfo2").replace(g_min=2.0**-13, g_low=2.0**-13, g_max=1e-3)
+    one = layer(rows=1, v_in=v_in * 2.0**-14, g_initial=500e-6)
+    spec = NetworkSpec(layers=(one,), synapse=synapse, neuron=load_card("hybrid-neuron").replace(g_load=0.0))
+    (coefficient,) = coefficients(spec)
+    assert (coefficient.words["g_min"][0], coefficient.words["v_in"][0]) == (4096, v_in)
+    assert coefficient.structure["recip_shift"] == shift
+
+
 def test_options_and_seed():
     spec = NetworkSpec(layers=(layer(refractory=False, adaptive=True, skip=True, depression=True, scaled=True),))
     sample = draw_sample(spec, trials=3, seed=9)

@@ -1,0 +1,84 @@
+"""What a user is told of runs: each thing once, with the run that it is of."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from memtwin.sim.backends import Run
+from memtwin.sim.cards import load_card
+from memtwin.sim.errors import InputError
+from memtwin.sim.experiments import EXPERIMENTS
+from memtwin.sim.network import LayerSpec, NetworkSpec
+from memtwin.sim.program import Program
+from memtwin.sim.quantised import TOLERANCE
+from memtwin.sim.recording import Recording
+from memtwin.sim.run_warnings import warnings_of_jobs, warnings_of_recordings
+
+
+def job(volts=1.6, *, trials=1, d2d=False, seed=0, **options):
+    spec = NetworkSpec(
+        layers=(LayerSpec(rows=2, neurons=2, v_in=volts, g_initial=400e-6),),
+        device=load_card("ag-sio2").replace(gain_d2d="0.25"),
+        d2d=d2d,
+    )
+    program = Program.build(np.ones((trials, 1, 2)), gates=[1, 1], learn=(0,), periods=1)
+    return Run(spec=spec, program=program, seed=seed, **options)
+
+
+def recording(**values):
+    return Recording(backend="model", layers=[], periods=np.zeros((1, 1)), time_s=np.zeros(1), **values)
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_shipped_cards_fit_their_words(name):
+    chosen = EXPERIMENTS[name]
+    for label, run in chosen.plan(chosen.settings(trials=1)).items():
+        for layer in run.coefficients():
+            beyond = [line for line in layer.report if line.moved > TOLERANCE / 2 or line.saturated]
+            assert beyond == [], label
+
+
+def test_growth_that_cannot_be_reached_does_not_count():
+    (layer,) = job(2.0).coefficients()
+    assert layer.words["growth_base"].max() == 65535  # of voltages that no input makes
+    growth = next(line for line in layer.report if line.name == "growth per substep")
+    assert growth.saturated == 0
+    assert growth.moved < 1e-3
+    with pytest.raises(InputError, match=r"layer 1, growth per substep: .* at least 32 substeps .* not 16"):
+        job(2.7).coefficients()
+
+
+def test_every_trial_is_looked_at():
+    # At 2.4 V a device clips whose gain is a quarter above the nominal one.
+    gains = job(2.4, d2d=True, trials=100).sample()[0].gain.max(axis=1)
+    seed = next(seed for seed in range(99) if gains[seed] < 1.15 and gains[seed + 1] > 1.3)
+    job(2.4, d2d=True, seed=seed).coefficients()
+    both = job(2.4, d2d=True, seed=seed, trials=2)
+    with pytest.raises(InputError, match=r"layer 1, growth per substep: .*, got 0\.25, which is the end of its word"):
+        both.coefficients()
+    lines = warnings_of_jobs([("a", dataclasses.replace(both, allow_clipping=True))], "model")
+    assert len([line for line in lines if line.startswith("quantisation clips growth per substep: asked ")]) == 1
+
+
+def test_a_warning_of_many_runs_is_one_line():
+    clipped = job(2.7, allow_clipping=True, warnings=("a file says nothing of its step",))
+    lines = warnings_of_jobs([("a", clipped), ("b", clipped), ("b", clipped)], "rtl")
+    assert [line.split(":")[0] for line in lines if "quantisation" in line] == ["quantisation clips growth per substep"]
+    assert lines.count("a file says nothing of its step") == 1
+    assert len(set(lines)) == len(lines)
+
+
+def test_nothing_is_rounded_in_continuous_time():
+    clipped = job(2.7, warnings=("said",))
+    assert [line for line in warnings_of_jobs([("a", clipped)], "physics") if "quantisation" in line] == []
+    with pytest.raises(InputError):
+        warnings_of_jobs([("a", clipped)], "physics", "model")
+
+
+def test_saturations_are_counted_word_by_word():
+    found = {"a": recording(saturated={"v1": 3, "growth": 1}), "b": recording(warnings=["x"]), "c": recording()}
+    assert warnings_of_recordings(found) == [
+        "arithmetic reached the end of a word (run a); how often, by word: v1 3, growth 1",
+        "x (run b)",
+    ]
