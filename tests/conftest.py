@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import pictures
+
 # The tools that come as wheels lie beside this Python, which need not be an activated environment.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
@@ -35,6 +37,13 @@ def _needs(*tools):
     missing = [tool for tool in tools if shutil.which(tool) is None]
     if missing:
         pytest.skip(f"{', '.join(missing)} not installed")
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say which pictures were shown, as less is asked of a network on drawn ones."""
+    ran = (getattr(report, "nodeid", "") for reports in terminalreporter.stats.values() for report in reports)
+    if any("test_mnist.py" in nodeid for nodeid in ran):
+        terminalreporter.write_line(pictures.summary(), yellow=pictures.mnist() is None)
 
 
 # WebAssembly tools that compile themselves at their first use, into a cache that they do not lock.

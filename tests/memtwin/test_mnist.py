@@ -1,7 +1,7 @@
 """The trained network on images: MNIST where MEMTWIN_DATA names it, else drawn digits in files like MNIST's."""
 
 import dataclasses
-import os
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +11,7 @@ from memtwin.data import draw_digits
 from memtwin.sim import backends
 from memtwin.sim.compare import compare
 from memtwin.sim.errors import InputError
+from tests import conftest, pictures
 
 IMAGES = 30
 
@@ -23,8 +24,8 @@ def idx(array):
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    if os.environ.get("MEMTWIN_DATA"):
-        return os.environ["MEMTWIN_DATA"]
+    if folder := pictures.mnist():
+        return folder
     folder = tmp_path_factory.mktemp("drawn")
     digits = draw_digits(200, seed=1)
     (folder / "t10k-images-idx3-ubyte").write_bytes(idx(digits.images.reshape(-1, 28, 28)))
@@ -79,10 +80,25 @@ def test_results_tell_the_accuracy_of_every_trial_and_what_saturated(data):
 
 def test_the_shipped_network_reads_digits(data):
     outcome = api.run("mnist", assignments=[f"data={data}", "images=200"])
-    # Drawn digits are not what it was trained for.
-    least = 0.9 if os.environ.get("MEMTWIN_DATA") else 0.3
-    assert outcome.results["accuracy"] >= least
+    assert outcome.results["accuracy"] >= pictures.least()
     assert (outcome.results["steps"], outcome.results["encoding"]) == (20, "rate")
+
+
+@pytest.mark.parametrize(
+    ("folder", "least", "said"),
+    [("", 0.3, "drawn digits, accuracy at least 0.3; set MEMTWIN_DATA"), ("/m", 0.9, "MNIST in /m, accuracy at least")],
+)
+def test_the_summary_says_which_pictures_were_shown(monkeypatch, folder, least, said):
+    monkeypatch.setenv("MEMTWIN_DATA", folder)
+    assert pictures.least() == least
+    lines = []
+    reporter = SimpleNamespace(stats={}, write_line=lambda line, **markup: lines.append(line))
+    conftest.pytest_terminal_summary(reporter)
+    assert lines == []  # no test with pictures ran
+    reporter.stats = {"passed": [SimpleNamespace(nodeid=f"tests/memtwin/{name}.py::t") for name in ("a", "test_mnist")]}
+    conftest.pytest_terminal_summary(reporter)
+    assert len(lines) == 1
+    assert said in lines[0]
 
 
 def test_other_encoder_seeds_show_other_spikes(data):

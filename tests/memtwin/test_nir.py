@@ -114,6 +114,21 @@ def test_equal_networks_give_equal_files(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.nir", "b.nir"]
 
 
+@pytest.mark.parametrize("reset", RESETS)
+def test_neurons_without_leak_are_written_from_their_rest(tmp_path, reset):
+    # NIR's IF has no rest: it counts from 0.
+    layer = LifLayerSpec(
+        weight=W, tau=math.inf, r=300.0, v_leak=0.5, v_threshold=[1.0, 1.25, 1.5], v_reset=0.25, reset=reset
+    )
+    network = StoredNetwork(spec=LifSpec(layers=(layer,), dt=1e-3), names=("steady",))
+    write_nir(network, tmp_path / "net.nir")
+    node = nir.read(tmp_path / "net.nir").nodes["steady"]
+    assert (node.v_threshold.tolist(), node.v_reset.tolist()) == ([0.5, 0.75, 1.0], [-0.25] * 3)
+    first, second = (model(own.spec, images(4)) for own in (network, read_nir(tmp_path / "net.nir")))
+    assert first.layers[0].spikes.sum() > 20
+    assert np.array_equal(first.layers[0].spikes, second.layers[0].spikes)
+
+
 def test_other_programs_read_plain_neurons(tmp_path):
     write_nir(random_network(2), tmp_path / "net.nir")
     graph = nir.read(tmp_path / "net.nir")  # checks all types
@@ -362,6 +377,22 @@ def test_li_as_the_last_layer_answers_with_its_membrane():
     clear = np.diff(np.sort(sums, axis=1)[:, -2:], axis=1)[:, 0] > 0.5
     assert clear.sum() > 30
     assert np.array_equal(recording.answers[0][clear], sums.argmax(axis=1)[clear])
+
+
+def test_li_with_a_bias_never_spikes_and_answers_with_its_membrane():
+    rest = np.full(3, 0.2)
+    bias = np.array([0.5, 2.0, -4.0])  # far more than the weights
+    for tau in (5e-3, 1e-1):
+        readout = nir.LI(np.full(3, tau), np.full(3, 2.0), rest)
+        network = read_nir(chain(nir.Affine(W / 100, bias), readout), dt=1e-3)
+        layer = network.spec.layers[0]
+        assert np.array_equal(layer.per_neuron("v_reset"), rest)
+        assert (layer.per_neuron("v_threshold") > rest + 2.0 * np.abs(bias).max()).all()
+        recording = model(network.spec, images(4, steps=200), record=True)
+        assert (recording.layers[0].spikes.sum(), recording.saturated) == (0, {})
+        assert (recording.answers == 1).all()
+        v = recording.layers[0].waveform[0].signals["v"][199]
+        assert v == pytest.approx(rest + 2.0 * bias * -np.expm1(-0.2 / tau), abs=0.2)
 
 
 def test_euler_gives_the_spikes_of_a_program_that_integrates_so():

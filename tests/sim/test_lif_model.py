@@ -2,7 +2,6 @@
 
 import dataclasses
 import itertools
-import time
 
 import numpy as np
 import pytest
@@ -353,14 +352,15 @@ def spec_coefficients(spec):
     return Run(spec=spec, program=Images.from_values([[1]], steps=1, mode="rate")).coefficients()
 
 
-def test_ten_thousand_images_take_less_than_a_minute():
+def test_images_are_stepped_side_by_side(monkeypatch):
     random = np.random.default_rng(0)
-    pixels = random.integers(0, 256, (10_000, 784), dtype=np.uint8) * (random.random((10_000, 784)) < 0.2)
-    spec = LifSpec(layers=(LifLayerSpec(weight=random.normal(0, 0.3, (10, 784)), tau=9.41e-3),), dt=1e-3)
-    start = time.perf_counter()
+    pixels = random.integers(0, 256, (5000, 100), dtype=np.uint8) * (random.random((5000, 100)) < 0.2)
+    spec = LifSpec(layers=(LifLayerSpec(weight=random.normal(0, 0.8, (10, 100)), tau=9.41e-3),), dt=1e-3)
+    steps, step = [], model.Layer.step
+    monkeypatch.setattr(model.Layer, "step", lambda *arguments: steps.append(1) or step(*arguments))
     got = model.run(Run(spec=spec, program=Images.bernoulli(pixels.astype(np.uint8), steps=20)))
-    assert time.perf_counter() - start < 60
-    assert got.layers[0].spikes.shape == (1, 10_000, 10)
+    assert len(steps) == 3 * 20  # three waves, whose images take a step together
+    assert got.layers[0].spikes.shape == (1, 5000, 10)
     assert got.layers[0].spikes.any(axis=(0, 1)).all()
 
 
