@@ -171,6 +171,7 @@ def run(
         return {label: planned[label] for label in chosen.drawn if label in planned}
 
     warnings = warnings_of_jobs((named for number in range(len(parts)) for named in jobs(number).items()), backend)
+    warnings += settings.warnings
     if clock_board is not None and backend != "rtl":
         warnings.append(f"option --board: without influence on the backend {backend}; it is for the clock of rtl")
     recordings: dict[str, Recording] = {}
@@ -248,7 +249,7 @@ def compare(
     for backend in pair:  # before anything runs
         _check_runs(runs, backend, port)
     findings = {}
-    warnings = warnings_of_jobs(runs.items(), *pair)
+    warnings = [*warnings_of_jobs(runs.items(), *pair), *settings.warnings]
     for label, job in runs.items():
         a, b = (
             _on_board({label: job}, port, baud, map_file, report)[0][label]

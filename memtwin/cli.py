@@ -4,6 +4,7 @@ With ``--json`` exactly one JSON document goes to standard output and everything
 0 done, 1 a comparison or check failed, 2 bad input, with one line that says what was expected and what to do.
 """
 
+import re
 import signal
 import sys
 from dataclasses import replace
@@ -17,7 +18,7 @@ from memtwin.bitstreams import build as build_bitstream
 from memtwin.boards import registry
 from memtwin.boards.fits import fits
 from memtwin.boards.tools import ToolError
-from memtwin.cli_link import MapFile
+from memtwin.cli_link import MOST_BAUD, MapFile
 from memtwin.cli_link import register as register_link
 from memtwin.cli_networks import register as register_networks
 from memtwin.console import (
@@ -35,6 +36,7 @@ from memtwin.link.design_maps import write_design_map
 from memtwin.programming import greeting, program
 from memtwin.sim.cards import card_names, load_card
 from memtwin.sim.errors import InputError, printable
+from memtwin.sim.experiments.base import MOST
 from memtwin.sim.files import write_whole
 from memtwin.sim.run_warnings import warnings_of_jobs
 from memtwin.sim.units import format_si
@@ -54,13 +56,17 @@ export_app = typer.Typer(help="Write what other programs read.", no_args_is_help
 app.add_typer(export_app, name="export")
 register_networks(app, export_app)
 register_link(app)
+_LISTS = ("--card", "--set")  # may be given several times
+_OPPOSITES = {"--alone": "--link"}
 # Click's UsageError, wherever this release of typer keeps it.
 _UsageError: type[Any] = typer.BadParameter.__bases__[0]
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 Name = Annotated[str, typer.Argument(metavar="EXPERIMENT")]
-Seed = Annotated[int, typer.Option("--seed", help="Seed of the first trial; trial t uses seed + t.")]
-Trials = Annotated[int | None, typer.Option("--trials", help="Number of trials.")]
+Seed = Annotated[
+    int, typer.Option("--seed", min=0, max=2**63 - 1, help="Seed of the first trial; trial t uses seed + t.")
+]
+Trials = Annotated[int | None, typer.Option("--trials", min=1, max=MOST, help="Number of trials.")]
 Spread = Annotated[bool, typer.Option("--spread", help="Apply the cards' spreads to experiments on a single device.")]
 Cards = Annotated[list[str] | None, typer.Option("--card", help="Card name or file; replaces the card of its kind.")]
 Sets = Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE: an option or a card field, as SI string.")]
@@ -68,12 +74,14 @@ Order = Annotated[str | None, typer.Option("--order", help="digits: shuffled or 
 Patterns = Annotated[str | None, typer.Option("--patterns", help="digits: file of patterns, # black, . white.")]
 Net = Annotated[str | None, typer.Option("--net", help="mnist: NIR file, or a network that is shipped.")]
 Data = Annotated[Path | None, typer.Option("--data", help="mnist: directory of its files; or MEMTWIN_DATA.")]
-Count = Annotated[int | None, typer.Option("--images", help="mnist: images of the test set.")]
+Count = Annotated[int | None, typer.Option("--images", min=1, help="mnist: images of the test set.")]
 Port = Annotated[
     str | None,
     typer.Option("--port", help="Of the backend board: /dev/ttyUSB1, or socket://HOST:NUMBER of memtwin serve."),
 ]
-TwinBaud = Annotated[int | None, typer.Option("--baud", help="Baud rate of a serial port; 1000000 without it.")]
+TwinBaud = Annotated[
+    int | None, typer.Option("--baud", min=1, max=MOST_BAUD, help="Baud rate of a serial port; 1000000 without it.")
+]
 Board = Annotated[str, typer.Option("--board", help="Board; see memtwin boards.")]
 Design = Annotated[str, typer.Argument(metavar="DESIGN")]
 Linked = Annotated[
@@ -249,7 +257,7 @@ def report(
     settings = chosen.settings(cards=tuple(card or ()), assignments=tuple(assignment or ()), seed=seed, spread=spread)
     rows: list[dict[str, Any]] = []
     jobs = {name: replace(job, allow_clipping=True) for name, job in chosen.plan(settings).items()}
-    warn(warnings_of_jobs(jobs.items(), "model"))
+    warn([*warnings_of_jobs(jobs.items(), "model"), *settings.warnings])
     for label, job in jobs.items():
         for number, layer in enumerate(job.coefficients(), 1):
             rows += [{"run": label, "layer": number, **entry.json()} for entry in layer.report]
@@ -381,6 +389,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
     try:
+        _check_repeats(sys.argv[1:])
         status = app(standalone_mode=False)
     except InputError as error:
         _fail(str(error))
@@ -398,6 +407,19 @@ def main() -> None:
         sys.exit(0)
     else:
         sys.exit(status if isinstance(status, int) else 0)
+
+
+def _check_repeats(arguments: list[str]) -> None:
+    """Refuse an option that is given twice, of which only the last would count."""
+    seen: set[str] = set()
+    for argument in arguments:
+        name = argument.partition("=")[0]
+        if not re.fullmatch("-o|--[a-z][a-z-]*", name) or name in _LISTS:
+            continue
+        option = _OPPOSITES.get(name, name)
+        if option in seen:
+            raise InputError(f"option {name}: expected once, not twice or with its opposite")
+        seen.add(option)
 
 
 def _fail(message: str) -> None:

@@ -14,7 +14,10 @@ from memtwin.designs import Changes, find_design
 from memtwin.link import BAUD, Link, Snapshot
 from memtwin.sim.units import format_si
 
-__all__ = ["MapFile", "register"]
+__all__ = ["MOST_BAUD", "MapFile", "register"]
+
+MOST_BAUD = 100_000_000
+"""Largest baud rate that can be asked for; what an adapter can do is less."""
 
 MapFile = Annotated[
     Path | None, typer.Option("--map", help="Map of a twin that was changed, as written beside its bitstream.")
@@ -68,7 +71,7 @@ def serve(
 
 def connect(
     port: Annotated[str, typer.Option("--port", help="Serial port, or socket://HOST:NUMBER of memtwin serve.")],
-    baud: Annotated[int, typer.Option("--baud", help="Baud rate of a serial port.")] = BAUD,
+    baud: Annotated[int, typer.Option("--baud", min=1, max=MOST_BAUD, help="Baud rate of a serial port.")] = BAUD,
     map_file: MapFile = None,
     restore: Annotated[Path | None, typer.Option("--restore", help="Snapshot to go on from.")] = None,
     snapshot: Annotated[Path | None, typer.Option("--snapshot", help="File for what the network remembers.")] = None,

@@ -11,8 +11,9 @@ from memtwin.console import Clipping, notice, print_json, print_line, print_tabl
 from memtwin.networks import StoredNetwork, card_text
 from memtwin.sim.cards import load_card
 from memtwin.sim.errors import InputError
+from memtwin.sim.experiments.base import MOST
 from memtwin.sim.lif.network import HEADROOMS, RESETS
-from memtwin.sim.units import format_si, parse_si
+from memtwin.sim.units import check_range, format_si, parse_si
 
 __all__ = ["register"]
 
@@ -51,8 +52,10 @@ def train_mnist(
         Path | None, typer.Option("--data", help="Directory of MNIST's four files; or MEMTWIN_DATA.")
     ] = None,
     out: Annotated[Path | None, typer.Option("-o", help="NIR file; mnist-NET.nir without it.")] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of all that chance decides.")] = 1,
-    epochs: Annotated[int | None, typer.Option("--epochs", help="Passes through the pictures.")] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=2**63 - 1, help="Of all that chance decides.")] = 1,
+    epochs: Annotated[
+        int | None, typer.Option("--epochs", min=1, max=10_000, help="Passes through the pictures.")
+    ] = None,
     assignment: Annotated[
         list[str] | None, typer.Option("--set", help="NAME=VALUE: a setting of the training.")
     ] = None,
@@ -158,8 +161,8 @@ def export_recording(
     name: Annotated[str, typer.Argument(metavar="EXPERIMENT", help="On LIF neurons: mnist, lif.")],
     out: Out,
     backend: Annotated[str, typer.Option("--backend", help="physics, model or rtl.")] = "model",
-    seed: Annotated[int, typer.Option("--seed", help="Seed of the first trial.")] = 0,
-    trials: Annotated[int | None, typer.Option("--trials", help="Number of trials.")] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=2**63 - 1, help="Seed of the first trial.")] = 0,
+    trials: Annotated[int | None, typer.Option("--trials", min=1, max=MOST, help="Number of trials.")] = None,
     spread: Annotated[bool, typer.Option("--spread", help="Apply the card's spread.")] = False,
     card: Annotated[list[str] | None, typer.Option("--card", help="Card that replaces that of the experiment.")] = None,
     assignment: Annotated[
@@ -170,6 +173,7 @@ def export_recording(
     from memtwin import api
     from memtwin.nir_recording import write_recording
     from memtwin.sim.backends import run
+    from memtwin.sim.experiments.blocks import check_size
     from memtwin.sim.lif.network import LifSpec
 
     chosen = api.experiment(name)
@@ -180,8 +184,11 @@ def export_recording(
     if others or not isinstance(job.spec, LifSpec):
         raise InputError(f"experiment {name}: expected one on LIF neurons; NIR data is of networks of them")
     network = _network_of(job.spec, settings.options.get("net"))
+    job = replace(job, record=True)
+    check_size(job, name)
+    warn(settings.warnings)
     with progress() as report:
-        recording = run(replace(job, record=True), backend, report and (lambda done: report(name, done)))
+        recording = run(job, backend, report and (lambda done: report(name, done)))
     write_recording(network, recording, out)
     notice(f"wrote {out}")
 
@@ -211,8 +218,8 @@ def _load(
     if bits is not None and not 2 <= bits <= 16:
         raise InputError(f"option --bits: expected 2 to 16, not {bits}")
     step = None if dt is None else parse_si(dt, "s", "option --dt")
-    if step is not None and step <= 0:
-        raise InputError(f"option --dt: expected more than 0, not {dt}")
+    if step is not None:
+        check_range(step, "s", "option --dt")
     if headroom is not None and headroom not in HEADROOMS:
         raise InputError(f"option --headroom: expected a power of two from 2 to 1024, not {headroom}")
     network = load_network(net, dt=step, weight_bits=bits, reset=reset, euler=euler, headroom=headroom)

@@ -147,7 +147,7 @@ class Design:
     @property
     def warnings(self) -> list[str]:
         """What a user should know, a line each."""
-        return warnings_of_jobs([(self.run, self.job)], "rtl")
+        return [*warnings_of_jobs([(self.run, self.job)], "rtl"), *self.settings.warnings]
 
     @property
     def layers(self) -> Layers:

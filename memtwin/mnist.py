@@ -1,7 +1,7 @@
 """Handwritten digits on the LIF engine (yu-tio2: MNIST, 784 x 10)."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,7 +15,7 @@ from memtwin.nir_io import load_network
 from memtwin.sim.backends import Run
 from memtwin.sim.cards import Card
 from memtwin.sim.errors import InputError
-from memtwin.sim.experiments.base import Experiment, Measured, Option, Settings
+from memtwin.sim.experiments.base import Experiment, Measured, Option, Settings, every_field
 from memtwin.sim.figures import axis, panels
 from memtwin.sim.lif.network import ConductancePair, LifSpec
 from memtwin.sim.lif.recording import LifRecording
@@ -73,6 +73,11 @@ class Mnist(Experiment):
         layers = tuple(dataclasses.replace(layer, lanes=layer.neurons) for layer in network.spec.layers)
         synapse = _pair(settings.cards[_SWITCH]) if settings.spread else None
         return dataclasses.replace(network.spec, layers=layers, synapse=synapse)
+
+    def idle_fields(self, settings: Settings) -> Mapping[str, Collection[str]]:
+        """All, or all but those of the synapses that spread: the weights are those of the network."""
+        used = {"r_on", "r_off", "r_on_c2c", "r_off_c2c"} if settings.spread else set()
+        return {_SWITCH: every_field(_SWITCH) - used}
 
     def measure(self, settings: Settings, runs: Mapping[str, Run], recordings: Mapping[str, Any]) -> Measured:
         """Count right answers, and on the gateware synaptic operations, of every trial."""

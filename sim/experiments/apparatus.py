@@ -34,6 +34,7 @@ class Apparatus(Experiment):
     title = "Two layers: novelty and learning"
     source = "us12387090, Fig. 8"
     repeated = "always"
+    always_spread = True
     drawn = ("stream",)
     cards = {  # noqa: RUF012
         "op-amp neuron": "opamp",

@@ -7,14 +7,14 @@ run by run.
 import re
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from numpy.typing import NDArray
 
 from memtwin.sim.backends import Run
-from memtwin.sim.cards import Card, load_card
+from memtwin.sim.cards import KINDS, Card, load_card
 from memtwin.sim.errors import InputError
 from memtwin.sim.network import LayerSpec, NetworkSpec
 from memtwin.sim.recording import Recording
@@ -23,10 +23,13 @@ from memtwin.sim.units import RANGES, check_range, format_si, parse_si
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["AMPLITUDE", "CARDS", "COMMON", "Experiment", "Measured", "Option", "Settings"]
+__all__ = ["AMPLITUDE", "CARDS", "COMMON", "Experiment", "Measured", "Option", "Settings", "every_field"]
 
 MOST = 1_000_000
 """Largest whole number that an option may be, if it does not say otherwise: a run must come to its end."""
+
+SPREADS = ("_c2c", "_d2d")
+"""How the names of fields end that are spreads."""
 
 Measured = Mapping[str, NDArray]
 
@@ -114,11 +117,17 @@ class Option:
 COMMON: Mapping[str, Option] = {"substeps": Option(16, "", "device updates per half-period, a power of two", most=1024)}
 
 
+def every_field(kind: str) -> Set[str]:
+    """Every field of a kind of card, of an experiment in which nothing depends on it."""
+    return KINDS[kind].keys()
+
+
 @dataclass
 class Settings:
     """What a user asked for, checked: cards by what they are in the experiment, options by name, seed, trials, spread.
 
-    `trials` is None where the user did not say; each experiment has its own default.
+    `warnings` say what has no influence. `trials` is None where the user did not say; each experiment has its own
+    default.
     """
 
     cards: dict[str, Card] = field(default_factory=lambda: {role: load_card(name) for role, name in CARDS.items()})
@@ -126,6 +135,7 @@ class Settings:
     seed: int = 0
     trials: int | None = None
     spread: bool = False
+    warnings: tuple[str, ...] = ()
 
     @property
     def device(self) -> Card:
@@ -173,6 +183,8 @@ class Experiment(ABC):
     cards: ClassVar[Mapping[str, str]] = CARDS
     repeated: ClassVar[Literal["always", "with spread", "never"]] = "never"  # when trials differ from each other
     drawn: ClassVar[Collection[str]] = ()  # names of the runs that have all trials; the others show the nominal devices
+    always_spread: ClassVar[bool] = False  # the spreads of the cards apply without being asked for, too
+    idle: ClassVar[Mapping[str, Collection[str]]] = {}  # fields of its cards on which nothing depends
     common: ClassVar[Mapping[str, Option]] = COMMON
     options: ClassVar[Mapping[str, Option]] = {}
     only_for_figures: ClassVar[Collection[str]] = ()  # names of runs that have no influence on the results
@@ -200,10 +212,27 @@ class Experiment(ABC):
         InputError
             If a card or name is unknown, or a value does not fit.
         """
-        if trials is not None and trials < 1:
-            raise InputError(f"option --trials: expected at least 1, not {trials}")
-        if seed < 0:
-            raise InputError(f"option --seed: expected zero or more, not {seed}")
+        self._check_trials(seed, trials, spread)
+        given = self._replace_cards(cards)
+        options, fields = self._sort(assignments, given)
+        out = Settings(
+            # All fields at once, because those of a card may only make sense together.
+            cards={role: card.replace(**fields.get(role, {})) for role, card in given.items()},
+            options={name: option.default for name, option in self.all_options.items()} | options,
+            seed=seed,
+            trials=trials,
+            spread=spread,
+        )
+        out.warnings = self._idle(cards, fields, out)
+        return out
+
+    def _check_trials(self, seed: int, trials: int | None, spread: bool) -> None:
+        """Refuse trials that cannot be, or would all be the same."""
+        if trials is not None and not 1 <= trials <= MOST:
+            bound = "at least 1" if trials < 1 else f"at most {MOST}"
+            raise InputError(f"option --trials: expected {bound}, not {trials}")
+        if not 0 <= seed < 2**63:
+            raise InputError(f"option --seed: expected {'zero or more' if seed < 0 else 'less than 2**63'}, not {seed}")
         if self.repeated == "never" and (spread or (trials or 1) > 1):
             option = "--spread" if spread else "--trials"
             raise InputError(
@@ -211,49 +240,88 @@ class Experiment(ABC):
             )
         if self.repeated == "with spread" and not spread and (trials or 1) > 1:
             raise InputError(f"option --trials: without --spread every trial of {self.name} is the same; add --spread")
-        options = self.all_options
-        out = Settings(
-            cards={role: load_card(name) for role, name in self.cards.items()},
-            options={name: option.default for name, option in options.items()},
-            seed=seed,
-            trials=trials,
-            spread=spread,
-        )
-        for name in cards:
+
+    def _replace_cards(self, names: tuple[str, ...]) -> dict[str, Card]:
+        """Put the cards of a user in the place of those of their kind."""
+        out = {role: load_card(name) for role, name in self.cards.items()}
+        given: dict[str, str] = {}  # by kind
+        for name in names:
             card = load_card(name)
-            roles = [role for role, default in out.cards.items() if default.kind == card.kind]
+            roles = [role for role, default in out.items() if default.kind == card.kind]
             if not roles:
-                kinds = ", ".join(sorted({default.kind for default in out.cards.values()}))
+                kinds = ", ".join(sorted({default.kind for default in out.values()}))
                 raise InputError(
                     f"option --card: {self.name} takes cards of kind {kinds}; {card.name} is a {card.kind}"
                 )
-            out.cards |= dict.fromkeys(roles, card)
-        replaced: dict[str, dict[str, str | float]] = defaultdict(dict)
+            if card.kind in given:
+                raise InputError(
+                    f"option --card: expected one {card.kind}, not {given[card.kind]} and {name}; give one of them"
+                )
+            given[card.kind] = name
+            out |= dict.fromkeys(roles, card)
+        return out
+
+    def _sort(
+        self, assignments: tuple[str, ...], cards: Mapping[str, Card]
+    ) -> tuple[dict[str, Any], dict[str, dict[str, str | float]]]:
+        """Sort assignments into options, parsed, and fields of cards, by what the card is in the experiment."""
+        options: dict[str, Any] = {}
+        fields: dict[str, dict[str, str | float]] = defaultdict(dict)
         for assignment in assignments:
             name, separator, value = assignment.partition("=")
             if not separator or not name or not value:
                 raise InputError(f"option --set: expected NAME=VALUE such as v_in=1.6V, not {assignment!r}")
-            if name in options:
-                out.options[name] = options[name].parse(name, value)
+            if name in self.all_options:
+                if name in options:
+                    raise InputError(f"option --set: {name} is given twice; give it once")
+                options[name] = self.all_options[name].parse(name, value)
                 continue
-            roles = [
-                role
-                for role, card in out.cards.items()
-                if name in card.fields or (name.startswith(card.name + ".") and name.partition(".")[2] in card.fields)
+            own = name.rpartition(".")[2]
+            for role in self._roles(name, cards):
+                if own in fields[role]:
+                    raise InputError(f"option --set: {own} of the card {cards[role].name} is given twice; give it once")
+                fields[role][own] = value
+        return options, fields
+
+    def _roles(self, name: str, cards: Mapping[str, Card]) -> list[str]:
+        """Find the places of the card of which a name is a field."""
+        roles = [role for role, card in cards.items() for own in card.fields if name in (own, f"{card.name}.{own}")]
+        if not roles:
+            known = [*self.all_options, *sorted({field for card in cards.values() for field in card.fields})]
+            raise InputError(f"option --set: unknown name {name}; expected one of {', '.join(known)}")
+        names = sorted({cards[role].name for role in roles})
+        if len(names) > 1:
+            choice = " or ".join(f"{card}.{name}" for card in names)
+            raise InputError(f"option --set: {name} is on several cards; write {choice}")
+        return roles
+
+    def idle_fields(self, settings: Settings) -> Mapping[str, Collection[str]]:
+        """Fields of its cards on which nothing depends, by what the card is."""
+        return self.idle
+
+    def _idle(
+        self, names: tuple[str, ...], fields: Mapping[str, Mapping[str, Any]], settings: Settings
+    ) -> tuple[str, ...]:
+        """Say which cards and fields that a user gave have no influence on the experiment."""
+        idle = {role: set(self.idle_fields(settings).get(role, ())) for role in settings.cards}
+        spreads = self.always_spread or settings.spread
+        lines = []
+        for role, changed in fields.items():
+            for changed_field in changed:
+                name = f"{settings.cards[role].name}.{changed_field}"
+                if changed_field in idle[role]:
+                    lines.append(f"option --set: nothing in {self.name} depends on {name}")
+                elif changed_field.endswith(SPREADS) and not spreads:
+                    why = "has no spread" if self.repeated == "never" else "applies spreads with --spread only"
+                    lines.append(f"option --set: nothing depends on {name} here, because {self.name} {why}")
+        for name in names:
+            kind = load_card(name).kind
+            used = [
+                role for role, card in settings.cards.items() if card.kind == kind and idle[role] < set(card.fields)
             ]
-            if not roles:
-                known = [*options, *sorted({field for card in out.cards.values() for field in card.fields})]
-                raise InputError(f"option --set: unknown name {name}; expected one of {', '.join(known)}")
-            names = sorted({out.cards[role].name for role in roles})
-            if len(names) > 1:
-                choice = " or ".join(f"{card}.{name}" for card in names)
-                raise InputError(f"option --set: {name} is on several cards; write {choice}")
-            for role in roles:
-                replaced[role][name.rpartition(".")[2]] = value
-        # All at once, because fields of a card may only make sense together.
-        for role, values in replaced.items():
-            out.cards[role] = out.cards[role].replace(**values)
-        return out
+            if not used:
+                lines.append(f"option --card: nothing in {self.name} depends on the {kind} {name}")
+        return tuple(dict.fromkeys(lines))
 
     @abstractmethod
     def plan(self, settings: Settings) -> dict[str, Run]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from memtwin.sim.backends import Run
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments.base import Experiment, Measured, Option, Settings
-from memtwin.sim.experiments.stdp_window import STDP_CARDS, STEP
+from memtwin.sim.experiments.stdp_window import STDP_CARDS, STDP_IDLE, STEP
 from memtwin.sim.figures import COLOURS, axis, panels
 from memtwin.sim.recording import Recording
 from memtwin.sim.stdp.circuit import StdpSpec
@@ -40,6 +40,7 @@ class Coincidence(Experiment):
     repeated = "always"
     drawn = ("epochs",)
     cards = STDP_CARDS
+    idle = STDP_IDLE
     common = {"step": STEP}  # noqa: RUF012
     options = {  # noqa: RUF012
         "epoch": Option(0.2, "s", "length of an epoch"),

@@ -51,6 +51,7 @@ class Digits(Experiment):
     title = "A network of two layers learns ten digits in situ"
     source = "zhang2021, Fig. 5 and Supp. Fig. 8 to 13"
     repeated = "always"
+    always_spread = True
     drawn = tuple(MODES)
     only_for_figures = ("evolution",)
     options = {  # noqa: RUF012

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from memtwin.sim.backends import Run
 from memtwin.sim.errors import InputError
-from memtwin.sim.experiments.base import Experiment, Measured, Option, Settings
+from memtwin.sim.experiments.base import Experiment, Measured, Option, Settings, every_field
 from memtwin.sim.experiments.opamp import OPAMP_COMMON, substeps
 from memtwin.sim.figures import COLOURS, axis, panels
 from memtwin.sim.opamp.circuit import LayerSpec, OpampSpec
@@ -37,6 +37,11 @@ class DynamicMemristor(Experiment):
         "threshold-switching memristor": "ts-500k",
         "non-volatile synapse": "nv-synapse",
         "dynamic memristor": "rm-learning",
+    }
+    idle = {  # noqa: RUF012
+        "op-amp neuron": ("v1",),
+        "threshold-switching memristor": every_field("threshold-switching memristor") - {"r_off"},
+        "non-volatile synapse": every_field("non-volatile synapse"),
     }
     common = OPAMP_COMMON
     options = {  # noqa: RUF012

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from memtwin.sim.backends import Run
-from memtwin.sim.experiments.base import AMPLITUDE, Experiment, Measured, Option, Settings
+from memtwin.sim.experiments.base import AMPLITUDE, Experiment, Measured, Option, Settings, every_field
 from memtwin.sim.experiments.reading import amplitude, by_amplitude, rate, times
 from memtwin.sim.figures import COLOURS, axis, digital, panels, spread_bars
 from memtwin.sim.network import LayerSpec
@@ -38,6 +38,11 @@ class HybridNeuron(Experiment):
     source = "zhang2021, Fig. 3, Supp. Fig. 3 and 6"
     repeated = "with spread"
     drawn = ("rate-spread",)
+    idle = {  # noqa: RUF012
+        "synapse": ("g_low", "g_d2d"),
+        "hybrid neuron": ("adapt_step", "tau_adapt"),
+        "inhibition array": every_field("inhibition array"),
+    }
     options = {  # noqa: RUF012
         "v_in": Option(1.8, "V", "amplitude of the input pulses (Fig. 3b)", **AMPLITUDE),
         "v_learn": Option(

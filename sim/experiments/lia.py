@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from memtwin.sim.backends import Run
 from memtwin.sim.cards import Card
-from memtwin.sim.experiments.base import AMPLITUDE, Experiment, Measured, Option, Settings
+from memtwin.sim.experiments.base import AMPLITUDE, Experiment, Measured, Option, Settings, every_field
 from memtwin.sim.figures import COLOURS, axis, digital, panels
 from memtwin.sim.network import TIES, LayerSpec
 from memtwin.sim.physics_lia import InhibitionArray
@@ -39,6 +39,10 @@ class Lia(Experiment):
     name = "lia"
     title = "The lateral inhibition array"
     source = "zhang2021, Fig. 4 and Supp. Note 1"
+    idle = {  # noqa: RUF012
+        "synapse": every_field("synapse"),
+        "hybrid neuron": ("v_spike", "adapt_step", "tau_adapt"),
+    }
     options = {  # noqa: RUF012
         "neurons": Option(10, "", "neurons, and rows of the array beside the bias row", least=2, most=1000),
         "v_in": Option(1.6, "V", "amplitude of the input pulses", **AMPLITUDE),

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from memtwin.sim.backends import Run
 from memtwin.sim.errors import InputError
-from memtwin.sim.experiments.base import Experiment, Measured, Option, Settings
+from memtwin.sim.experiments.base import Experiment, Measured, Option, Settings, every_field
 from memtwin.sim.figures import COLOURS, axis, panels
 from memtwin.sim.lif.images import Images
 from memtwin.sim.lif.network import LifLayerSpec, LifSpec
@@ -34,6 +34,9 @@ class Lif(Experiment):
     title = "LIF neuron under constant current"
     source = "yu-tio2, eq. 2 and 3"
     cards = {"volatile and non-volatile switch": "ag-tio2"}  # noqa: RUF012
+    idle = {  # noqa: RUF012
+        "volatile and non-volatile switch": every_field("volatile and non-volatile switch") - {"tau", "u_rest", "v_th"}
+    }
     common: ClassVar[Mapping[str, Option]] = {}
     options = {  # noqa: RUF012
         "dt": Option(0.1e-3, "s", "one step"),

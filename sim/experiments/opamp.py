@@ -1,6 +1,6 @@
 """One op-amp neuron under the three stimuli of us12387090, Fig. 5 to 7."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from memtwin.sim.backends import Run
 from memtwin.sim.errors import InputError
-from memtwin.sim.experiments.base import Experiment, Measured, Option, Settings
+from memtwin.sim.experiments.base import Experiment, Measured, Option, Settings, every_field
 from memtwin.sim.experiments.opamp_figures import draw_stimulus
 from memtwin.sim.opamp.circuit import CIRCUITS, LayerSpec, OpampSpec
 from memtwin.sim.opamp.stimulus import Stimulus
@@ -90,6 +90,14 @@ class OpampNeuron(Experiment):
     common = OPAMP_COMMON
 
     circuit: ClassVar[str]
+
+    def idle_fields(self, settings: Settings) -> Mapping[str, Collection[str]]:
+        """Without learning the synapses stand for currents; R_2 is a resistor of some circuits only."""
+        first, _ = CIRCUITS[self.circuit]
+        return {
+            "non-volatile synapse": every_field("non-volatile synapse") - {"g_d2d"},
+            "op-amp neuron": ("v_pulse", "r2") if first == "dynamic" else ("v_pulse",),
+        }
 
     def plan(self, settings: Settings) -> dict[str, Run]:
         """Plan the three stimuli, and D at the current of C."""

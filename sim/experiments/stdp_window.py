@@ -1,6 +1,6 @@
 """The learning window of one STDP synapse, pair by pair (yu-tio2, Fig. 3c and eq. 1)."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,13 @@ from memtwin.sim.stdp.circuit import StdpSpec
 from memtwin.sim.stdp.recording import StdpRecording
 from memtwin.sim.stdp.trains import SpikeTrains
 
-__all__ = ["STDP_CARDS", "STEP", "StdpWindow"]
+__all__ = ["STDP_CARDS", "STDP_IDLE", "STEP", "StdpWindow"]
 
 STDP_CARDS: Mapping[str, str] = {"memristor": "ag-tio2"}
+STDP_IDLE: Mapping[str, Collection[str]] = {
+    "memristor": ("i_volatile", "v_hold", "i_non_volatile", "v_set", "v_reset", "r_off_c2c")
+}
+"""Fields on which nothing depends in a network of STDP synapses."""
 STEP = Option(1e-3, "s", "time between two possible spikes")
 
 # Distances, as parts of the longest.
@@ -37,6 +41,7 @@ class StdpWindow(Experiment):
     repeated = "with spread"
     drawn = ("pairs",)
     cards = STDP_CARDS
+    idle = STDP_IDLE
     common = {"step": STEP}  # noqa: RUF012
     options = {"longest": Option(150e-3, "s", "longest distance of two spikes")}  # noqa: RUF012
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from memtwin.sim.backends import Run
 from memtwin.sim.cards import Card
-from memtwin.sim.experiments.base import AMPLITUDE, Experiment, Measured, Option, Settings
+from memtwin.sim.experiments.base import AMPLITUDE, Experiment, Measured, Option, Settings, every_field
 from memtwin.sim.experiments.reading import amplitude, by_amplitude, times
 from memtwin.sim.figures import COLOURS, axis, panels, spread_bars
 from memtwin.sim.network import LayerSpec
@@ -35,6 +35,11 @@ class TsPulses(Experiment):
     source = "zhang2021, Fig. 2c-f"
     repeated = "with spread"
     drawn = ("trains-spread", "wide-spread")
+    idle = {  # noqa: RUF012
+        "synapse": every_field("synapse"),
+        "hybrid neuron": ("g_load", "v_dep", "v_spike", "adapt_step", "tau_adapt"),
+        "inhibition array": every_field("inhibition array"),
+    }
     options = {  # noqa: RUF012
         "v_in": Option(1.1, "V", "amplitude of the pulse train (Fig. 2e)", **AMPLITUDE),
         "pulses": Option(12, "", "pulses in each train"),

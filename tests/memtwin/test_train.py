@@ -310,7 +310,7 @@ MISTAKES = {
     "no file": (["import", "no.nir"], "network no.nir: expected a NIR file, or one of"),
     "bits": (["import", "NET", "--bits", "1"], "option --bits: expected 2 to 16, not 1"),
     "unit": (["import", "NET", "--dt", "1V"], "option --dt: expected unit s"),
-    "step": (["import", "NET", "--dt", "0s"], "option --dt: expected more than 0"),
+    "step": (["import", "NET", "--dt", "0s"], "option --dt: expected more than zero"),
     "reset": (["export", "mem", "NET", "-o", "x.mem", "--reset", "soft"], "option --reset: expected value or subtract"),
     "net": (["train", "mnist", "--net", "7x7"], "net: expected 784x10 or 784x128x10"),
     "setting": (["train", "mnist", "--set", "speed=3"], "option --set: expected NAME=VALUE with one of hidden"),

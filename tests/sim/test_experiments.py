@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 
+from memtwin.sim.backends import run_all
+from memtwin.sim.cards import KINDS
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments import EXPERIMENTS
 from tests.perform import perform
+from tests.refusal import refusal
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
@@ -78,3 +81,49 @@ def test_fixed_resistors_have_no_spread():
     runs = experiment.plan(experiment.settings(spread=True, trials=2, assignments=("g_d2d=0.25",)))
     conductance = runs["rate-spread"].sample()[0].conductance
     assert np.array_equal(conductance, np.broadcast_to(conductance[0], conductance.shape))
+
+
+SHORT = {
+    "hybrid-neuron": ["periods=30", "fires=3"],
+    "lia": ["neurons=3"],
+    "lif": ["time=20ms"],
+    "dynamic-memristor": ["substep=25us", "period=4ms", "width=0.5ms", "recovery=20ms"],
+    **{
+        name: ["substep=25us", "b_on=2ms", "b_rest=1ms", "c_periods=2", "d_periods=1", "d_first_on=6ms"]
+        for name in ("opamp-5a", "opamp-6a", "opamp-7a", "opamp-7b")
+    },
+}
+
+
+def numbers(results):
+    """Every number of the results, in order, without the conditions that they were got under."""
+    if isinstance(results, dict):
+        return [number for name, value in results.items() if name != "conditions" for number in numbers(value)]
+    if isinstance(results, list):
+        return [number for value in results for number in numbers(value)]
+    return [results]
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, chosen in EXPERIMENTS.items() if chosen.idle_fields(chosen.settings())]
+)
+def test_nothing_depends_on_fields_that_are_said_to_be_idle(name):
+    chosen = EXPERIMENTS[name]
+    asked = {"spread": True, "trials": 2} if chosen.repeated == "with spread" else {}
+    settings, *_, before = perform(chosen, "physics", assignments=tuple(SHORT.get(name, ())), **asked)
+    for role, fields in chosen.idle_fields(settings).items():
+        card, changed = settings.cards[role], []
+        assert set(fields) <= set(KINDS[card.kind])
+        for field in fields:
+            # As far as the other fields let it.
+            for value in (card[field] * 2, card[field] / 2, card[field] * 1.1, 0.01):
+                if refusal(card.replace, **{field: value}) is None:
+                    card = card.replace(**{field: value})
+                    changed.append(field)
+                    break
+        assert set(changed) == set(fields)
+        settings.cards[role] = card
+    runs = chosen.plan(settings)
+    after = chosen.analyse(settings, runs, run_all(runs, "physics"))
+    for expected, got in zip(numbers(before), numbers(after), strict=True):
+        assert got == pytest.approx(expected, rel=1e-9) if isinstance(expected, float) else got == expected
