@@ -106,7 +106,7 @@ def test_options_of_the_command_line(monkeypatch, tmp_path):
 
     def build(*arguments, linked):
         asked.append(linked)
-        return {"link": linked}
+        return {"link": linked, "warnings": []}
 
     monkeypatch.setattr(cli, "build_bitstream", build)
     for options in ([], ["--link"], ["--alone"]):
@@ -135,7 +135,7 @@ def loader(monkeypatch, tmp_path):
 
     def build(design, board, out, *, linked, reuse):
         asked.append((design, board, linked, reuse))
-        return {"bitstream": str(bitstream), "link": linked, "map": str(memory_map)}
+        return {"bitstream": str(bitstream), "link": linked, "map": str(memory_map), "warnings": []}
 
     monkeypatch.setattr(programming, "build", build)
     return record, asked, str(bitstream), a_map()
