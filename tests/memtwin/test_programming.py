@@ -112,7 +112,7 @@ def test_options_of_the_command_line(monkeypatch, tmp_path):
     for options in ([], ["--link"], ["--alone"]):
         done = CliRunner().invoke(cli.app, ["build", "digits", "--board", "icebreaker", "--json", *options])
         assert done.exit_code == 0, done.output
-        assert json.loads(done.stdout) == {"link": asked[-1]}
+        assert json.loads(done.stdout) == {"link": asked[-1], "warnings": []}
     assert asked == [None, True, False]
 
 
