@@ -3,7 +3,8 @@
 `event_time_s`
     Largest difference in time between an event and its counterpart: the k-th event of its kind of the same neuron.
 `event_count_difference`
-    How many events more one recording has than the other, summed over kinds, neurons, layers and trials.
+    How many events more one recording has than the other before it diverges, summed over kinds, neurons, layers and
+    trials.
 `pulse_period`
     Largest relative difference between the interval from one "on" event of a neuron to its next in the same
     presentation, and the counterpart of that interval; None if there is none.
@@ -12,10 +13,22 @@
     trace in the layer, of the resistances `r_first` and `r_second` as a fraction of the resistance itself. The time of
     both recordings is counted from the last event of the neuron (its switch turns, an input begins or ends, the layer
     before changes its pulses), so that an error in time is not counted again as an error in value.
+`divergence`
+    The first event of a neuron that one recording has and the other has not, with its reason: ``"input end"`` (the
+    window of the event goes beyond the next change of an input, a race) or ``"unexplained"``.
+`bounds`
+    Of a backend with words against the physics: the largest part of its own bound that was used, by what is bounded.
+    `check` says what they are; docs/opamp-neurons.md derives them.
 
 A clocked backend decides on an event at the start of a substep, where its switch still shows the end of its range; that
-sample is left out. How much earlier, within the substep before, the switch got there is in its state one substep later
-(docs/opamp-arithmetic.md, section 6), and the traces are aligned by that.
+sample is left out of the traces. How much earlier, within the substep before, the switch got there is in its state one
+substep later (docs/opamp-arithmetic.md, section 6), and the traces are aligned by that.
+
+A pair with the physics is within its limits if every bound is kept, every divergence is explained, no trace is off by
+more than its limit in `RMS_LIMITS`, and nothing else is wrong. A divergence excuses what comes after it, in its own
+trial, and in a network of one layer only its own neuron; the law of the devices and their decisions are held to the end
+of every recording. A pair with ngspice has no bounds: no event may be missing, no period off by more than
+`PULSE_PERIOD`, and no trace by more than its limit.
 """
 
 import itertools
@@ -28,17 +41,20 @@ from numpy.typing import NDArray
 
 from memtwin.sim.backends import Run
 from memtwin.sim.cards import Card
+from memtwin.sim.opamp.check import LayerCheck
+from memtwin.sim.opamp.pairs import Both, Divergence, pair_events
 from memtwin.sim.recording import LayerRecording, Recording, Waveform
 
-__all__ = ["EVENT_SUBSTEPS", "PULSE_PERIOD", "RMS_LIMITS", "errors"]
+__all__ = ["PULSE_PERIOD", "RMS_LIMITS", "errors", "measure"]
 
-EVENT_SUBSTEPS = 2
 PULSE_PERIOD = 0.02
 RMS_LIMITS = {"v_out1": 0.01, "v_out2": 0.01, "r_first": 0.02, "r_second": 0.02}
 _CONTINUOUS = ("physics", "ngspice")  # the one before is the measure of the other
+_FULL = 1 + 1e-9  # the whole of a bound, up to rounding
 
 Floats = NDArray[np.float64]
 Key = tuple[int, str]  # neuron, kind of event
+Horizons = list[list[Floats]]  # by trial and layer: up to when each neuron is compared, s
 
 
 def errors(job: Run, a: Recording, b: Recording) -> dict[str, Any]:
@@ -47,26 +63,107 @@ def errors(job: Run, a: Recording, b: Recording) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``errors``, with the keys in the head of this module, and ``within``: no event is missing, no trace is off by
-        more than its limit in `RMS_LIMITS`; with ngspice no period by more than `PULSE_PERIOD`; else no event by
-        more than `EVENT_SUBSTEPS`. All are JSON values.
+        ``errors``, with the keys in the head of this module, ``within``, and ``outside``, why not, in words. All are
+        JSON values.
 
     Raises
     ------
     ValueError
-        If a recording has no events, because the run was not recorded.
+        If a recording has no events, or a backend with words none of those, because the run was not recorded.
     """
     if not all(layer.events for recording in (a, b) for layer in recording.layers):
         raise ValueError(f"a comparison with {_measure(a, b)} must have events: run both with record=True")
     if a.backend != _measure(a, b):
         a, b = b, a
+    if a.backend == "physics" and b.backend != "ngspice":
+        if not all(layer.words for layer in b.layers):
+            raise ValueError(f"a comparison with the physics must have the words of {b.backend}: record=True")
+        found, outside, horizons = _bounded(job, a, b)
+    else:
+        horizons = [[np.full(layer.neurons, np.inf) for layer in job.spec.layers] for _ in range(job.program.trials)]
+        found, outside = {"divergence": []}, []
+    measured = measure(job, a, b, horizons)
+    outside += [
+        f"{name}: {value:.3g} rms, limit {RMS_LIMITS[name]}"
+        for name, value in measured["rms_between_events"].items()
+        if not value <= RMS_LIMITS[name]
+    ]
+    if measured["event_count_difference"]:
+        outside.append(f"events: {measured['event_count_difference']} without a counterpart")
+    if b.backend == "ngspice" and (measured["pulse_period"] or 0.0) > PULSE_PERIOD:
+        outside.append(f"pulse_period: {measured['pulse_period']:.3g}, limit {PULSE_PERIOD}")
+    return {"errors": measured | found, "within": not outside, "outside": outside}
+
+
+def _bounded(job: Run, physics: Recording, other: Recording) -> tuple[dict[str, Any], list[str], Horizons]:
+    """Hold a backend with words against its bounds; returns errors, what is outside, and the horizons."""
+    spec = job.spec
+    bounds: dict[str, float] = defaultdict(float)
+    outside: list[str] = []
+    divergence: list[dict[str, Any]] = []
+    horizons: Horizons = []
+    samples, units = job.sample(), [layer.g_lsb for layer in job.coefficients()]
+    for trial in range(job.program.trials):
+        checks = [
+            LayerCheck(Both(layer, sample, trial, spec.substep, mine, theirs), spec.synapse, g_lsb)
+            for layer, sample, mine, theirs, g_lsb in zip(
+                spec.layers, samples, physics.layers, other.layers, units, strict=True
+            )
+        ]
+        horizons.append([np.full(layer.neurons, np.inf) for layer in spec.layers])
+        if all([check.is_whole(int(job.program.starts(trial)[-1])) for check in checks]):
+            for check in checks:
+                check.follow_law()
+            divergence += _compare_events(job, trial, checks, horizons[-1])
+        for number, check in enumerate(checks, 1):
+            outside += [f"trial {trial}, layer {number}: {fault}" for fault in check.faults]
+            for name, ratio in check.ratios.items():
+                bounds[name] = max(bounds[name], ratio)
+    outside += [f"{name}: {ratio:.3g} times its bound" for name, ratio in bounds.items() if not ratio <= _FULL]
+    for entry in divergence:
+        if entry["reason"] == "unexplained":
+            place = f"trial {entry['trial']}, layer {entry['layer']}, neuron {entry['neuron']}"
+            outside.append(f"{place}: no counterpart of the event at {entry['time_s']:.6g} s")
+    return {"divergence": divergence, "bounds": dict(bounds)}, outside, horizons
+
+
+def _compare_events(job: Run, trial: int, checks: list[LayerCheck], horizons: list[Floats]) -> list[dict[str, Any]]:
+    """Pair the events of a trial, layer by layer, and compare up to the divergences, which are returned."""
+    edges = _edges(job, trial)
+    inputs = np.stack([edges, edges], axis=1)
+    paired = []
+    placed: list[tuple[int, Divergence]] = []
+    for number, check in enumerate(checks):
+        pairs, own = pair_events(check.both, inputs)
+        paired.append(pairs)
+        placed += [(number, one) for one in own]
+        turns = np.array([(pair.physics, pair.other) for pair in pairs]).reshape(-1, 2)
+        inputs = _ordered(np.concatenate([np.stack([edges, edges], axis=1), turns]))
+    if len(checks) > 1 and placed:
+        placed = [min(placed, key=lambda entry: entry[1].time_s)]
+        for horizon in horizons:
+            horizon[:] = placed[0][1].time_s
+    for number, one in placed:
+        horizons[number][one.neuron] = one.time_s
+    for number, (check, pairs, horizon) in enumerate(zip(checks, paired, horizons, strict=True)):
+        kept = [pair for pair in pairs if max(pair.physics, pair.other) < horizon[pair.neuron] - check.both.tiny]
+        check.compare_until(kept, horizon, is_first=number == 0)
+    return [
+        {"trial": trial, "time_s": one.time_s, "layer": number + 1, "neuron": one.neuron, "reason": one.reason}
+        for number, one in placed
+    ]
+
+
+def measure(job: Run, a: Recording, b: Recording, horizons: Horizons) -> dict[str, Any]:
+    """Measure how far `b` is from `a`, both up to the horizons; see the head of this module."""
     time_error, count_difference, period = 0.0, 0, None
     squares: dict[str, list[Floats]] = defaultdict(list)
     for trial in range(job.program.trials):
         edges = _edges(job, trial)
         inputs = np.stack([edges, edges], axis=1)  # times in both recordings at which inputs of the layer change
         for number, (one, other) in enumerate(zip(a.layers, b.layers, strict=True)):
-            ours, theirs = _by_neuron(one, trial), _by_neuron(other, trial)
+            horizon = horizons[trial][number]
+            ours, theirs = _by_neuron(one, trial, horizon), _by_neuron(other, trial, horizon)
             keys = sorted(ours.keys() | theirs.keys())
             pairs = {key: _pairs(ours[key], theirs[key]) for key in keys}
             for key in keys:
@@ -83,22 +180,18 @@ def errors(job: Run, a: Recording, b: Recording) -> dict[str, Any]:
                 marks = _ordered(np.concatenate([inputs, *turns]))
                 decided = np.concatenate([theirs[key] for key in own]) if other.words else np.zeros(0)
                 waves = one.waveform[trial], other.waveform[trial]
-                for name, difference in _aligned(job, waves, neuron, marks, decided):
+                for name, difference in _aligned(job, waves, neuron, marks, decided, float(horizon[neuron])):
                     squares[name].append((difference / _scale(one, name)) ** 2)
             inputs = np.concatenate([inputs[: edges.size], *pairs.values()])
-    rms = {name: float(np.sqrt(np.concatenate(squares[name]).mean())) for name in RMS_LIMITS if name in squares}
-    within = count_difference == 0 and all(value <= RMS_LIMITS[name] for name, value in rms.items())
-    if "ngspice" in (a.backend, b.backend):
-        within &= (period or 0.0) <= PULSE_PERIOD
-    else:
-        within &= time_error <= EVENT_SUBSTEPS * job.spec.substep * (1 + 1e-9)
-    found = {
+    compared = {name: np.concatenate(squares[name]) for name in RMS_LIMITS if name in squares}
+    return {
         "event_time_s": time_error,
         "event_count_difference": count_difference,
         "pulse_period": period,
-        "rms_between_events": rms,
+        "rms_between_events": {
+            name: float(np.sqrt(np.mean(own))) if own.size else 0.0 for name, own in compared.items()
+        },
     }
-    return {"errors": found, "within": bool(within)}
 
 
 def _measure(a: Recording, b: Recording) -> str:
@@ -112,11 +205,12 @@ def _edges(job: Run, trial: int) -> Floats:
     return np.unique(np.concatenate([starts, starts[:-1] + job.program.on[trial]])) * job.spec.substep
 
 
-def _by_neuron(layer: LayerRecording, trial: int) -> dict[Key, Floats]:
-    """Times of events by neuron and kind; none where there is nothing."""
+def _by_neuron(layer: LayerRecording, trial: int, horizon: Floats) -> dict[Key, Floats]:
+    """Times of events before the `horizon` of their neuron, by neuron and kind; none where there is nothing."""
     times: dict[Key, list[float]] = defaultdict(list)
     for event in layer.events[trial]:
-        times[event.neuron, event.kind].append(event.time_s)
+        if event.neuron >= horizon.size or event.time_s < horizon[event.neuron]:
+            times[event.neuron, event.kind].append(event.time_s)
     return defaultdict(lambda: np.zeros(0), {key: np.array(values) for key, values in times.items()})
 
 
@@ -172,13 +266,13 @@ def _scale(layer: LayerRecording, name: str) -> float:
 
 
 def _aligned(
-    job: Run, waves: tuple[Waveform, Waveform], neuron: int, marks: Floats, decided: Floats
+    job: Run, waves: tuple[Waveform, Waveform], neuron: int, marks: Floats, decided: Floats, horizon: float
 ) -> Iterator[tuple[str, Floats]]:
     """Differences of every trace of one neuron, time counted from the last of `marks` (n, 2).
 
     The first of `waves` is read at the samples of the second, between two of its own samples in the same stretch
-    between marks; elsewhere, and at the samples `decided`, nothing is compared. Differences of resistances are
-    relative.
+    between marks; elsewhere, at the samples `decided` and from `horizon` on nothing is compared. Differences of
+    resistances are relative.
     """
     tiny = 1e-6 * job.spec.substep
     at, times = waves[1].time_s, waves[0].time_s
@@ -190,7 +284,7 @@ def _aligned(
     after = np.where(exact, before, before + 1)
     inside = (after < times.size) & (times[before] >= marks[stretch, 0] - tiny)
     after = after.clip(max=times.size - 1)
-    inside &= (times[after] < last - tiny) | exact
+    inside &= ((times[after] < last - tiny) | exact) & (at < horizon - tiny)
     inside &= ~np.isin(np.rint(at / job.spec.substep), np.rint(decided / job.spec.substep))
     gap = times[after] - times[before]
     weight = np.where(gap > 0, (there - times[before]) / np.where(gap > 0, gap, 1.0), 0.0)
