@@ -24,7 +24,8 @@ from memtwin.sim.parsers import parsing
 
 __all__ = ["LARGEST_NUMBERS", "read_group"]
 
-LARGEST_NUMBERS = 2**24  # numbers in a file, chunks that overlap the edge of an array in full
+LARGEST_NUMBERS = 2**24  # numbers in a file, those of chunks beyond the edge of an array as well
+_NUMBER_BYTES = 8  # as the numbers are calculated with
 _LARGEST_TEXT = 2**24  # bytes of all texts
 _LINKS = 2**14  # paths to groups and arrays
 _DEPTH = 64  # groups in groups
@@ -150,13 +151,14 @@ class _Survey:
         if array.get_space().get_simple_extent_type() == h5s.NULL:
             raise InputError(f"{where}: expected data, not nothing")
         dtype, shape = _dtype(array.get_type(), where), array.shape
+        size = -(-dtype.itemsize // _NUMBER_BYTES)  # in numbers, also of a text of fixed length
         if layout.get_layout() == h5d.CHUNKED:
             chunk = layout.get_chunk()
             count = math.prod(-(-size // part) for size, part in zip(shape, chunk, strict=True))
             if count > _CHUNKS or (there := array.get_num_chunks()) != count:
                 found = f"not {there} of {count}" if count <= _CHUNKS else f"not {count}"
                 raise InputError(f"{where}: expected all chunks, at most {_CHUNKS}, {found}")
-            self._count("numbers", count * math.prod(chunk), LARGEST_NUMBERS)
+            self._count("numbers", count * math.prod(chunk) * size, LARGEST_NUMBERS)
             pieces: list[Any] = []
             array.chunk_iter(pieces.append)
             places = [(one.chunk_offset, one.byte_offset, one.size, one.filter_mask) for one in pieces]
@@ -166,11 +168,11 @@ class _Survey:
                     f"{where}: expected no filter but {' and '.join(_NAMES.values())}, not number {min(odd)}"
                 )
             return _Array(name, shape, dtype, chunk, places, filters)
-        self._count("numbers", math.prod(shape), LARGEST_NUMBERS)
-        size = math.prod(shape) * dtype.itemsize
-        if size and array.get_offset() is None:
+        self._count("numbers", math.prod(shape) * size, LARGEST_NUMBERS)
+        stored = math.prod(shape) * dtype.itemsize
+        if stored and array.get_offset() is None:
             raise InputError(f"{where}: expected data of its own in the file")
-        return _Array(name, shape, dtype, shape, [((0,) * len(shape), array.get_offset() or 0, size, 0)], ())
+        return _Array(name, shape, dtype, shape, [((0,) * len(shape), array.get_offset() or 0, stored, 0)], ())
 
 
 def _dtype(kind: h5t.TypeID, where: str) -> np.dtype:

@@ -122,6 +122,11 @@ def large_chunk(group):
     group["x"].id.write_direct_chunk((0,), zlib.compress(bytes(8)))
 
 
+def long_texts(group):
+    array = group.create_dataset("x", shape=(2,), chunks=(2,), dtype=f"S{2**30 - 1}", compression="gzip")
+    array.id.write_direct_chunk((0,), zlib.compress(b"x"))
+
+
 def never_written(group):
     group.create_dataset("x", shape=(2**20,), dtype="f8")
 
@@ -166,6 +171,7 @@ HOSTILE = {
     "nested": (nested, "expected groups in at most 64 others"),
     "many arrays": (many_arrays, "expected at most 16777216 numbers in all"),
     "large chunk": (large_chunk, "expected at most 16777216 numbers in all"),
+    "long texts": (long_texts, "expected at most 16777216 numbers in all, not 268435456"),
     "never written": (never_written, "net.nir: x: expected data of its own in the file"),
     "half written": (half_written, "net.nir: x: expected all chunks, at most 16384, not 1 of 2"),
     "inflates": (inflates, "net.nir: x: expected an undamaged array (a chunk that unpacks to another size)"),
