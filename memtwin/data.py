@@ -148,13 +148,18 @@ def read_idx(path: Path, rank: int) -> Bytes:
     if len(data) < start:
         raise InputError(f"{path}: expected a header of {start} bytes, not {len(data)}; fetch the file again")
     shape = struct.unpack(f">{rank}I", data[4:start])
+    if math.prod(max(size, 1) for size in shape) > _LARGEST:  # also of no pictures, but huge ones
+        raise InputError(f"{path}: expected at most {_LARGEST} bytes after the header, not {_sizes(shape)}")
     expected, found = math.prod(shape), len(data) - start
     if found != expected:
-        sizes = " x ".join(map(str, shape))
         raise InputError(
-            f"{path}: expected {expected} bytes after the header ({sizes}), not {found}; fetch the file again"
+            f"{path}: expected {expected} bytes after the header ({_sizes(shape)}), not {found}; fetch the file again"
         )
     return np.frombuffer(data, np.uint8, offset=start).reshape(shape).copy()
+
+
+def _sizes(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))
 
 
 def _unzip(path: Path, data: bytes) -> bytes:

@@ -2,7 +2,8 @@
 
 HDF5 files can name other files, and a small one can ask for any amount of memory and time. So HDF5's library only
 looks up what there is and where it lies, in a copy of the file in memory: everything must lie in the file itself, and
-is counted before any of it is read. The data are taken from the bytes here, because what the library does with
+is counted before any of it is read. It does so in a process of its own, because a tree of groups or chunks with a
+loop in it makes HDF5 2.0.0 crash or hang. The data are taken from the bytes here, because what the library does with
 damaged or hostile ones is not bounded (HDF5 2.0.0 loops for ever in a damaged global heap, allocates what the length
 of a text says, and inflates a chunk to any size). Layout of the bytes: HDF5 File Format Specification 3.0.
 """
@@ -20,6 +21,7 @@ from h5py import h5d, h5o, h5s, h5t, h5z
 from numpy.typing import NDArray
 
 from memtwin.sim.errors import InputError
+from memtwin.sim.isolation import isolated
 from memtwin.sim.parsers import parsing
 
 __all__ = ["LARGEST_NUMBERS", "read_group"]
@@ -33,6 +35,8 @@ _CHUNKS = 2**14
 _REFERENCE = np.dtype([("size", "<u4"), ("heap", "<u8"), ("index", "<u4")])  # to a text in a heap
 _HEAP = b"GCOL\1"  # signature and version of a heap
 _ADDRESS_BYTES = 8
+_SECONDS = 5  # of processor time, and
+_MEMORY = 2**29  # bytes that HDF5's library may take to look up what there is
 _NAMES = {h5z.FILTER_DEFLATE: "gzip", h5z.FILTER_SHUFFLE: "shuffle"}  # of the filters that can be undone
 
 
@@ -61,6 +65,19 @@ def read_group(data: bytes, where: str, name: str, expected: str) -> dict[str, A
     InputError
         If the file is damaged, does not hold all of the group itself, or holds more than the limits above.
     """
+    try:
+        tree, arrays = isolated(lambda: _survey(data, where, name, expected), seconds=_SECONDS, memory=_MEMORY)
+    except ChildProcessError as error:
+        raise InputError(f"{where}: expected {expected}, undamaged (HDF5's library {error})") from None
+    reader = _Reader(data)
+    for place, key, plan in arrays:
+        with parsing(f"{where}: {plan.name}", "an undamaged array"):
+            place[key] = reader.array(plan)
+    return tree
+
+
+def _survey(data: bytes, where: str, name: str, expected: str) -> tuple[dict[str, Any], list["_Place"]]:
+    """Look up what there is in a group: the groups in it, and what belongs into them."""
     with parsing(where, f"{expected}, undamaged"), h5py.File(io.BytesIO(data), "r") as file:
         if file.get(name, getlink=True, getclass=True) is not h5py.HardLink or not isinstance(file[name], h5py.Group):
             raise InputError(f"{where}: expected {expected}, with a group {name!r} at the top")
@@ -68,12 +85,7 @@ def read_group(data: bytes, where: str, name: str, expected: str) -> dict[str, A
         if file.userblock_size or sizes.get_sizes() != (_ADDRESS_BYTES, _ADDRESS_BYTES):
             raise InputError(f"{where}: expected addresses of {_ADDRESS_BYTES} bytes from the first byte on")
         found = _Survey(where)
-        tree = found.group(file[name], "", 0)
-        reader = _Reader(data)
-        for place, key, plan in found.arrays:
-            with parsing(f"{where}: {plan.name}", "an undamaged array"):
-                place[key] = reader.array(plan)
-    return tree
+        return found.group(file[name], "", 0), found.arrays
 
 
 @dataclass(frozen=True)
@@ -104,6 +116,9 @@ class _Array:
     filters: tuple[int, ...]
 
 
+_Place = tuple[dict[str, Any], str, _Array]  # an array belongs into a dictionary under a name
+
+
 @dataclass
 class _Survey:
     """What there is in a group, counted; nothing is read."""
@@ -112,7 +127,7 @@ class _Survey:
     links: int = 0
     numbers: int = 0
     groups: set[int] = field(default_factory=set)  # addresses
-    arrays: list[tuple[dict[str, Any], str, _Array]] = field(default_factory=list)
+    arrays: list[_Place] = field(default_factory=list)
 
     def group(self, group: h5py.Group, path: str, depth: int) -> dict[str, Any]:
         """Return the groups in a group, and note the arrays that belong into them."""

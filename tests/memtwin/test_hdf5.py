@@ -26,7 +26,10 @@ def file(fill, **options):
 
 
 def read(data):
-    return read_group(data, "net.nir", "node", "a NIR file")
+    """Read a file; what there is in it is looked up in this process, whose coverage and memory are watched."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hdf5, "isolated", lambda call, **_: call())
+        return read_group(data, "net.nir", "node", "a NIR file")
 
 
 def honest(group):
@@ -284,6 +287,35 @@ def test_texts_that_share_a_heap_are_counted_each():
     first = data.index(struct.pack("<I", 70_001))
     data[first : first + 16_000] = data[first : first + 16] * 1000  # 1000 references to one text
     assert "more than 16777216 bytes of texts" in refusal(read, bytes(data))
+
+
+def names_and_chunks(group):
+    for number in range(20):
+        group[str(number)] = number
+    group.create_dataset("x", data=np.arange(100), chunks=(10,), compression="gzip")
+
+
+def looped_trees():
+    """Yield files whose tree of names or of chunks has a loop, and how HDF5 2.0.0 ends in it."""
+    data = file(names_and_chunks)
+    names, chunks = (data.rindex(b"TREE" + bytes([kind, 0])) for kind in (0, 1))
+    for node, first, step in ((names, 32, 16), (chunks, 48, 32)):
+        for level in (1, 200):
+            child = bytearray(data)
+            child[node + 5] = level
+            for number in range(int.from_bytes(data[node + 6 : node + 8], "little")):
+                struct.pack_into("<Q", child, node + first + step * number, node)
+            yield bytes(child), "SIGSEGV"
+    sibling = bytearray(data)
+    struct.pack_into("<QQ", sibling, names + 8, names, names)
+    yield bytes(sibling), "SIGXCPU"
+
+
+def test_a_library_that_crashes_or_hangs_is_one_line(monkeypatch):
+    monkeypatch.setattr(hdf5, "_SECONDS", 1)
+    for data, end in looped_trees():
+        said = refusal(read_group, data, "net.nir", "node", "a NIR file")
+        assert said == f"net.nir: expected a NIR file, undamaged (HDF5's library ended with {end})"
 
 
 def test_no_group():

@@ -137,6 +137,7 @@ def test_no_module_reads_a_file_of_a_user_past_the_border():
         "sim/cards.py": "package data",
         "sim/experiments/patterns.py": "package data",
         "sim/files.py": "the border",
+        "sim/isolation.py": "what the system says of its memory",
         "sim/parsers.py": "texts that were read before",
         "sim/spice.py": "a table that ngspice has just written",
         "sim/verilator.py": "files that it has just written",
