@@ -16,7 +16,7 @@ from tests.sim.opamp_jobs import SUBSTEP, steps
 from tests.sim.random_cards import opamp
 
 # Integrates, then a train of pulses, then a second input.
-JOB = steps("6a", [0.6e-6, 0.66e-6], on=500, off=50, switch={"tau_on": "93us", "tau_off": "371us"})
+JOB = steps("6a", [0.6e-6, 0.66e-6], on=500, off=100, switch={"tau_on": "93us", "tau_off": "371us"})
 
 
 @pytest.fixture(scope="module")
