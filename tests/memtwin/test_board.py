@@ -160,6 +160,8 @@ def test_traces_over_the_line():
     assert found["equal"] is True
     assert found["words"] == here.layers[0].words[0].size > 100
     assert there.layers[0].events == here.layers[0].events
+    found = compare(job, backends.run(job, "physics"), there)
+    assert found["within"], found["outside"]
 
 
 def test_images_at_the_speed_of_the_wire():

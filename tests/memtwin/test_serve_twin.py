@@ -14,12 +14,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from memtwin import api
+from memtwin.board import run as run_on_board
 from memtwin.cli import app
 from memtwin.designs import Changes, find_design
 from memtwin.link import Link, LinkError, Snapshot
 from memtwin.link.frames import encode
 from memtwin.serve import DIVIDER, build, serving
 from memtwin.sim import backends, gateware, trace
+from memtwin.sim.compare import compare
 from memtwin.sim.errors import InputError
 from memtwin.sim.lif import trace as lif_trace
 from memtwin.sim.lif.quantize import image_words, power_up_words
@@ -114,6 +117,19 @@ def test_trace_over_the_link_is_that_of_the_model(lif):
         used = 10 * len(words[0]) * 10 * DIVIDER / (after.clocks - before.clocks)
         assert used > 0.8
         assert link.status().runs == job.program.presentations
+
+
+def test_physics_is_compared_with_the_trace_over_the_link(lif, small):
+    with board(lif) as (url, _):
+        found = api.compare("lif", "physics", "board", port=url)
+    assert found["within"], found["outside"]
+    assert found["errors"]["bounds"]["membrane"] > 0.1
+    built, job = small
+    with board(built) as (url, _), Link(url, map=built.map_path) as link:
+        there = run_on_board(job, link)
+    found = compare(job, backends.run(job, "physics"), there)
+    assert found["within"], found["outside"]
+    assert found["errors"]["bounds"]["filament"] > 0.1
 
 
 def test_spikes_over_the_link_are_those_of_the_model(lif):
