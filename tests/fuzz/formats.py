@@ -151,7 +151,24 @@ def _nir(rng: random.Random, _: Sequence[bytes]) -> bytes:
     tree = rng.choice(_trees())
     for _ in range(rng.choice((1, 1, 2, 4))):
         tree = change(rng, tree, _ARRAYS)
-    return _nir_of(rng, tree)
+    data = _nir_of(rng, tree)
+    return _relinked(rng, data) if rng.random() < 0.3 else data
+
+
+_SIGNATURES = re.compile(rb"TREE|SNOD|HEAP|GCOL|OHDR|OCHK|FRHP|FHDB|FHIB|BTHD|BTIN|BTLF|FAHD|FADB|EAHD|EAIB")
+
+
+def _relinked(rng: random.Random, data: bytes) -> bytes:
+    """Let addresses in an HDF5 file lead to another of its structures, so that there are loops in it."""
+    out, starts = bytearray(data), [match.start() for match in _SIGNATURES.finditer(data)]
+    for _ in range(rng.choice((1, 1, 2, 4)) if starts else 0):
+        old, new = (rng.choice(starts).to_bytes(8, "little") for _ in range(2))
+        places = [match.start() for match in re.finditer(re.escape(old), data)]
+        for at in places[:: rng.choice((1, 2, 5))]:
+            out[at : at + 8] = new
+        if rng.random() < 0.5:
+            out[rng.choice(starts) + 5] = rng.choice((0, 1, 2, 200))  # level of a tree, or flags
+    return bytes(out)
 
 
 def _networks() -> list[bytes]:
