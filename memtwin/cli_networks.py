@@ -21,7 +21,7 @@ _PERCENT = 100.0
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 Net = Annotated[str, typer.Argument(metavar="NET", help="NIR file, or the name of a network that is shipped.")]
-Dt = Annotated[str | None, typer.Option("--dt", help="Step, as 1ms; without it that of the file, or 100us.")]
+Dt = Annotated[str | None, typer.Option("--dt", help="Step, as 1ms; without it that of the file, or a usual one.")]
 Bits = Annotated[
     int | None, typer.Option("--bits", help="Bits of a weight, 2 to 16; from 7 on, see sum in the report.")
 ]

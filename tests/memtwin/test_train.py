@@ -145,7 +145,7 @@ def test_hidden_neurons_are_clamped_where_the_words_of_the_engine_end():
     twin.layers[0].bias[:] = 50.0
     twin.clamp()
     assert (twin.layers[0].bias == MOST_BIAS).all()
-    drive = np.array([[1e6, -1e6, 0.5]], np.float32)
+    drive = np.array([[6e4, -6e4, 0.5]], np.float32)
     still = np.zeros(3, np.float32)
     counts, slopes = twin._hidden([np.ones((1, 1), np.float32)], drive, still)
     # From the end of the range a neuron spikes in each of the 8 steps, as it does on the integer model.
@@ -311,7 +311,10 @@ MISTAKES = {
     "bits": (["import", "NET", "--bits", "1"], "option --bits: expected 2 to 16, not 1"),
     "unit": (["import", "NET", "--dt", "1V"], "option --dt: expected unit s"),
     "step": (["import", "NET", "--dt", "0s"], "option --dt: expected more than zero"),
-    "reset": (["export", "mem", "NET", "-o", "x.mem", "--reset", "soft"], "option --reset: expected value or subtract"),
+    "reset": (
+        ["export", "mem", "NET", "-o", "x.mem", "--reset", "soft"],
+        "option --reset: expected one of value, subtract,",
+    ),
     "net": (["train", "mnist", "--net", "7x7"], "net: expected 784x10 or 784x128x10"),
     "setting": (["train", "mnist", "--set", "speed=3"], "option --set: expected NAME=VALUE with one of hidden"),
     "value": (["train", "mnist", "--set", "steps=3.5"], "option --set steps: expected a whole number"),
