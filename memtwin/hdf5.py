@@ -179,9 +179,8 @@ class _Survey:
             places = [(one.chunk_offset, one.byte_offset, one.size, one.filter_mask) for one in pieces]
             filters = tuple(layout.get_filter(number)[0] for number in range(layout.get_nfilters()))
             if odd := set(filters) - _NAMES.keys():
-                raise InputError(
-                    f"{where}: expected no filter but {' and '.join(_NAMES.values())}, not number {min(odd)}"
-                )
+                known, found = " and ".join(_NAMES.values()), ", ".join(map(str, sorted(odd)))
+                raise InputError(f"{where}: expected no filter but {known}, not number {found}")
             return _Array(name, shape, dtype, chunk, places, filters)
         self._count("numbers", math.prod(shape) * size, LARGEST_NUMBERS)
         stored = math.prod(shape) * dtype.itemsize
@@ -279,7 +278,7 @@ def _objects(heap: bytes) -> Iterator[tuple[int, bytes]]:
     Each is an index, a use count, 4 reserved bytes, a size, and the content, filled up to a multiple of 8 bytes.
     """
     at = 16
-    while at + 16 <= len(heap) and (index := int.from_bytes(heap[at : at + 2], "little")):  # index 0: the free space
+    while index := int.from_bytes(heap[at : at + 2], "little"):  # 0: the space that is free, or the end
         size = int.from_bytes(heap[at + 8 : at + 16], "little")
         yield index, heap[at + 16 : at + 16 + size]
         at += 16 + -(-size // 8) * 8

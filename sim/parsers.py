@@ -23,7 +23,6 @@ __all__ = ["LARGEST_NPZ", "parse_json", "parse_npz", "parse_toml", "parsing"]
 LARGEST_NPZ = 2**28  # bytes of all arrays of a file, unpacked
 _MEMBERS = 4096  # arrays in a file
 _ENTRY = b"PK\x01\x02"  # begins an entry in the directory of a zip file
-_HEADER = 4096  # bytes in front of an array
 _KINDS = "biufU"  # truth values, integers, numbers, texts
 _LAST_CHARACTER = 0x10FFFF
 _DOTS = 256  # in a line of TOML; the work for a dotted key is the square of its parts
@@ -124,7 +123,7 @@ def _array(file: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
         content = packed.read(member.file_size)  # a member may unpack to more than it says
     stream = io.BytesIO(content)
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-    shape, by_column, dtype = readers[np.lib.format.read_magic(stream)](stream, max_header_size=_HEADER)
+    shape, by_column, dtype = readers[np.lib.format.read_magic(stream)](stream)
     if dtype.kind not in _KINDS:
         raise ValueError(f"an array of {dtype}")
     count, found = math.prod(shape), len(content) - stream.tell()
