@@ -125,3 +125,17 @@ def test_a_name_of_a_node_is_shown_and_not_obeyed(memtwin, tmp_path):
     assert r"\x1b[2J\u202e[red]" in done.output
     assert done.output.replace("\n", "").isprintable()
     assert json.loads(memtwin("import", tmp_path / "net.nir", "--json").stdout)["layers"][0]["node"] == name
+
+
+def test_what_a_word_clips_is_refused_unless_it_is_allowed(memtwin, tmp_path):
+    layer = LifLayerSpec(weight=np.ones((1, 2)), tau=1e-2, v_threshold=0.3, bias=1e4)
+    path = tmp_path / "net.nir"
+    write_nir(StoredNetwork(spec=LifSpec(layers=(layer,), dt=1e-3), names=("lif",)), path)
+    for arguments in (("import", path), ("export", "mem", path, "-o", tmp_path / "words.mem")):
+        done = memtwin(*arguments)
+        assert isinstance(done.exception, InputError)
+        assert "net.nir, node lif, bias: asked 1e+04" in str(done.exception)
+    assert not (tmp_path / "words.mem").exists()
+    (line,) = json.loads(memtwin("import", path, "--json", "--allow-clipping").stdout)["warnings"]
+    assert line.startswith("quantisation clips bias: asked 1e+04")
+    assert memtwin("export", "mem", path, "-o", tmp_path / "words.mem", "--allow-clipping").exit_code == 0

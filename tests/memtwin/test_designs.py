@@ -173,3 +173,13 @@ def test_spread_is_in_the_weights_and_names_the_card():
     assert exact.image["layer1.weight"] != spread.image["layer1.weight"]
     assert "card ag-tio2" in verilog("mnist", spread.changes)
     assert "card" not in verilog("mnist").partition("`timescale")[0]
+
+
+def test_a_design_that_clips_is_refused_or_says_so():
+    steep = Changes(assignments=("g0=9000/s",))
+    with pytest.raises(InputError, match=r"layer 1, growth per substep: .* at least 128 substeps"):
+        verilog("ts-neuron", steep)
+    clipped = find_design("ts-neuron", replace(steep, allow_clipping=True))
+    assert max(clipped.image["layer1.growth_base"]) == 65535
+    assert any(line.startswith("quantisation clips growth per substep") for line in clipped.warnings)
+    assert find_design("ts-neuron").warnings == []

@@ -89,3 +89,10 @@ def test_words_are_two_complement_and_the_same_in_all_trials():
     assert q.words["w"].tolist() == [[65535, 2]] * 3
     assert q.put("s", 1.5, 2.0).tolist() == [3]
     assert q.words["s"].tolist() == [3, 3, 3]
+
+
+def test_a_line_of_a_report_has_no_number_that_json_has_not():
+    q = Quantiser(1)
+    q.put_decay("leak", "tau", 1e-3, math.inf, 16)
+    assert q.report[0].json() == {"name": "tau", "unit": "s", "asked": None, "got": None, "error": 0.0, "saturated": 0}
+    assert q.report[0].got == math.inf
