@@ -9,7 +9,7 @@ from tests.fuzz.formats import FORMATS
 from tests.fuzz.run import run
 from tests.fuzz.worker import attempt
 
-COUNT = 300  # of each format
+COUNT = 200  # of each format
 FOUND = sorted((Path(__file__).parent / "found").iterdir())
 
 
