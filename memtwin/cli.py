@@ -36,7 +36,6 @@ from memtwin.link.design_maps import write_design_map
 from memtwin.programming import greeting, program
 from memtwin.sim.cards import card_names, load_card
 from memtwin.sim.errors import InputError, printable
-from memtwin.sim.experiments.base import MOST
 from memtwin.sim.files import write_whole
 from memtwin.sim.run_warnings import warnings_of_jobs
 from memtwin.sim.units import format_si
@@ -66,7 +65,7 @@ Name = Annotated[str, typer.Argument(metavar="EXPERIMENT")]
 Seed = Annotated[
     int, typer.Option("--seed", min=0, max=2**63 - 1, help="Seed of the first trial; trial t uses seed + t.")
 ]
-Trials = Annotated[int | None, typer.Option("--trials", min=1, max=MOST, help="Number of trials.")]
+Trials = Annotated[int | None, typer.Option("--trials", help="Number of trials.")]
 Spread = Annotated[bool, typer.Option("--spread", help="Apply the cards' spreads to experiments on a single device.")]
 Cards = Annotated[list[str] | None, typer.Option("--card", help="Card name or file; replaces the card of its kind.")]
 Sets = Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE: an option or a card field, as SI string.")]
@@ -74,7 +73,7 @@ Order = Annotated[str | None, typer.Option("--order", help="digits: shuffled or 
 Patterns = Annotated[str | None, typer.Option("--patterns", help="digits: file of patterns, # black, . white.")]
 Net = Annotated[str | None, typer.Option("--net", help="mnist: NIR file, or a network that is shipped.")]
 Data = Annotated[Path | None, typer.Option("--data", help="mnist: directory of its files; or MEMTWIN_DATA.")]
-Count = Annotated[int | None, typer.Option("--images", min=1, help="mnist: images of the test set.")]
+Count = Annotated[int | None, typer.Option("--images", help="mnist: images of the test set.")]
 Port = Annotated[
     str | None,
     typer.Option("--port", help="Of the backend board: /dev/ttyUSB1, or socket://HOST:NUMBER of memtwin serve."),

@@ -45,6 +45,8 @@ def test_a_number_out_of_its_range_is_one_line_that_names_the_option(command, op
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (("run", "mnist", "--images", "-3"), "option images: expected at least 1, not -3"),
+        (("run", "coincidence", "--trials", "0"), "option --trials: expected at least 1, not 0"),
         (("run", "lif", "--seed", 1, "--seed", 2), "option --seed: expected once"),
         (("run", "lif", "--json", "--json"), "option --json: expected once"),
         (("run", "lif", "-o", "a", "-o", "b"), "option -o: expected once"),
