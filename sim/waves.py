@@ -60,7 +60,8 @@ def _of_opamp(waveform: Waveform) -> bool:
 
 def _write_vcd(file: IO[str], waveforms: list[Waveform], backend: str) -> None:
     changes: list[tuple[int, Any, int | float]] = []
-    with VCDWriter(file, timescale="1 ns", comment=f"memtwin, {backend}, simulated time") as writer:
+    # Without a date equal runs give equal files.
+    with VCDWriter(file, timescale="1 ns", date="", comment=f"memtwin, {backend}, simulated time") as writer:
         clk = writer.register_var("memtwin", "clk", "wire", size=1, init=0)
         changes += _changes(clk, waveforms[0], waveforms[0].clk, analog=False)
         for number, waveform in enumerate(waveforms, 1):

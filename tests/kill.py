@@ -75,12 +75,13 @@ def finish(job: str, folder: Path) -> object:
 
 
 def whole_files(folder: Path) -> dict[str, str]:
-    """Digests of the results, and of the programs of the cache, by name; those that are being written are left out."""
+    """Digests of the results, and of the programs of the cache, by name; those that are being written are none."""
     paths = [
         path
         for part in ("out", "cache")
         for path in sorted((folder / part).rglob("*"))
-        if path.is_file() and path.suffix not in (".part", ".lock")
+        # What tools say of their time and memory is never the same.
+        if path.is_file() and path.suffix not in (".part", ".lock", ".log")
     ]
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
