@@ -92,7 +92,7 @@ def _durations(file: Path) -> Iterator[tuple[str, float]]:
 
 def learn(directory: Path) -> None:
     """Run every test once and keep what it reaches."""
-    settings = directory / "coverage.rc"
+    settings = directory / "settings.ini"  # not coverage.*, which are data files
     settings.write_text(f"[run]\nsource_pkgs = memtwin\nparallel = true\ndata_file = {directory / 'coverage'}\n")
     command = [sys.executable, "-m", "pytest", "-n", "2", "-m", "not slow", f"--junitxml={directory / 'times.xml'}"]
     command += ["--cov", f"--cov-config={settings}", "--cov-context=test", "--cov-report="]
