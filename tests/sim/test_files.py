@@ -87,6 +87,7 @@ def test_only_regular_files_of_a_bounded_size_are_read(tmp_path):
     for wrong, said in refused.items():
         assert said in refusal(read_bytes, wrong, "card file x", 8)
     assert refusal(read_bytes, path, "x", 7) == "x: expected a file of at most 7 bytes, not 8"
+    assert "x: expected a file of at most 7 bytes, not 8" in refusal(read_bytes, "/proc/self/status", "x", 7)  # says 0
     assert "cannot be read" in refusal(read_text, tmp_path, "x", 7)
     path.write_bytes(b"\xff\xfe")
     assert refusal(read_text, path, "x", 7).startswith("x: expected UTF-8 text (")
