@@ -6,6 +6,7 @@ Two backends that keep words (`model`, `rtl`, ...) must be equal (`sim/equality.
 those of STDP synapses in `sim/stdp/errors.py`. What holds for all of them is here.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,23 @@ _ERRORS = {
 _RELATIVE = 1e-9  # of times: rounding of floats
 
 
+def _hybrid_starts(job: Run, recording: Recording, trial: int) -> NDArray[np.float64]:
+    """When each presentation starts, s: it has so many clock periods, and its rest."""
+    periods = recording.periods[trial] + job.program.rest[trial]
+    return (np.cumsum(periods) - periods) * 2 * job.spec.half_period
+
+
+def _opamp_starts(job: Run, recording: Recording, trial: int) -> NDArray[np.float64]:
+    return job.program.starts(trial)[:-1] * job.spec.substep
+
+
+# Of kinds whose counts are those of logged events: starts of presentations, and the kind of event of each count.
+_COUNTED: dict[str, tuple[Callable[[Run, Recording, int], NDArray[np.float64]], dict[str, str]]] = {
+    "memtwin.sim": (_hybrid_starts, {"fires": "fire", "spikes": "spike"}),
+    "memtwin.sim.opamp": (_opamp_starts, {"fires": "on", "spikes": "on"}),
+}
+
+
 def compare(job: Run, a: Recording, b: Recording) -> dict[str, Any]:
     """Compare two recordings of `job`.
 
@@ -56,7 +74,7 @@ def compare(job: Run, a: Recording, b: Recording) -> dict[str, Any]:
     if outside:  # there is nothing to measure
         return {"errors": {}, "within": False, "outside": outside}
     found = _ERRORS[job.spec.package](job, a, b)
-    outside = [*found.get("outside", ()), *_other_course(job, a, b, found["errors"])]
+    outside = [*found.get("outside", ()), *_other_course(job, a, b, found["errors"]), *_miscounted(job, a, b)]
     if not found["within"] and not outside:
         outside = ["an error is beyond its limit"]
     return {"errors": found["errors"], "within": found["within"] and not outside, "outside": outside}
@@ -118,4 +136,30 @@ def _other_course(job: Run, a: Recording, b: Recording, errors: dict[str, Any]) 
             ours, theirs = (getattr(layer, name)[alike].sum(axis=1) for layer in (one, other))
             if (ours != theirs).any():
                 out.append(f"{name}, layer {number}: not as many")
+    return out
+
+
+def _miscounted(job: Run, a: Recording, b: Recording) -> list[str]:
+    """Say which counts are not those of the events in each presentation; one at its very start may be in either."""
+    if job.spec.package not in _COUNTED:
+        return []
+    starts_of, kinds = _COUNTED[job.spec.package]
+    out = []
+    for recording in (a, b):
+        for trial in range(job.program.trials):
+            starts = starts_of(job, recording, trial)
+            tiny = _RELATIVE * float(recording.time_s[trial])
+            for number, layer in enumerate(recording.layers, 1):
+                for name, kind in kinds.items():
+                    counts = getattr(layer, name)[trial]
+                    early, late = np.zeros_like(counts), np.zeros_like(counts)
+                    for event in layer.events[trial]:
+                        if event.kind == kind and 0 <= event.neuron < counts.shape[1]:
+                            for moment, table in ((event.time_s - tiny, early), (event.time_s + tiny, late)):
+                                place = max(int(np.searchsorted(starts, moment, side="right")) - 1, 0)
+                                table[place, event.neuron] += 1
+                    total = np.cumsum(counts, axis=0)
+                    if (total > np.cumsum(early, axis=0)).any() or (total < np.cumsum(late, axis=0)).any():
+                        where = f"trial {trial}, layer {number}, {name}"
+                        out.append(f"{where}: not the events of each presentation, in {recording.backend}")
     return out

@@ -8,7 +8,7 @@ import numpy as np
 from memtwin.sim.recorded import parts
 from memtwin.sim.recording import Recording
 
-__all__ = ["COUNTS", "TRACES", "WORDS", "not_finite", "of_state", "other_presentation"]
+__all__ = ["COUNTS", "TRACES", "WORDS", "not_finite", "of_state"]
 
 Doctor = Callable[[Recording], None]
 
@@ -121,6 +121,7 @@ COUNTS: dict[str, Doctor] = {
     "missing layer": missing_layer,
     "fires": off_by_one("fires"),
     "spikes": off_by_one("spikes"),
+    "spike of another presentation": other_presentation,
     "periods": off_by_one("periods", layer=False),
     "conductance": conductance,
     "time_s": time_s,
