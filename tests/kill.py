@@ -74,16 +74,20 @@ def finish(job: str, folder: Path) -> object:
     return {name: value for name, value in found.items() if "seconds" not in name}
 
 
+def digest(path: Path) -> str:
+    """SHA-256 of a file, 64 hex digits."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def whole_files(folder: Path) -> dict[str, str]:
-    """Digests of the results, and of the programs of the cache, by name; those that are being written are none."""
-    paths = [
-        path
-        for part in ("out", "cache")
-        for path in sorted((folder / part).rglob("*"))
-        # What tools say of their time and memory is never the same.
-        if path.is_file() and path.suffix not in (".part", ".lock", ".log")
-    ]
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+    """Digests of the results by name, and verdicts on the programs of the cache, which differ from build to build."""
+    # What tools say of their time and memory is never the same.
+    results = [path for path in (folder / "out").rglob("*") if path.is_file() and path.suffix not in (".part", ".log")]
+    found = {path.name: digest(path) for path in results}
+    for checksum in (folder / "cache").glob("*.sha256"):
+        is_whole = checksum.read_text(encoding="ascii") == digest(checksum.with_suffix(""))
+        found[checksum.stem] = "whole" if is_whole else "damaged"
+    return found
 
 
 def unfinished(folder: Path) -> list[str]:
