@@ -25,7 +25,7 @@ COEFFICIENT = 2.0  # units of a log word by which a coefficient may be off
 FUNCTION = 1.6  # likewise LOG2, EXP2, add, par
 SMALL = 1e-6  # step of a derivative
 MOST_GROWTH = 2.0  # octaves per substep that the word of the growth holds
-FINER = 2  # Runge-Kutta steps in a substep of the reference
+FINER, FINEST = 2, 16  # Runge-Kutta steps in a substep of the reference, and where it may be far too long
 
 Floats = NDArray[np.float64]
 
@@ -169,20 +169,22 @@ def _off_by(
     return np.where(beyond + out >= 0, np.minimum(out, np.maximum(out - beyond.clip(0), 2.0**-12 / octaves)), out)
 
 
-def _exact(circuit: Circuit, w: Floats, start: Floats, end: Floats, current: Floats, substep: float) -> Floats:
+def _exact(
+    circuit: Circuit, w: Floats, start: Floats, end: Floats, current: Floats, substep: float, finer: int = FINER
+) -> Floats:
     """States a substep later, while the switch goes from `start` to `end`: the classical Runge-Kutta method."""
-    step = substep / FINER
+    step = substep / finer
 
     def rate(w: Floats, part: float) -> Floats:
         y = (start + (end - start) * part).clip(0, 1)
         return (circuit.growth(w, circuit.r_switch(y), current) - w) / circuit.tau
 
-    for number in range(FINER):
-        at, half = number / FINER, (number + 0.5) / FINER
+    for number in range(finer):
+        at, half = number / finer, (number + 0.5) / finer
         one = rate(w, at)
         two = rate(w + 0.5 * step * one, half)
         three = rate(w + 0.5 * step * two, half)
-        four = rate(w + step * three, (number + 1) / FINER)
+        four = rate(w + step * three, (number + 1) / finer)
         w = np.minimum(w + step / 6 * (one + 2 * (two + three) + four), 1.0)
     return w
 
@@ -200,6 +202,8 @@ def resistance_error(circuit: Circuit, w: Floats, y: Floats, current: Floats, su
         growth = leak * circuit.growth(stepped, circuit.r_switch(np.full_like(current, start)), current)
         grown = np.minimum(growth, MOST_GROWTH * np.log(2) / depth)
         stepped = np.minimum(stepped + grown - leak * stepped, 1.0)
-        exact = _exact(circuit, exact, np.full_like(current, start), np.full_like(current, end), current, substep)
+        exact = _exact(
+            circuit, exact, np.full_like(current, start), np.full_like(current, end), current, substep, FINEST
+        )
         worst = np.maximum(worst, np.abs(stepped - exact) * depth)
     return worst

@@ -211,10 +211,12 @@ def _window(
     if edge >= 0 and abs(inputs[edge, 0] - time) <= both.tiny:  # at once; or due in the substep before
         shift = float(inputs[edge, 1] - inputs[edge, 0])
         early, late = both.substep + rounding - min(shift, 0.0), max(shift, 0.0) + rounding
+        if not _is_clear(both, time + 2 * both.tiny, neuron, kind, 0.0):
+            late = np.inf
     elif last is not None and abs(last.physics + tau - time) <= both.tiny + 1e-9 * time:  # got to its end
         early, late = rounding + max(-lag, 0.0), rounding + max(lag, 0.0)
-        if both.excess(0, _sample(both, time), neuron, kind) <= _apart(both, time, neuron, kind):
-            late = np.inf  # the other may have to wait there
+        if not _is_clear(both, time, neuron, kind, abs(lag)):
+            late = np.inf
     else:
         earlier, later = _crossing(both, time, neuron, kind)
         early, late = earlier + rounding, max(later + both.substep, lag) + rounding
@@ -232,6 +234,17 @@ def _apart(both: Both, time: float, neuron: int, kind: str) -> float:
     sample = min(sample, both.waves[1].time_s.size - 1)
     apart = both.excess(1, sample, neuron, kind) - both.excess(0, sample, neuron, kind)
     return abs(apart) + both.voltage_bound
+
+
+def _is_clear(both: Both, time: float, neuron: int, kind: str, lag: float) -> bool:
+    """Whether the voltage of the other, too, is beyond its level when it decides; else it may have to wait there.
+
+    It decides up to a substep after its turn is due, and that is `lag` away; the voltage may fall until then.
+    """
+    sample = _sample(both, time)
+    slope = min(both.slope(sample, neuron, kind)[0], 0.0)
+    margin = both.excess(0, sample, neuron, kind) + slope * (both.substep + lag)
+    return margin > _apart(both, time, neuron, kind)
 
 
 def _crossing(both: Both, time: float, neuron: int, kind: str) -> tuple[float, float]:
@@ -274,6 +287,10 @@ def _divergence(
         if last is not None and due > following[0] - both.tiny:
             explained = abs(moment - due) <= abs(lag) + both.time_bound(kind)
         else:
-            missing = -both.excess(0, _sample(both, float(following[0])), neuron, kind)
-            explained = missing <= _apart(both, time, neuron, kind)
+            # The best of its chances: when it was due, when the other turned, and at the end.
+            for chance in (due, time, float(following[0])):
+                sample = _sample(both, chance)
+                slope = abs(both.slope(sample, neuron, kind)[0]) * (both.substep + abs(lag))
+                missing = -both.excess(0, sample, neuron, kind)
+                explained |= bool(missing <= _apart(both, chance, neuron, kind) + slope)
     return Divergence(time, neuron, "input end" if explained else "unexplained")

@@ -65,14 +65,16 @@ def _errors(spec: OpampSpec, layer: LayerSpec, sample: LayerSample, stimulus: St
                 error = resistance_error(circuit, w, turning, current, spec.substep)
                 turn = np.maximum(turn, np.where(fires & ~fired, error, 0.0).max(axis=1))
             fired |= fires
-            w = _after(circuit, w, current, stage)
+            # While there are pulses, as much as the one or the other state of the switch gives at least.
+            off, on = (_after(circuit, w, current, stage, y) for y in (0.0, 1.0))
+            w = np.where(fired, np.minimum(off, on), off)
         w = w * np.exp(-np.repeat(stimulus.off[:, number] * spec.substep, neurons) / circuit.tau)
     return onset, turn
 
 
-def _after(circuit: Circuit, w: Floats, current: Floats, seconds: Floats) -> Floats:
-    """States some time later while the switch is off: one exponential step, which no time constant makes unstable."""
-    r_switch = circuit.r_switch(np.zeros_like(current))
+def _after(circuit: Circuit, w: Floats, current: Floats, seconds: Floats, y: float) -> Floats:
+    """States some time later with the switch at `y`: one exponential step, which no time constant makes unstable."""
+    r_switch = circuit.r_switch(np.full_like(current, y))
     growth = circuit.growth(w, r_switch, current)
     rate = (growth - w) / circuit.tau
     small = 1e-6
