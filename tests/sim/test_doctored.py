@@ -70,3 +70,13 @@ def test_pairs_with_the_physics_notice(kind, side):
         if found["within"]:
             unnoticed.append(what)
     assert unnoticed == []
+
+
+@pytest.mark.parametrize("what", ["no words", "no state"])
+def test_what_is_missing_on_both_sides_is_not_equal(what):
+    doctor = (doctored.WORDS | doctored.of_state(recorded("hybrid", "model")))[what]
+    both = [copy.deepcopy(recorded("hybrid", "model")) for _ in range(2)]
+    for recording in both:
+        doctor(recording)
+    first = compare(JOBS["hybrid"], *both)["first_difference"]
+    assert (first["kind"], first["a"], first["b"]) == (what.removeprefix("no "), None, None)
