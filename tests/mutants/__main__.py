@@ -134,13 +134,17 @@ def is_caught(drawn: Drawn, tests: list[str], tree: Path) -> str | None:
     file = tree / drawn.path
     right = file.read_text(encoding="utf-8")
     file.write_text(drawn.mutant.source, encoding="utf-8")
-    env = os.environ | {"PYTHONPATH": str(tree / "package"), "PYTHONDONTWRITEBYTECODE": "1"}
+    # The package of the copy comes before the folder `memtwin` in it, which `-m` would put first.
+    path = os.pathsep.join([str(tree / "package"), str(tree)])
+    env = os.environ | {"PYTHONPATH": path, "PYTHONSAFEPATH": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "--tb=no", "-p", "no:cacheprovider"]
     command += [f"--timeout={_HANGS}", *tests]
     try:
         done = subprocess.run(command, cwd=tree, env=env, text=True, capture_output=True)
     finally:
         file.write_text(right, encoding="utf-8")
+    if "ERROR: not found" in done.stderr:  # would pass for a test that fails
+        raise RuntimeError(done.stderr)
     if done.returncode == 0:
         return None
     failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
