@@ -189,6 +189,7 @@ def digits(epochs=4):
 G_FIRST = [[3e-4 + 2e-4 * (PATTERNS[neuron] >> row & 1) for row in range(6)] for neuron in range(3)]
 
 
+@pytest.mark.slow
 def test_digits_lesson_teaches_the_network():
     dut = DigitsTwin(digits(), CLOCK_HZ, SAMPLE_BITS)
     answers = []
@@ -218,6 +219,7 @@ def test_digits_lesson_teaches_the_network():
     assert answers == [0, 1, 2, 0]
 
 
+@pytest.mark.slow
 def test_nothing_depends_on_a_read_in_the_clock_of_a_write(monkeypatch):
     # Memories carry `no_rw_check`, which leaves open what such a read returns: the old word, as in a simulation
     # without this patch, the new one, or, on a chip, neither.
