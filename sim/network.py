@@ -11,8 +11,9 @@ from memtwin.sim.cards import Card, load_card
 from memtwin.sim.errors import InputError
 from memtwin.sim.program import Program
 
-__all__ = ["TIES", "LayerSample", "LayerSpec", "NetworkSpec", "check_lanes", "draw_sample"]
+__all__ = ["MOST_SUBSTEPS", "TIES", "LayerSample", "LayerSpec", "NetworkSpec", "check_lanes", "draw_sample"]
 
+MOST_SUBSTEPS = 1024
 TIES = ("inhibit", "lowest", "random")
 
 
@@ -113,8 +114,8 @@ class NetworkSpec:
     group: int = 1
 
     def __post_init__(self) -> None:
-        if self.substeps < 1 or self.substeps & (self.substeps - 1) or self.substeps > 1024:
-            raise InputError(f"option substeps: expected a power of two from 1 to 1024, not {self.substeps}")
+        if self.substeps < 1 or self.substeps & (self.substeps - 1) or self.substeps > MOST_SUBSTEPS:
+            raise InputError(f"option substeps: expected a power of two from 1 to {MOST_SUBSTEPS}, not {self.substeps}")
         for before, after in zip(self.layers, self.layers[1:], strict=False):
             if after.rows != before.neurons:
                 raise InputError(

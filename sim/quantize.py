@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from memtwin.sim.cards import Card
 from memtwin.sim.errors import InputError
-from memtwin.sim.network import LayerSample, LayerSpec, NetworkSpec
+from memtwin.sim.network import MOST_SUBSTEPS, LayerSample, LayerSpec, NetworkSpec
 from memtwin.sim.quantised import QuantisedParameter, Quantiser
 from memtwin.sim.units import format_si
 
@@ -170,9 +170,11 @@ def _growth(spec: NetworkSpec, layer: LayerSpec, devices: LayerSample, q: Quanti
     """
     device, neuron = spec.device, spec.neuron
     volts = VOLTS_PER_ENTRY * np.arange(GROWTH_ENTRIES + 1)
-    base = np.minimum(np.rint(substep_growth(device, spec.substep, volts) * _GROWTH), _MOST_GROWTH)
-    q.words["growth_base"] = np.broadcast_to(base[:-1].astype(np.int64), (q.trials, GROWTH_ENTRIES))
-    q.words["growth_slope"] = np.broadcast_to(np.diff(base).astype(np.int64), (q.trials, GROWTH_ENTRIES))
+    ideal = np.rint(substep_growth(device, spec.substep, volts) * _GROWTH)
+    base = np.minimum(ideal[:-1], _MOST_GROWTH)
+    slope = np.minimum(ideal[1:] - base, _MOST_GROWTH)  # to the entry as it is, so that the last chord is a good one
+    for name, table in (("growth_base", base), ("growth_slope", slope)):
+        q.words[name] = np.broadcast_to(table.astype(np.int64), (q.trials, GROWTH_ENTRIES))
 
     conductance = layer.rows * np.maximum(spec.synapse["g_max"], devices.conductance.max(axis=(1, 2)))
     highest = devices.v_in * conductance / (conductance + neuron["g_load"])
@@ -181,7 +183,9 @@ def _growth(spec: NetworkSpec, layer: LayerSpec, devices: LayerSample, q: Quanti
     reached, gain = np.minimum(volts, cases[:, :1]), cases[:, 1:]
     asked = substep_growth(device, spec.substep, reached) * gain
     q.outside["growth"] = asked * _GROWTH > _MOST_GROWTH
-    got = np.minimum(np.interp(reached, volts, base) * gain, _MOST_GROWTH) / _GROWTH
+    entry = np.minimum(reached // VOLTS_PER_ENTRY, GROWTH_ENTRIES - 1).astype(np.int64)
+    chord = base[entry] + slope[entry] * (reached / VOLTS_PER_ENTRY - entry)
+    got = np.minimum(np.minimum(chord, _MOST_GROWTH) * gain, _MOST_GROWTH) / _GROWTH
     advice = _finer(spec, float(cases[:, 0].max()), float(gain.max()))
     q.tell("growth per substep", "", asked, got, of="growth", advice=advice)
 
@@ -191,17 +195,23 @@ def _growth(spec: NetworkSpec, layer: LayerSpec, devices: LayerSample, q: Quanti
     words = q.put("lift_growth", lifted, _GROWTH)
     if layer.depression:  # else nothing lifts node 1
         advice = _finer(spec, neuron["v_dep"], float(gain.max()))
-        q.tell("lift_growth", "", lifted, words / _GROWTH, advice=advice)
+        q.tell("growth per substep at v_dep", "", lifted, words / _GROWTH, of="lift_growth", advice=advice)
 
 
 def _finer(spec: NetworkSpec, volts: float, gain: float) -> str:
     """Advise how many substeps keep the growth at a voltage within its word."""
     half = format_si(spec.half_period, "s")
-    for substeps in (2**power for power in range(11)):
+    for substeps in (2**power for power in range(MOST_SUBSTEPS.bit_length())):
         growth = float(substep_growth(spec.device, spec.half_period / substeps, volts)) * gain
         if growth * _GROWTH <= _MOST_GROWTH:
-            return f"expected at least {substeps} substeps in the half-period of {half}, not {spec.substeps}"
-    return f"expected a smaller g0; even 1024 substeps in the half-period of {half} are too few"
+            return (
+                f"expected at least {substeps} substeps (option substeps) in the half-period of {half}, not "
+                f"{spec.substeps}, or a smaller g0 or larger v0 of the card {spec.device.name}"
+            )
+    return (
+        f"expected a smaller g0 or larger v0 of the card {spec.device.name}; even {MOST_SUBSTEPS} substeps in the "
+        f"half-period of {half} are too few"
+    )
 
 
 def substep_growth(device: Card, substep: float, volts: float | NDArray) -> NDArray[np.float64]:

@@ -2,9 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from memtwin.sim.backends import FLOATING, Run
-from memtwin.sim.quantised import QuantisedParameter, quantisation_warnings
+from memtwin.sim.quantised import QuantisedParameter, quantisation_warnings, refuse_clipped
 from memtwin.sim.quantize import reports_of
 from memtwin.sim.recording import Recording
 
@@ -15,18 +16,27 @@ def warnings_of_jobs(jobs: Iterable[tuple[str, Run]], *backends: str) -> list[st
     """Say what is to be known of runs, by name, before they run on `backends`; of a name there may be several blocks.
 
     That is what the experiment says, whether substeps are fine enough, and what is rounded.
+
+    Raises
+    ------
+    InputError
+        If a value does not fit its word; of all runs, the message names the worst.
     """
     is_quantised = any(backend not in FLOATING for backend in backends)
     lines: list[str] = []
     coarse: dict[str, list[str]] = defaultdict(list)
     reports: dict[str, list[QuantisedParameter]] = defaultdict(list)
+    refused: dict[str, list[QuantisedParameter]] = {}
     for name, job in jobs:
         lines += job.warnings
         for line in job.coarse_steps():
             coarse[line].append(name)
         if is_quantised:
-            for layer, report in reports_of(job.coefficients(), name).items():
+            for layer, report in reports_of(replace(job, allow_clipping=True).coefficients(), name).items():
                 reports[layer] += report
+                if not job.allow_clipping:
+                    refused[layer] = reports[layer]
+    refuse_clipped(refused)
     lines += [f"{line} (run {', '.join(dict.fromkeys(names))})" for line, names in coarse.items()]
     return list(dict.fromkeys(lines + quantisation_warnings(reports)))
 

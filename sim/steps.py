@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memtwin.sim.hybrid_law import ENTRY_VOLTS, FILAMENT
-from memtwin.sim.network import LayerSample, LayerSpec, NetworkSpec
+from memtwin.sim.network import MOST_SUBSTEPS, LayerSample, LayerSpec, NetworkSpec
 from memtwin.sim.program import Program
 
 __all__ = ["FEWEST", "ROUNDING", "coarse_steps"]
@@ -31,8 +31,8 @@ def coarse_steps(spec: NetworkSpec, samples: list[LayerSample], program: Program
     relaxation = device["tau_relax"] * math.log(1 / device["theta_off"]) / spec.substep
     if relaxation < FEWEST:
         out.append(
-            f"a filament relaxes from its threshold in {relaxation:.2g} substeps, fewer than {FEWEST}; "
-            f"{_advice(FEWEST / relaxation)}"
+            f"card {device.name}, field tau_relax: a filament relaxes from its threshold in {relaxation:.2g} substeps, "
+            f"fewer than {FEWEST}; {_advice(spec, FEWEST / relaxation, 'a larger tau_relax')}"
         )
     step = ENTRY_VOLTS / device["v0"]
     chord = step**2 / 8 * math.exp(step)
@@ -47,23 +47,27 @@ def coarse_steps(spec: NetworkSpec, samples: list[LayerSample], program: Program
         fastest = float(growth.max(initial=0.0))
         if layer.depression:
             fastest = max(fastest, float(_growth(spec, np.array(spec.neuron["v_dep"]), sample).max()))
-        where = f"layer {number + 1}"
+        where = f"card {device.name}, fields g0 and v0: in layer {number + 1} a filament"
         if fastest * FEWEST > 1:
             out.append(
-                f"{where}: a filament reaches its threshold in {1 / fastest:.2g} substeps, fewer than {FEWEST}; "
-                f"{_advice(FEWEST * fastest)}"
+                f"{where} reaches its threshold in {1 / fastest:.2g} substeps, fewer than {FEWEST}; "
+                f"{_advice(spec, FEWEST * fastest, 'a smaller g0')}"
             )
         slowest = float(growth.min(initial=np.inf))
         if 2 * FILAMENT > ROUNDING * slowest > 0:
             out.append(
-                f"{where}: a filament grows by {slowest / FILAMENT:.2g} units of its word in a substep; rounding "
-                f"may change that by {2 * FILAMENT / slowest:.0%}; use fewer substeps"
+                f"{where} grows by {slowest / FILAMENT:.2g} units of its word in a substep, and rounding "
+                f"may change that by {2 * FILAMENT / slowest:.0%}; expected fewer substeps, or a larger g0"
             )
     return out
 
 
-def _advice(factor: float) -> str:
-    return f"use {2 ** math.ceil(math.log2(factor))} times as many substeps"
+def _advice(spec: NetworkSpec, factor: float, otherwise: str) -> str:
+    """What to do where a substep is so many times too long."""
+    times = 2 ** math.ceil(math.log2(factor))
+    if times * spec.substeps > MOST_SUBSTEPS:
+        return f"expected {otherwise}; even {MOST_SUBSTEPS} substeps are too few"
+    return f"expected {times} times as many substeps (option substeps), or {otherwise}"
 
 
 def _growth(spec: NetworkSpec, volts: Floats, sample: LayerSample) -> Floats:

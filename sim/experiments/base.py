@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from memtwin.sim.backends import Run
 from memtwin.sim.cards import KINDS, Card, load_card
 from memtwin.sim.errors import InputError
-from memtwin.sim.network import LayerSpec, NetworkSpec
+from memtwin.sim.network import MOST_SUBSTEPS, LayerSpec, NetworkSpec
 from memtwin.sim.recording import Recording
 from memtwin.sim.units import RANGES, check_range, format_si, parse_si
 
@@ -114,7 +114,9 @@ class Option:
 
 
 # What every experiment on hybrid neurons takes.
-COMMON: Mapping[str, Option] = {"substeps": Option(16, "", "device updates per half-period, a power of two", most=1024)}
+COMMON: Mapping[str, Option] = {
+    "substeps": Option(16, "", "device updates per half-period, a power of two", most=MOST_SUBSTEPS)
+}
 
 
 def every_field(kind: str) -> Set[str]:

@@ -346,6 +346,12 @@ def test_substeps_that_are_too_few_or_too_many_are_told(name, assignments, runs)
 def test_what_is_told_names_the_number_and_the_way_out():
     (line,) = told("ts-pulses", "g0=3000/s")["trains"]
     assert line == (
-        "layer 1: a filament reaches its threshold in 1.7 substeps, fewer than 4; use 4 times as many substeps"
+        "card ag-sio2, fields g0 and v0: in layer 1 a filament reaches its threshold in 1.7 substeps, fewer than 4; "
+        "expected 4 times as many substeps (option substeps), or a smaller g0"
     )
     assert not told("ts-pulses", "g0=3000/s", "substeps=64")["trains"]
+    (line,) = told("ts-pulses", "tau_relax=10ns")["trains"]
+    assert line == (
+        "card ag-sio2, field tau_relax: a filament relaxes from its threshold in 0.0019 substeps, fewer than 4; "
+        "expected a larger tau_relax; even 1024 substeps are too few"
+    )

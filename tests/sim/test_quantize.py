@@ -52,6 +52,20 @@ def test_growth_table_is_exact_at_its_entries_and_half_a_per_cent_between():
     assert base.max() <= 65535
 
 
+def test_growth_below_the_end_of_its_word_is_not_pulled_down_by_an_entry_above_it():
+    # 1.39 V is between an entry that fits and one that does not.
+    device = load_card("ag-sio2").replace(g0="19900/s")
+    spec = NetworkSpec(layers=(layer(v_in=1.4),), device=device, substeps=256)
+    w = words(spec)
+    v1 = round(1.39 * 2**14)
+    i, f = divmod(v1, 512)
+    assert w["growth_base"][0, i] < w["growth_base"][0, i + 1] == 65535
+    exact = 19900 * math.exp(v1 * 2**-14 / 0.55) * 4e-3 * -math.expm1(-250e-6 / 256 / 4e-3) * 2**18
+    got = w["growth_base"][0, i] + w["growth_slope"][0, i] * f / 512
+    step = 0.03125 / 0.55
+    assert -1.5 <= got - exact <= 1.5 + exact * step**2 / 8 * math.exp(step)
+
+
 def test_image_runs_over_rows_then_columns():
     g = np.arange(1, 7).reshape(2, 3) * 100e-6  # neurons, rows
     spec = NetworkSpec(layers=(layer(g_initial=g),))
@@ -119,7 +133,7 @@ def test_report_names_every_parameter_and_its_error():
     report = {line.name: line for line in coefficient.report}
     assert abs(report["tau_leak (leak)"].error) < 2e-4
     assert abs(report["v_hold"].error) < 2e-4
-    assert report["lift_growth"].saturated == 0
+    assert report["growth per substep at v_dep"].saturated == 0
     assert report["theta_sd"].error == 0
 
 

@@ -1,6 +1,7 @@
 """What a user is told of runs: each thing once, with the run that it is of."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -67,6 +68,18 @@ def test_a_warning_of_many_runs_is_one_line():
     assert [line.split(":")[0] for line in lines if "quantisation" in line] == ["quantisation clips growth per substep"]
     assert lines.count("a file says nothing of its step") == 1
     assert len(set(lines)) == len(lines)
+
+
+def test_of_all_runs_the_worst_is_refused():
+    # What it says to do is then enough for all of them.
+    runs = [("a", job(2.7)), ("b", job(3.2)), ("c", job(2.8))]
+    with pytest.raises(InputError, match=r"run b, layer 1, growth per substep: .* card ag-sio2") as refused:
+        warnings_of_jobs(runs, "model")
+    substeps = int(re.search(r"at least (\d+) substeps", str(refused.value))[1])
+    assert substeps > 32
+    for name, run in runs:
+        finer = dataclasses.replace(run, spec=dataclasses.replace(run.spec, substeps=substeps))
+        warnings_of_jobs([(name, finer)], "model")
 
 
 def test_nothing_is_rounded_in_continuous_time():
