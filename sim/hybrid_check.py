@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memtwin.sim import trace
+from memtwin.sim.bounded import Pair
 from memtwin.sim.hybrid_law import THRESHOLD, conductance_bound, node1_bound, threshold_bound
-from memtwin.sim.hybrid_pairs import Both, Pair
+from memtwin.sim.hybrid_pairs import Both
 from memtwin.sim.quantize import LayerCoefficients
 from memtwin.sim.recording import Event, LayerRecording, Waveform
 

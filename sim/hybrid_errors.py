@@ -38,14 +38,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memtwin.sim.backends import Run
+from memtwin.sim.bounded import Divergence, Findings
 from memtwin.sim.hybrid_check import LayerCheck
-from memtwin.sim.hybrid_pairs import Both, Divergence, pair_events
+from memtwin.sim.hybrid_pairs import Both, pair_events
 from memtwin.sim.recording import Event, LayerRecording, Recording, Waveform
 
 __all__ = ["SPICE_RMS_LIMIT", "errors"]
 
 SPICE_RMS_LIMIT = 0.01
-_FULL = 1 + 1e-9  # the whole of a bound, up to rounding
 TRACES = ("x", "v1")
 _CONTINUOUS = {"physics", "ngspice"}
 _SWITCHING = ("on", "off", "fire")
@@ -64,8 +64,7 @@ def errors(job: Run, a: Recording, b: Recording) -> dict[str, Any]:
     physics, other = (a, b) if a.backend == "physics" else (b, a)
     if not all(layer.words for layer in other.layers):
         raise ValueError(f"a comparison with the physics must have the words of {other.backend}: record=True")
-    bounds: dict[str, float] = defaultdict(float)
-    outside: list[str] = []
+    findings = Findings()
     divergence = []
     time_error, count_difference, squares = 0.0, 0, _Squares(job)
     for trial in range(job.program.trials):
@@ -86,21 +85,14 @@ def errors(job: Run, a: Recording, b: Recording) -> dict[str, Any]:
                 )
                 marks = np.array([(p.other, p.physics) for p in kept if p.kind in _SWITCHING]).reshape(-1, 2)
                 squares.add([*check.both.waves[::-1]], marks, float(horizon.min()))
-        for number, check in enumerate(checks, 1):
-            outside += [f"trial {trial}, layer {number}: {fault}" for fault in check.faults]
-            for name, ratio in check.ratios.items():
-                bounds[name] = max(bounds[name], ratio)
-    outside += [f"{name}: {ratio:.3g} times its bound" for name, ratio in bounds.items() if not ratio <= _FULL]
-    for entry in divergence:
-        if entry["reason"] == "unexplained":
-            place = f"trial {entry['trial']}, layer {entry['layer']}, neuron {entry['neuron']}"
-            outside.append(f"{place}: no counterpart of the event at {entry['time_s']:.6g} s")
+        findings.add(trial, checks)
+    outside = findings.outside(divergence)
     found = {
         "event_time_s": time_error,
         "event_count_difference": count_difference,
         "rms_between_events": squares.rms(),
         "divergence": divergence,
-        "bounds": dict(bounds),
+        "bounds": dict(findings.bounds),
     }
     return {"errors": found, "within": not outside, "outside": outside}
 

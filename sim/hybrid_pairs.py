@@ -13,12 +13,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from memtwin.sim.bounded import Divergence, Pair
 from memtwin.sim.hybrid_law import THRESHOLD, Followed, follow, threshold_bound
 from memtwin.sim.network import LayerSample, LayerSpec, NetworkSpec
 from memtwin.sim.physics_ts import ThresholdSwitch
 from memtwin.sim.recording import Event, LayerRecording, Waveform
 
-__all__ = ["Both", "Divergence", "Pair", "pair_events"]
+__all__ = ["Both", "pair_events"]
 
 _SWITCHING = ("fire", "on", "off")
 _EDGES = ("l2_rise", "l2_fall", "spike")  # what follows from them, at the next edge of CLK
@@ -98,33 +99,6 @@ class Both:
         return min(int(np.searchsorted(times, time - self.tiny)), times.size - 1)
 
 
-@dataclass(frozen=True)
-class Pair:
-    """An event of the physics and its counterpart, s; `early` and `late` are how far before and after that may be."""
-
-    neuron: int
-    kind: str
-    physics: float
-    other: float
-    early: float
-    late: float
-
-    @property
-    def ratio(self) -> float:
-        """How much of the window is used; above 1 is outside."""
-        delay = self.other - self.physics
-        return delay / self.late if delay > 0 else -delay / self.early
-
-
-@dataclass(frozen=True)
-class Divergence:
-    """The first event of a neuron that has no counterpart, and why."""
-
-    time_s: float
-    neuron: int
-    reason: str
-
-
 def pair_events(both: Both) -> tuple[list[Pair], list[Divergence]]:
     """Pair the events of each neuron, kind by kind in their order, up to the first that has no counterpart.
 
@@ -180,7 +154,8 @@ def _window(both: Both, neuron: int, kind: str, time: float, other: float | None
         else:
             here = _crossing(both, neuron, kind, time, other)
             early, late = both.tiny + here[0], both.tiny + here[1] + substep
-    return Pair(neuron, kind, time, np.inf if other is None else other, early, late)
+    seen = np.inf if other is None else other
+    return Pair(neuron, kind, time, seen, seen, early, late)
 
 
 def _switches_on(both: Both, neuron: int, time: float) -> bool:

@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from memtwin.sim.bounded import Pair
 from memtwin.sim.cards import Card
 from memtwin.sim.opamp.law import COEFFICIENT, FUNCTION, LOG, voltage_rounding
-from memtwin.sim.opamp.pairs import Both, Pair
+from memtwin.sim.opamp.pairs import Both
 from memtwin.sim.recording import LayerRecording, Waveform
 
 __all__ = ["STEP_LIMIT", "LayerCheck"]

@@ -40,9 +40,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memtwin.sim.backends import Run
+from memtwin.sim.bounded import Divergence, Findings
 from memtwin.sim.cards import Card
 from memtwin.sim.opamp.check import LayerCheck
-from memtwin.sim.opamp.pairs import Both, Divergence, pair_events
+from memtwin.sim.opamp.pairs import Both, pair_events
 from memtwin.sim.recording import LayerRecording, Recording, Waveform
 
 __all__ = ["PULSE_PERIOD", "RMS_LIMITS", "errors", "measure"]
@@ -50,7 +51,6 @@ __all__ = ["PULSE_PERIOD", "RMS_LIMITS", "errors", "measure"]
 PULSE_PERIOD = 0.02
 RMS_LIMITS = {"v_out1": 0.01, "v_out2": 0.01, "r_first": 0.02, "r_second": 0.02}
 _CONTINUOUS = ("physics", "ngspice")  # the one before is the measure of the other
-_FULL = 1 + 1e-9  # the whole of a bound, up to rounding
 
 Floats = NDArray[np.float64]
 Key = tuple[int, str]  # neuron, kind of event
@@ -105,8 +105,7 @@ def _beyond_limits(measured: dict[str, Any]) -> list[str]:
 def _bounded(job: Run, physics: Recording, other: Recording) -> tuple[dict[str, Any], list[str], Horizons]:
     """Hold a backend with words against its bounds; returns errors, what is outside, and the horizons."""
     spec = job.spec
-    bounds: dict[str, float] = defaultdict(float)
-    outside: list[str] = []
+    findings = Findings()
     divergence: list[dict[str, Any]] = []
     horizons: Horizons = []
     samples, units = job.sample(), [layer.g_lsb for layer in job.coefficients()]
@@ -122,16 +121,8 @@ def _bounded(job: Run, physics: Recording, other: Recording) -> tuple[dict[str, 
             for check in checks:
                 check.follow_law()
             divergence += _compare_events(job, trial, checks, horizons[-1])
-        for number, check in enumerate(checks, 1):
-            outside += [f"trial {trial}, layer {number}: {fault}" for fault in check.faults]
-            for name, ratio in check.ratios.items():
-                bounds[name] = max(bounds[name], ratio)
-    outside += [f"{name}: {ratio:.3g} times its bound" for name, ratio in bounds.items() if not ratio <= _FULL]
-    for entry in divergence:
-        if entry["reason"] == "unexplained":
-            place = f"trial {entry['trial']}, layer {entry['layer']}, neuron {entry['neuron']}"
-            outside.append(f"{place}: no counterpart of the event at {entry['time_s']:.6g} s")
-    return {"divergence": divergence, "bounds": dict(bounds)}, outside, horizons
+        findings.add(trial, checks)
+    return {"divergence": divergence, "bounds": dict(findings.bounds)}, findings.outside(divergence), horizons
 
 
 def _compare_events(job: Run, trial: int, checks: list[LayerCheck], horizons: list[Floats]) -> list[dict[str, Any]]:

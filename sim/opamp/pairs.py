@@ -11,12 +11,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from memtwin.sim.bounded import Divergence, Pair
 from memtwin.sim.opamp.circuit import LayerSample, LayerSpec
 from memtwin.sim.opamp.law import COEFFICIENT, LOG, OCTAVE_S, Followed, follow, resistance_error, voltage_rounding
 from memtwin.sim.opamp.physics_circuit import Circuit
 from memtwin.sim.recording import LayerRecording, Waveform
 
-__all__ = ["Both", "Divergence", "Pair", "pair_events"]
+__all__ = ["Both", "pair_events"]
 
 _EXACT = 1e-6  # of a substep: rounding of times, no more
 
@@ -126,34 +127,6 @@ class Both:
         # The step is rounded, and the swing; so is the time beyond an end; a moment is read from a rounded state.
         read = 2 * (self.layer.switch["tau_on"] + self.layer.switch["tau_off"]) * OCTAVE_S / swing
         return tau * 0.5 / word + tau * OCTAVE_S / swing + self.substep * 2.0**-8 + read + self.tiny
-
-
-@dataclass(frozen=True)
-class Pair:
-    """An event of the physics and its counterpart, s; `early` and `late` are how far before and after that may be."""
-
-    neuron: int
-    kind: str
-    physics: float
-    other: float  # time of the decision
-    moment: float
-    early: float
-    late: float
-
-    @property
-    def ratio(self) -> float:
-        """How much of the window is used; above 1 is outside."""
-        delay = self.moment - self.physics
-        return delay / self.late if delay > 0 else -delay / self.early
-
-
-@dataclass(frozen=True)
-class Divergence:
-    """The first event of a neuron that has no counterpart, and why."""
-
-    time_s: float
-    neuron: int
-    reason: str
 
 
 def pair_events(both: Both, inputs: Floats) -> tuple[list[Pair], list[Divergence]]:
