@@ -8,10 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from memtwin.console import Clipping, notice, print_json, print_line, print_table, progress, quantised_line, warn
-from memtwin.networks import StoredNetwork, card_text
+from memtwin.networks import Encoding, StoredNetwork, card_text
 from memtwin.sim.cards import load_card
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments.base import MOST
+from memtwin.sim.lif.images import MODES
 from memtwin.sim.lif.network import HEADROOMS, RESETS
 from memtwin.sim.units import check_range, format_si, parse_si
 
@@ -40,6 +41,7 @@ def register(app: typer.Typer, export_app: typer.Typer) -> None:
     """Add the commands to those of ``memtwin`` and ``memtwin export``."""
     app.add_typer(train_app, name="train")
     app.command("import")(import_network)
+    export_app.command("nir")(export_nir)
     for form, what in _FORMS.items():
         export_app.command(form, help=what)(_exporter(form))
     export_app.command("recording")(export_recording)
@@ -119,8 +121,49 @@ def import_network(
     print_table(rows, ("node", "name", "asked", "got", "error", "saturated"))
 
 
+def export_nir(
+    net: Net,
+    out: Out,
+    dt: Dt = None,
+    bits: Bits = None,
+    reset: Reset = None,
+    euler: Euler = False,
+    headroom: Headroom = None,
+    card: Cards = None,
+    encoding: Annotated[
+        str | None, typer.Option("--encoding", help=f"How images are shown: {', '.join(MODES)}; needs --steps.")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option("--steps", min=1, max=2**16 - 1, help="Steps for which an image is shown.")
+    ] = None,
+) -> None:
+    """Write a network as a NIR file, quantised by nothing, with what other programs do not say in its metadata."""
+    from memtwin.nir_io import write_nir
+
+    if (encoding is None) != (steps is None):
+        raise InputError("options --encoding and --steps: expected both or neither")
+    network = _with_cards(_load(net, dt, bits, reset, euler, headroom), card)
+    if encoding is not None and steps is not None:
+        network = replace(network, encoding=_encoding(encoding, steps))
+    write_nir(network, out)
+    notice(f"wrote {out}")
+
+
+def _encoding(mode: str, steps: int) -> Encoding:
+    """How images are shown in training here, for so many steps."""
+    from memtwin.train_settings import Settings
+
+    if mode not in MODES:
+        raise InputError(f"option --encoding: expected one of {', '.join(MODES)}, not {mode!r}")
+    return Settings(mode=mode, steps=steps, levels=min(Settings.levels, steps)).encoding
+
+
+def _with_cards(network: StoredNetwork, names: list[str] | None) -> StoredNetwork:
+    cards = {own.name: card_text(own) for own in map(load_card, names or ())}
+    return replace(network, cards={**network.cards, **cards})
+
+
 _FORMS = {
-    "nir": "Write a network as a NIR file, quantised by nothing.",
     "mem": "Write the weights of a network for $readmemh.",
     "hex": "Write the weights of a network as Intel HEX.",
     "npz": "Write all words of a network as arrays of NumPy.",
@@ -141,17 +184,11 @@ def _exporter(form: str) -> Any:
         card: Cards = None,
         allow_clipping: Clipping = False,
     ) -> None:
-        from memtwin.nir_io import write_nir
         from memtwin.weights import write_weights
 
         network = replace(_load(net, dt, bits, reset, euler, headroom), allow_clipping=allow_clipping)
-        cards = {own.name: card_text(own) for own in map(load_card, card or ())}
-        network = replace(network, cards={**network.cards, **cards})
-        if form == "nir":
-            write_nir(network, out)
-        else:
-            write_weights(network, out, form)
-            warn(network.warnings())
+        write_weights(_with_cards(network, card), out, form)
+        warn(network.warnings())
         notice(f"wrote {out}")
 
     return export

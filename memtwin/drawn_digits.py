@@ -40,8 +40,7 @@ class DrawnDigits(Mnist):
     def plan(self, settings: Settings) -> dict[str, Run]:
         """Plan one run with ten images."""
         network = load_network(settings.options["net"])
-        if network.encoding is None:
-            raise InputError(f"{network.source}: does not say how images are shown; train it with memtwin train")
+        encoding = network.shown()
         rows, outputs = network.spec.layers[0].rows, network.spec.layers[-1].neurons
         if (rows, outputs) != (SIDE**2, CLASSES):
             raise InputError(
@@ -50,7 +49,7 @@ class DrawnDigits(Mnist):
         spec = dataclasses.replace(self.spec_of(network, settings), capacity=held_entries(rows))
         digits = draw_digits(PICTURES, seed=SEED)
         pixels = SHADES[np.rint(digits.images / 255 * (len(SHADES) - 1)).astype(int)]
-        shown = network.encoding.show(pixels, digits.labels, steps=settings.options["steps"] or None)
+        shown = encoding.show(pixels, digits.labels, steps=settings.options["steps"] or None)
 
         def job(which: list[int]) -> Run:
             parts = {name: getattr(shown, name)[:, which] for name in ("row", "value", "steps", "labels")}

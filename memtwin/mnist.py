@@ -52,8 +52,7 @@ class Mnist(Experiment):
         """Plan one run with all images."""
         options = settings.options
         network = load_network(options["net"])
-        if network.encoding is None:
-            raise InputError(f"{network.source}: does not say how images are shown; train it with memtwin train")
+        encoding = network.shown()
         digits = load_mnist("test", Path(options["data"]) if options["data"] else None)
         if not 1 <= options["images"] <= len(digits):
             raise InputError(f"option images: expected 1 to {len(digits)}, not {options['images']}")
@@ -61,7 +60,7 @@ class Mnist(Experiment):
         rows = network.spec.layers[0].rows
         if rows != digits.images.shape[1]:
             raise InputError(f"{network.source}: expected {digits.images.shape[1]} inputs, not {rows}")
-        images = network.encoding.show(
+        images = encoding.show(
             digits.images, digits.labels, trials=settings.trials or 1, steps=options["steps"] or None
         )
         spec, warnings = self.spec_of(network, settings), tuple(network.silent())

@@ -123,6 +123,21 @@ class StoredNetwork:
                 raise InputError(f"{self.source}, node {name}, {str(error).removeprefix('layer 1, ')}") from None
         return out
 
+    def shown(self) -> Encoding:
+        """Return how images are shown.
+
+        Raises
+        ------
+        InputError
+            If the file does not say it.
+        """
+        if self.encoding is None:
+            raise InputError(
+                f"{self.source}: does not say how images are shown; say it with memtwin export nir {self.source} "
+                f"--encoding MODE --steps N -o FILE"
+            )
+        return self.encoding
+
     def warnings(self) -> list[str]:
         """Say what a user should know of the network, a line each."""
         reports = {f"node {name}": own.report for name, own in zip(self.names, self.coefficients(), strict=True)}

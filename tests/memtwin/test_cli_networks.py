@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from memtwin import cli_networks
 from memtwin.networks import StoredNetwork
-from memtwin.nir_io import write_nir
+from memtwin.nir_io import load_network, write_nir
 from memtwin.sim.errors import InputError
 from memtwin.sim.lif.network import LifLayerSpec, LifSpec
 
@@ -139,3 +139,40 @@ def test_what_a_word_clips_is_refused_unless_it_is_allowed(memtwin, tmp_path):
     (line,) = json.loads(memtwin("import", path, "--json", "--allow-clipping").stdout)["warnings"]
     assert line.startswith("quantisation clips bias: asked 1e+04")
     assert memtwin("export", "mem", path, "-o", tmp_path / "words.mem", "--allow-clipping").exit_code == 0
+
+
+@pytest.mark.parametrize(("mode", "bright", "dim", "dark"), [("rate", 255, 2, 0), ("latency", 1, 4, 0)])
+def test_a_network_of_another_program_is_told_how_images_are_shown(memtwin, net, tmp_path, mode, bright, dim, dark):
+    with pytest.raises(InputError, match=r"net\.nir: does not say .* export nir .*net\.nir --encoding"):
+        load_network(str(net)).shown()
+    path = tmp_path / "shown.nir"
+    done = memtwin(
+        "export",
+        "nir",
+        net,
+        "--encoding",
+        mode,
+        "--steps",
+        25,
+        "--dt",
+        "2ms",
+        "--reset",
+        "subtract-delayed",
+        "-o",
+        path,
+    )
+    assert done.exit_code == 0, done.output
+    network = load_network(str(path))
+    shown = network.shown()
+    assert (shown.mode, shown.decoder, shown.steps) == (mode, "rate", 25)
+    pixels = {"rate": [255, 2, 1], "latency": [255, 64, 63]}[mode]
+    assert shown.values[pixels].tolist() == [bright, dim, dark]
+    assert network.spec.dt == 2e-3
+    assert network.spec.layers[0].reset == "subtract-delayed"
+
+
+@pytest.mark.parametrize("options", [("--encoding", "rate"), ("--steps", 5), ("--encoding", "morse", "--steps", 5)])
+def test_an_encoding_that_is_not_whole_is_refused(memtwin, net, tmp_path, options):
+    done = memtwin("export", "nir", net, *options, "-o", tmp_path / "x.nir")
+    assert isinstance(done.exception, InputError)
+    assert not (tmp_path / "x.nir").exists()

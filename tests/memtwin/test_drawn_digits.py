@@ -58,5 +58,5 @@ def test_of_a_digit_that_is_never_right_the_first_is_shown(tmp_path):
 
 def test_a_network_that_says_no_encoding_is_refused(tmp_path):
     write_nir(replace(load_network("mnist-784x10"), encoding=None), tmp_path / "bare.nir")
-    with pytest.raises(InputError, match=r"bare\.nir: does not say how images are shown; train it with memtwin train"):
+    with pytest.raises(InputError, match=r"bare\.nir: does not say how images are shown; say it with memtwin export"):
         find_design("mnist", Changes(assignments=(f"net={tmp_path / 'bare.nir'}",))).layers  # noqa: B018

@@ -110,12 +110,12 @@ def test_other_encoder_seeds_show_other_spikes(data):
 @pytest.mark.parametrize(
     ("assignments", "message"),
     [
-        (["net=none.nir"], "network none.nir: expected a NIR file, or one of mnist-784x10"),
-        (["images=0"], "option images: expected at least 1, not 0"),
-        (["data=/nowhere"], "/nowhere"),
+        ({"net": "none.nir"}, "network none.nir: expected a NIR file, or one of mnist-784x10"),
+        ({"images": "0"}, "option images: expected at least 1, not 0"),
+        ({"data": "/nowhere"}, "/nowhere"),
     ],
 )
 def test_bad_input_is_one_clear_line(data, assignments, message):
     with pytest.raises(InputError, match=message) as error:
-        api.run("mnist", assignments=[f"data={data}", *assignments])
+        api.run("mnist", assignments=[f"{name}={value}" for name, value in {"data": data, **assignments}.items()])
     assert "\n" not in str(error.value)
