@@ -4,9 +4,11 @@ With ``--json`` exactly one JSON document goes to standard output and everything
 0 done, 1 a comparison or check failed, 2 bad input, with one line that says what was expected and what to do.
 """
 
+import os
 import re
 import signal
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -46,12 +48,11 @@ __all__ = ["app", "main"]
 app = typer.Typer(
     name="memtwin",
     help="A digital twin of memristive spiking neurons on FPGAs.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-export_app = typer.Typer(help="Write what other programs read.", no_args_is_help=True)
+export_app = typer.Typer(help="Write what other programs read.")
 app.add_typer(export_app, name="export")
 register_networks(app, export_app)
 register_link(app)
@@ -387,25 +388,43 @@ def main() -> None:
     # As Ctrl-C does: what is unfinished is removed, and what was started is ended.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
+    status = 0
     try:
         _check_repeats(sys.argv[1:])
-        status = app(standalone_mode=False)
+        command = typer.main.get_command(app)
+        # By hand, because what typer makes of faults is neither one line nor a status of ours.
+        with command.make_context("memtwin", sys.argv[1:]) as context:
+            command.invoke(context)
+    except typer.Exit as error:
+        status = error.exit_code
     except InputError as error:
-        _fail(str(error))
+        status = _failed(error)
     except ToolError as error:
         # The tool's own last lines are part of the message.
         print(printable_lines(f"memtwin: {error}"), file=sys.stderr)
-        sys.exit(1)
+        status = 1
     except _UsageError as error:
-        _fail(f"{' '.join(error.format_message().split()).rstrip('.')}. See memtwin --help.")
-    except typer.Abort:
-        sys.exit(130)
-    except BrokenPipeError:
-        # The reader of our output went away, as `head` does.
-        sys.stderr.close()
-        sys.exit(0)
-    else:
-        sys.exit(status if isinstance(status, int) else 0)
+        status = _failed(f"{' '.join(error.format_message().split()).rstrip('.')}. See memtwin --help.")
+    except (KeyboardInterrupt, typer.Abort):
+        status = 130
+    except OSError as error:
+        status = _give_up(error)
+    except MemoryError as error:
+        status = _failed(f"not enough memory ({error or 'of this machine'}); ask for less, or for a shorter run")
+    try:
+        print(end="", flush=True)  # the rest of what was written
+    except OSError as error:
+        status = _give_up(error) or status
+    sys.exit(status)
+
+
+def _give_up(error: OSError) -> int:
+    """Say what the system refuses, and write no more to standard output; returns the exit status."""
+    with suppress(OSError), open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+    if isinstance(error, BrokenPipeError):  # the reader of our output went away, as `head` does
+        return 0
+    return _failed(f"{error.filename or 'standard output'}: {error.strerror or error}")
 
 
 def _check_repeats(arguments: list[str]) -> None:
@@ -421,9 +440,10 @@ def _check_repeats(arguments: list[str]) -> None:
         seen.add(option)
 
 
-def _fail(message: str) -> None:
-    print(f"memtwin: {printable(message)}", file=sys.stderr)
-    sys.exit(2)
+def _failed(message: object) -> int:
+    """Write the one line of a mistake; returns the exit status."""
+    print(f"memtwin: {printable(str(message))}", file=sys.stderr)
+    return 2
 
 
 def _write_text(text: str, out: Path | None) -> None:

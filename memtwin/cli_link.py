@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import signal
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -57,11 +56,8 @@ def serve(
     warn(find_design(design, changes).warnings)
     built = build(design, changes)
     with serving(built.program, host=host, port=port, log=notice) as (server, _):
-        if as_json:
-            print(json.dumps({"port": server.port, "design": design, "map": str(built.map_path)}))
-        else:
-            print(server.url)
-        sys.stdout.flush()  # whoever started this reads it from a pipe
+        told = json.dumps({"port": server.port, "design": design, "map": str(built.map_path)})
+        print(told if as_json else server.url, flush=True)  # whoever started this reads it from a pipe
         notice(f"{design} is served until Ctrl-C; its map is {built.map_path}")
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: server.stop())

@@ -34,7 +34,7 @@ Headroom = Annotated[
 Cards = Annotated[list[str] | None, typer.Option("--card", help="Card of a device that is stored with the network.")]
 Out = Annotated[Path, typer.Option("-o", help="File.")]
 
-train_app = typer.Typer(help="Train a network for the engine.", no_args_is_help=True)
+train_app = typer.Typer(help="Train a network for the engine.")
 
 
 def register(app: typer.Typer, export_app: typer.Typer) -> None:

@@ -1,6 +1,7 @@
 """The command line as a script sees it: one JSON document, exit statuses, one line for each mistake."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -183,3 +184,20 @@ def test_a_card_of_escape_bytes_is_one_printable_line(tmp_path):
         assert line.isprintable()
         assert r"\x1b" in line
         assert not end
+
+
+@pytest.mark.parametrize("arguments", [("devices", "--json"), ("--help",)])
+def test_a_full_disk_behind_standard_output_is_one_line_and_status_2(arguments):
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "memtwin.cli", *arguments]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "memtwin: standard output: No space left on device\n")
+
+
+def test_a_reader_that_goes_away_is_no_failure():
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w") as closed:
+        command = [sys.executable, "-m", "memtwin.cli", "devices", "--json"]
+        done = subprocess.run(command, stdout=closed, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

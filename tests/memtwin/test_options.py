@@ -114,3 +114,8 @@ def test_what_has_no_influence_is_said(command, arguments, message):
 def test_what_has_an_influence_is_not_warned_of(command):
     _, out, _ = command("run", "lif", "--set", "tau=9ms", "--set", "dt=0.05ms", "--card", "ag-tio2", "--json")
     assert not [line for line in json.loads(out)["warnings"] if "depends" in line]
+
+
+@pytest.mark.parametrize("arguments", [(), ("export",), ("train",)])
+def test_a_command_that_is_missing_is_one_line(command, arguments):
+    assert command(*arguments) == (2, "", "memtwin: Missing command. See memtwin --help.\n")
