@@ -15,7 +15,7 @@ from memtwin.sim.figures import COLOURS, axis, panels
 from memtwin.sim.recording import Recording
 from memtwin.sim.stdp.circuit import StdpSpec
 from memtwin.sim.stdp.recording import StdpRecording
-from memtwin.sim.stdp.trains import SpikeTrains
+from memtwin.sim.stdp.trains import SpikeTrains, check_steps
 
 __all__ = ["Coincidence"]
 
@@ -55,6 +55,7 @@ class Coincidence(Experiment):
         steps = round(options["epoch"] / options["step"])
         if steps < ROWS:
             raise InputError(f"option epoch: expected at least {ROWS} steps, not {steps}")
+        check_steps(steps)
         trials = settings.trials or TRIALS
         spec = StdpSpec(
             device=device,

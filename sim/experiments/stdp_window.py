@@ -13,7 +13,7 @@ from memtwin.sim.figures import COLOURS, axis, panels
 from memtwin.sim.recording import Recording
 from memtwin.sim.stdp.circuit import StdpSpec
 from memtwin.sim.stdp.recording import StdpRecording
-from memtwin.sim.stdp.trains import SpikeTrains
+from memtwin.sim.stdp.trains import SpikeTrains, check_steps
 
 __all__ = ["STDP_CARDS", "STDP_IDLE", "STEP", "StdpWindow"]
 
@@ -122,7 +122,9 @@ class StdpWindow(Experiment):
 def _distances(settings: Settings) -> np.ndarray:
     """Distances in steps, rising, without 0."""
     step, longest = settings.options["step"], settings.options["longest"]
-    ages = np.rint(np.array(_AGES) * longest / step).astype(np.int64)
+    ages = np.rint(np.array(_AGES) * longest / step)
+    check_steps(ages.max() + 1)
+    ages = ages.astype(np.int64)
     ages = np.unique(ages[ages > 0])
     if ages.size < 2:
         raise InputError(f"option step: expected at most {_AGES[-2] * longest:g} s, not {step:g} s")

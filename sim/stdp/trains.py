@@ -7,9 +7,21 @@ from numpy.typing import NDArray
 
 from memtwin.sim.errors import InputError
 
-__all__ = ["SpikeTrains"]
+__all__ = ["SpikeTrains", "check_steps"]
 
 _MOST_STEPS = 2**16 - 1
+
+
+def check_steps(steps: float) -> None:
+    """Refuse an epoch that is too long for the gateware's counter, before arrays of it are made.
+
+    Raises
+    ------
+    InputError
+        If it has more than 65535 steps.
+    """
+    if steps > _MOST_STEPS:
+        raise InputError(f"spike trains: expected at most {_MOST_STEPS} steps, not {steps:.10g}; use a longer step")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +56,7 @@ class SpikeTrains:
         ):
             if wanted != got:
                 raise InputError(f"spike trains, {name}: expected the shape {wanted} as of inputs, not {got}")
-        if self.steps > _MOST_STEPS:
-            raise InputError(f"spike trains: expected at most {_MOST_STEPS} steps, not {self.steps}; use a longer step")
+        check_steps(self.steps)
 
     @property
     def trials(self) -> int:

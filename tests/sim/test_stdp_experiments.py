@@ -84,3 +84,12 @@ def test_wrong_options_are_refused():
         COINCIDENCE.plan(COINCIDENCE.settings(assignments=("epoch=5ms",)))
     with pytest.raises(InputError, match="option step: expected at most"):
         WINDOW.plan(WINDOW.settings(assignments=("step=1s",)))
+
+
+@pytest.mark.parametrize("experiment", [WINDOW, COINCIDENCE], ids=lambda experiment: experiment.name)
+@pytest.mark.parametrize("length", ["70s", "1e9s"])
+def test_an_epoch_too_long_is_refused_before_it_takes_memory(experiment, length):
+    option = {WINDOW: "longest", COINCIDENCE: "epoch"}[experiment]
+    for changes in ((f"{option}={length}",), (f"{option}={length}", "step=1ps")):
+        with pytest.raises(InputError, match="expected at most 65535 steps"):
+            experiment.plan(experiment.settings(assignments=changes))
