@@ -181,7 +181,9 @@ class Layer:
         """Reciprocal of each (trial, column)."""
         total = self.conductance[trials, columns].sum(axis=1) + self.words["g_load"][trials]
         total_hi = round_shift(total, self.sum_shift)
-        quotient = ((self.words["v_in"][trials] << self.recip_shift) + (total_hi >> 1)) // total_hi
+        numerator = (self.words["v_in"][trials] << self.recip_shift) + (total_hi >> 1)
+        # A divisor of zero gives the largest word.
+        quotient = np.where(total_hi > 0, numerator // np.maximum(total_hi, 1), 1 << 16)
         self.reciprocal[trials, columns] = self.saturated.clamp(quotient, trials, "reciprocal")
 
     def _drive(self, trials: Ints, events: Bools) -> None:

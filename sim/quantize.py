@@ -230,6 +230,11 @@ def _inhibition(spec: NetworkSpec, layer: LayerSpec, q: Quantiser) -> None:
     current = conductance * np.concatenate([np.full(n, lia["v_l"]), [lia["v_bias"]]])[:, None]
     reference = lia["v_ref"] * (conductance.sum(axis=0) + lia["g_load"])
     lsb = _power_of_two_lsb(max(current.max(), reference.max()))
+    if reference.min() * 2 <= lsb:
+        raise InputError(
+            f"card {lia.name}, field v_ref: expected more than half a step of the comparators, "
+            f"{format_si(lsb / 2 / (reference / lia['v_ref']).min(), 'V')}, not {lia.fields['v_ref']}"
+        )
     for name, values in (("inhibition", current.reshape(-1)), ("reference", reference)):
         q.tell(name, "A", values[None], q.put(name, values[None], 1 / lsb) * lsb)
 

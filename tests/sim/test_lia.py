@@ -126,3 +126,10 @@ def test_figures_can_be_drawn(physics, tmp_path):
 def test_mistakes_are_one_clear_line(assignment, message):
     with pytest.raises(InputError, match=message):
         EXPERIMENT.plan(EXPERIMENT.settings(assignments=(assignment,)))
+
+
+def test_a_reference_of_less_than_a_step_is_refused():
+    settings = EXPERIMENT.settings(assignments=("v_ref=1nV",))
+    for job in EXPERIMENT.plan(settings).values():
+        with pytest.raises(InputError, match="card lia, field v_ref: expected more than half a step of the compar"):
+            job.coefficients()

@@ -57,7 +57,8 @@ class PlainLayer:
 
     def reciprocal(self, column):
         total_hi = shifted(sum(self.g[column]) + self.c["g_load"], self.sum_shift)
-        self.recip[column] = clamp(((self.c["v_in"] << self.s["recip_shift"]) + (total_hi >> 1)) // total_hi)
+        numerator = (self.c["v_in"] << self.s["recip_shift"]) + (total_hi >> 1)
+        self.recip[column] = clamp(numerator // total_hi) if total_hi else 65535
         self.put(5, column, self.recip[column])
 
     def threshold_pass(self, fired, redraw, decay, learn):
@@ -437,3 +438,15 @@ def test_a_program_without_presentations_takes_no_time():
     recording = run(job)
     assert recording.time_s.tolist() == [0.0, 0.0]
     assert recording.layers[0].fires.shape == (2, 0, 4)
+
+
+def test_a_column_without_conductance_has_the_largest_reciprocal():
+    synapse = load_card("ta-hfo2").replace(g_max="1000S")  # beside which all others are no step of a word
+    layer = LayerSpec(rows=3, neurons=2, v_in=1.6, g_initial=400e-6)
+    spec = NetworkSpec(layers=(layer,), synapse=synapse)
+    job = Run(
+        spec=spec, program=Program.build(np.ones((1, 1, 3)), learn=(0,), periods=2, gates=np.ones(2)), record=True
+    )
+    (layers,), _ = plain_run(job)
+    assert layers[0].recip == [65535, 65535]
+    assert run(job).layers[0].words[0].tolist() == layers[0].words
