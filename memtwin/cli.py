@@ -388,6 +388,8 @@ def main() -> None:
     # As Ctrl-C does: what is unfinished is removed, and what was started is ended.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
+    if sys.stderr is None:  # closed; what is for it must not go to standard output
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     status = 0
     try:
         _check_repeats(sys.argv[1:])

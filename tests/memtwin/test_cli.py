@@ -201,3 +201,9 @@ def test_a_reader_that_goes_away_is_no_failure():
         command = [sys.executable, "-m", "memtwin.cli", "devices", "--json"]
         done = subprocess.run(command, stdout=closed, stderr=subprocess.PIPE, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_is_for_a_closed_standard_error_is_not_on_standard_output():
+    command = ["sh", "-c", 'exec "$@" 2>&-', "sh", sys.executable, "-m", "memtwin.cli", "run", "nonsense", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
