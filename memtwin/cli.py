@@ -292,7 +292,7 @@ def verilog(
     out: Annotated[Path | None, typer.Option("-o", help="File; standard output without it.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Write the Verilog of a design; with -o, beside it the map of its addresses."""
+    """Write the Verilog of a design; with -o, beside it the map of a design with a host port."""
     changes = _changes(card, assignment, spread=spread, allow_clipping=allow_clipping)
     text, warnings = designs.verilog(design, changes), designs.find_design(design, changes).warnings
     warn(warnings)
