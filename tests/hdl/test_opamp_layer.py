@@ -96,9 +96,16 @@ def last_sum(rows, neurons, lanes, events):
     return scan + 3 + (lanes > 1) + (slices - 1) * max(scan + 1, lanes) + neurons - (slices - 1) * lanes - 1
 
 
+# The simplest circuit and the one with everything; the others take as long, and their parts are in these or in the
+# layers drawn below.
+QUICK = [("dynamic", "switch", False), ("dynamic", "parallel", True)]
+WHOLE = [
+    case for case in (*((*circuit, False) for circuit in CIRCUITS), ("resistor", "switch", True)) if case not in QUICK
+]
+
+
 @pytest.mark.parametrize(
-    ("first", "second", "terminal"),
-    [*((*circuit, False) for circuit in CIRCUITS), ("resistor", "switch", True), ("dynamic", "parallel", True)],
+    ("first", "second", "terminal"), [*QUICK, *(pytest.param(*case, marks=pytest.mark.slow) for case in WHOLE)]
 )
 def test_one_neuron_of_every_circuit_pulses(first, second, terminal):
     def image(structure):
