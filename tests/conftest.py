@@ -1,5 +1,6 @@
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests import pictures
+
+# A shell starts what runs in the background with Ctrl-C ignored, which every program inherits; tests send it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The tools that come as wheels lie beside this Python, which need not be an activated environment.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
