@@ -115,7 +115,8 @@ class NeuronTester:
         """Run clock periods and compare every word since power-up; returns the number of fires."""
         await self.driver.periods(pulses, learn)
         program = Program.build(pulses[None], gates=np.ones(1), learn=learn[None, :, None], periods=1)
-        (expected,) = words_of_model(Run(spec=spec, program=program, seed=seed))
+        # Words at the ends of their ranges are as good as others here.
+        (expected,) = words_of_model(Run(spec=spec, program=program, seed=seed, allow_clipping=True))
         assert_equal(self.monitor.take(), expected, self.design.name)
         l1 = expected[(expected & np.uint64(15)) == 2] >> np.uint64(42) & np.uint64(1)
         return int(np.count_nonzero(np.diff(l1.astype(int)) == 1))

@@ -1,5 +1,6 @@
 """Bench of the design ``digits``, inside the simulator."""
 
+from dataclasses import replace
 from typing import Any
 
 import cocotb
@@ -41,7 +42,7 @@ async def as_shipped(dut: Any) -> None:
     await test.start()
     job = test.design.job
     first = {name: values[:1, :4] for name, values in vars(job.program).items()}
-    words, _ = await test.check(Run(spec=job.spec, program=Program(**first), seed=job.seed))
+    words, _ = await test.check(replace(job, program=Program(**first)))
     assert np.count_nonzero((words & np.uint64(15)) == 4) > 0  # layer 1 has learnt
 
 
@@ -51,6 +52,8 @@ async def random_stimulus(dut: Any) -> None:
     test = DigitsTester(dut)
     await test.start()
     seed = int(test.rng.integers(2**31))
-    job = Run(spec=varied(test.design.spec, test.rng, seed), program=test.program(6), seed=seed)
+    spec = varied(test.design.spec, test.rng, seed)
+    # Words at the ends of their ranges are as good as others here.
+    job = Run(spec=spec, program=test.program(6), seed=seed, allow_clipping=True)
     await test.load(job)
     await test.check(job)

@@ -120,7 +120,7 @@ def test_lesson_of_the_digits_gives_the_answers_of_the_model(tmp_path):
     (tmp_path / "taught.v").write_text(text, encoding="utf-8")
     (tmp_path / "bench.cpp").write_text(BENCH, encoding="utf-8")
     command = ["verilator", "--cc", "--exe", "--build", "-O3", "-CFLAGS", "-O1", "-Wno-fatal", "-Wno-lint"]
-    environment = simulator.environment()
+    environment = simulator.environment(tmp_path)
     subprocess.run([*command, "taught.v", "bench.cpp"], cwd=tmp_path, check=True, capture_output=True, env=environment)
     done = subprocess.run([tmp_path / "obj_dir/Vtaught"], check=True, capture_output=True, text=True)
     lines = [line for line in done.stdout.splitlines() if line.startswith("show")]

@@ -16,6 +16,7 @@ from memtwin.hdl.host import HostPort
 from memtwin.hdl.lif_layer import LifLayerConfig
 from memtwin.hdl.lif_network import LifNetwork
 from memtwin.hdl.link_map import design_digest, link_map
+from memtwin.hdl.link_port import PROTOCOL
 from memtwin.sim.errors import InputError
 from tests.hdl.link_bench import DONE, IDENTIFY, run
 from tests.hdl.tiny import Tiny
@@ -61,7 +62,7 @@ def test_the_twin_says_what_it_is_at_the_rate_and_clock_of_the_board():
         answers.append(await line.ask(IDENTIFY))
 
     run(top.link, script)
-    said = bytes([1]) + DIGESTS["design_digest"] + DIGESTS["map_digest"] + (30_000_000).to_bytes(4, "little")
+    said = bytes([PROTOCOL]) + DIGESTS["design_digest"] + DIGESTS["map_digest"] + (30_000_000).to_bytes(4, "little")
     assert answers == [(DONE, said)]
 
 

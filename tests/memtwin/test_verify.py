@@ -24,6 +24,7 @@ def test_report_and_files(icarus, tmp_path):
         "passed": 2,
         "failed": 0,
         "waves": str(waves),
+        "warnings": [],
     }
     assert sorted(path.name for path in waves.parent.iterdir()) == [
         "lia-icarus.gtkw",

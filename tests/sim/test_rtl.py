@@ -58,7 +58,7 @@ def neuron_job(seed, *, trials=4, presentations=25, device=None, **options):
         fires=rng.integers(0, 3, shape),
         rest=rng.integers(0, 3, shape),
     )
-    return Run(spec=spec, program=program, seed=seed, record=True)
+    return Run(spec=spec, program=program, seed=seed, record=True, allow_clipping=True)
 
 
 NEURONS = {
@@ -134,7 +134,7 @@ def network_job(seed, *, trials=2, presentations=12, d2d=True, c2c=True, first=N
         periods=rng.integers(5, 20, shape),
         rest=rng.integers(0, 2, shape),
     )
-    return Run(spec=spec, program=program, seed=seed, record=True)
+    return Run(spec=spec, program=program, seed=seed, record=True, allow_clipping=True)
 
 
 def ties(layer, trial=0):
