@@ -238,7 +238,7 @@ def test_one_coefficient_changed_on_one_side_is_found(name, monkeypatch):
     """Every coefficient of layer 1 matters, and the comparison sees it."""
     job = network_job(5, trials=1, presentations=16, first={"scaled": False})
     other = quantize(job.spec, job.sample())
-    other[0].words[name] = CHANGES.get(name, lambda words: words + 1)(other[0].words[name])
+    other[0].words[name] = CHANGES.get(name, lambda words: words ^ 1)(other[0].words[name])
     recordings = [model.run(job)]
     monkeypatch.setattr(Run, "coefficients", lambda _: other)
     recordings.append(rtl.run(job))
