@@ -43,6 +43,7 @@ _MNIST_PEERS = (
 )
 _PLACED = ("icebreaker", "ulx3s-85f")  # the reference boards, on which everything is placed
 _PERCENT = 100.0
+_SAME = 0.99  # of the spike counts; an event on a threshold may fall to either side
 
 
 def main() -> None:
@@ -151,11 +152,13 @@ def lif_model(net: str, *, images: int = 10000) -> dict[str, Any]:
     if bench_brian.available():
         spikes, seconds = bench_brian.simulate(job)
         same = float((spikes == recording.layers[0].spikes[0]).mean())
+        if same < _SAME:
+            raise RuntimeError(f"Brian2 counts other spikes than the model: {_PERCENT * same:.2f} % are equal")
         found["brian2"] = {"seconds": seconds, "equal_counts": same}
         counts = f"{_PERCENT * same:.2f} % of the spike counts are equal"
         rows.append(("Brian2, runtime mode", f"{operations / seconds:.2e} synaptic operations/s; {counts}"))
     else:
-        rows.append(("Brian2", "Brian2 is not installed"))
+        rows.append(("Brian2", "it cannot be imported"))
     _table(f"Speed of simulation, {images} images of MNIST on the shipped network, in processor time", rows)
     return found
 

@@ -5,7 +5,6 @@ whole step is events, synapses, thresholds. Events are those of our encoder, so 
 """
 
 import importlib
-import importlib.util
 import time
 
 import numpy as np
@@ -21,8 +20,12 @@ __all__ = ["available", "encoded", "simulate"]
 
 
 def available() -> bool:
-    """Whether Brian2 can be imported."""
-    return importlib.util.find_spec("brian2") is not None
+    """Whether Brian2 can be imported; 2.9 cannot with NumPy from 2.4 on, which fails in its own way."""
+    try:
+        importlib.import_module("brian2")
+    except (ImportError, AttributeError):
+        return False
+    return True
 
 
 def encoded(job: Run[LifSpec, Images]) -> NDArray[np.int64]:
