@@ -9,12 +9,16 @@
 [5, 5]
 """
 
-from memtwin.api import Outcome, compare, run
-from memtwin.sim.cards import Card, card_names, load_card
-from memtwin.sim.errors import InputError
-from memtwin.sim.network import LayerSpec, NetworkSpec
-from memtwin.sim.program import Program
-from memtwin.sim.recording import Recording
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from memtwin.api import Outcome, compare, run
+    from memtwin.sim.cards import Card, card_names, load_card
+    from memtwin.sim.errors import InputError
+    from memtwin.sim.network import LayerSpec, NetworkSpec
+    from memtwin.sim.program import Program
+    from memtwin.sim.recording import Recording
 
 __all__ = [
     "Card",
@@ -29,3 +33,28 @@ __all__ = [
     "load_card",
     "run",
 ]
+
+# Imported when they are first asked for: the command line starts in here, and must be able to answer Ctrl-C by then.
+_MODULES = {
+    "Card": "sim.cards",
+    "InputError": "sim.errors",
+    "LayerSpec": "sim.network",
+    "NetworkSpec": "sim.network",
+    "Outcome": "api",
+    "Program": "sim.program",
+    "Recording": "sim.recording",
+    "card_names": "sim.cards",
+    "compare": "api",
+    "load_card": "sim.cards",
+    "run": "api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

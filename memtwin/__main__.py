@@ -1,5 +1,17 @@
-"""``python -m memtwin`` is ``memtwin``, wherever the Python lies."""
+"""Where ``memtwin`` and ``python -m memtwin``, wherever the Python lies, start."""
 
-from memtwin.cli import main
+import sys
 
-main()
+
+def main() -> None:
+    """Run the command line; Ctrl-C ends it with the same status while its modules are still imported."""
+    try:
+        from memtwin.cli import main as command
+
+        command()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -16,7 +16,7 @@ from memtwin.sim.compare import compare as compare_recordings
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments import EXPERIMENTS as CIRCUITS
 from memtwin.sim.experiments.base import Experiment, Measured, Settings
-from memtwin.sim.experiments.blocks import blocks, check_size, join
+from memtwin.sim.experiments.blocks import blocks, check_size, check_trials, join
 from memtwin.sim.files import whole
 from memtwin.sim.network import NetworkSpec
 from memtwin.sim.opamp import spice as opamp_spice
@@ -152,7 +152,10 @@ def run(
     clock_hz = find_board(clock_board or CLOCK_BOARD).clock_hz
     parts = blocks(chosen, settings)
     if len(parts) > 1 and not (start is save is None):
-        raise InputError(f"option --trials: expected at most {parts[0].trials} with --start or --save, not {trials}")
+        raise InputError(
+            f"option --trials: expected at most {parts[0].trials} with --start or --save, which keep the states of one "
+            f"block of trials (docs/howto-simulate.md), not {trials}"
+        )
     runs = _plan(chosen, parts[0], allow_clipping)
     if backend == "board" and out is None:  # a trace takes its time on the line
         runs = {label: job for label, job in runs.items() if label not in chosen.only_for_figures}
@@ -202,7 +205,7 @@ def run(
         acceleration=acceleration,
         clock_hz=None if acceleration is None else clock_hz,
         files=files,
-        warnings=warnings + warnings_of_recordings(recordings),
+        warnings=warnings + warnings_of_recordings(recordings.items()),
     )
 
 
@@ -245,11 +248,19 @@ def compare(
         cards=tuple(cards), assignments=tuple(assignments), seed=seed, trials=trials or 1, spread=spread
     )
     pair = (first, second)
-    runs = {label: _comparable(job, pair) for label, job in _plan(chosen, settings, allow_clipping).items()}
+
+    def planned(settings: Settings) -> dict[str, backends.Run]:
+        return {label: _comparable(job, pair) for label, job in _plan(chosen, settings, allow_clipping).items()}
+
+    if trials is not None and trials > 1:
+        one = planned(dataclasses.replace(settings, trials=1))
+        check_trials({label: one[label] for label in chosen.drawn if label in one}, trials)
+    runs = planned(settings)
     for backend in pair:  # before anything runs
         _check_runs(runs, backend, port)
     findings = {}
     warnings = [*warnings_of_jobs(runs.items(), *pair), *settings.warnings]
+    recorded: list[tuple[str, Recording]] = []
     for label, job in runs.items():
         a, b = (
             _on_board({label: job}, port, baud, map_file, report)[0][label]
@@ -258,9 +269,10 @@ def compare(
             for backend in pair
         )
         findings[label] = compare_recordings(job, a, b)
-        warnings += warnings_of_recordings({label: a}) + warnings_of_recordings({label: b})
+        # What is said of a recording needs none of its data.
+        recorded += [(label, dataclasses.replace(recording, layers=[], state={})) for recording in (a, b)]
     found = {"experiment": name, "backends": [first, second], "seed": seed, **_merge(findings)}
-    return {**found, "warnings": list(dict.fromkeys(warnings))}
+    return {**found, "warnings": list(dict.fromkeys(warnings + warnings_of_recordings(recorded)))}
 
 
 def netlist(

@@ -403,7 +403,7 @@ def main() -> None:
         status = _failed(error)
     except ToolError as error:
         # The tool's own last lines are part of the message.
-        print(printable_lines(f"memtwin: {error}"), file=sys.stderr)
+        _complain(printable_lines(f"memtwin: {error}"))
         status = 1
     except _UsageError as error:
         status = _failed(f"{' '.join(error.format_message().split()).rstrip('.')}. See memtwin --help.")
@@ -422,8 +422,7 @@ def main() -> None:
 
 def _give_up(error: OSError) -> int:
     """Say what the system refuses, and write no more to standard output; returns the exit status."""
-    with suppress(OSError), open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 1)
+    _silence(1)
     if isinstance(error, BrokenPipeError):  # the reader of our output went away, as `head` does
         return 0
     return _failed(f"{error.filename or 'standard output'}: {error.strerror or error}")
@@ -442,10 +441,24 @@ def _check_repeats(arguments: list[str]) -> None:
         seen.add(option)
 
 
+def _silence(descriptor: int) -> None:
+    """Let nothing come of what is still written to standard output (1) or standard error (2)."""
+    with suppress(OSError), open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), descriptor)
+
+
 def _failed(message: object) -> int:
     """Write the one line of a mistake; returns the exit status."""
-    print(f"memtwin: {printable(str(message))}", file=sys.stderr)
+    _complain(f"memtwin: {printable(str(message))}")
     return 2
+
+
+def _complain(text: str) -> None:
+    """Write to standard error, if it takes anything: the exit status does not depend on it."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:
+        _silence(2)
 
 
 def _write_text(text: str, out: Path | None) -> None:

@@ -12,6 +12,7 @@ import importlib.resources
 import itertools
 import json
 import math
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib.resources.abc import Traversable
@@ -133,7 +134,7 @@ def load_network(name: str | Path, **options: Any) -> StoredNetwork:
         with importlib.resources.as_file(_shipped() / f"{name}.nir") as path:
             return replace(read_nir(path, **options), source=str(name))
     path = Path(name)
-    if not path.is_file():
+    if not os.path.exists(path):
         raise InputError(f"network {name}: expected a NIR file, or one of {', '.join(network_names())}")
     return read_nir(path, **options)
 

@@ -18,6 +18,7 @@ Scalars are nominal values. Spreads, as fractions of the mean, are fields that e
 
 import dataclasses
 import importlib.resources
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -242,12 +243,12 @@ def load_card(name: str | Path) -> Card:
         If there is no such card, or it is not a whole and valid card of its kind.
     """
     path = Path(name)
-    if path.suffix == ".toml":
-        where = f"card file {path}"
-        text = read_text(path, where, _LARGEST)
-    elif str(name) in card_names():
+    if str(name) in card_names():
         where = f"card {name}"
         text = (importlib.resources.files("memtwin.sim") / "cards" / f"{name}.toml").read_text(encoding="utf-8")
+    elif path.suffix == ".toml" or os.path.exists(path):
+        where = f"card file {path}"
+        text = read_text(path, where, _LARGEST)
     else:
         raise InputError(
             f"card {name}: unknown; expected one of {', '.join(card_names())}, or the path of a .toml file"

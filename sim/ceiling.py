@@ -11,17 +11,18 @@ from memtwin.sim.units import format_si
 __all__ = ["ceiling_warnings"]
 
 
-def ceiling_warnings(spec: NetworkSpec, reached: Sequence[NDArray[np.bool_]]) -> list[str]:
-    """Say, in a line for each layer, at which amplitudes of the input devices `reached` (trials, neurons) `x_max`."""
+def ceiling_warnings(spec: NetworkSpec, reached: Sequence[NDArray[np.bool_]]) -> dict[str, list[str]]:
+    """Say in which layers and at which amplitudes of the input devices `reached` (trials, neurons) `x_max`."""
     device = spec.device
-    out = []
+    places = []
     for number, (layer, devices) in enumerate(zip(spec.layers, reached, strict=True), 1):
         trials = devices.any(axis=1)
         if trials.any():
             volts = np.unique(np.broadcast_to(np.asarray(layer.v_in, dtype=float), trials.shape)[trials])
             amplitudes = ", ".join(format_si(float(volt), "V") for volt in volts)
-            out.append(
-                f"card {device.name}: the filament reaches its ceiling, x_max = {device.fields['x_max']}, in layer "
-                f"{number} at {amplitudes}; from there it relaxes in one time, however strong or long the pulse was"
-            )
-    return out
+            places.append(f"layer {number} at {amplitudes}")
+    line = (
+        f"card {device.name}: the filament reaches its ceiling, x_max = {device.fields['x_max']}; from there it "
+        "relaxes in one time, however strong or long the pulse was"
+    )
+    return {line: places} if places else {}

@@ -83,8 +83,8 @@ class Recording:
         Fabric clocks of the whole program, where there is a fabric.
     saturated : dict of str to int
         How often an arithmetic word hit the end of its range, by name (`model` only).
-    warnings : list of str
-        What a user should know of this run, a line each.
+    warnings : dict of str to list of str
+        What a user should know of this run, and where in it that is so.
     state : dict of str to int64 array (trials, words)
         What the network remembers at the end, by window (docs/link.md, section 5); another run can start from it.
         Empty on backends without words.
@@ -96,5 +96,5 @@ class Recording:
     time_s: NDArray[np.floating]
     clocks: NDArray[np.int64] | None = None
     saturated: dict[str, int] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
+    warnings: dict[str, list[str]] = field(default_factory=dict)
     state: dict[str, NDArray[np.int64]] = field(default_factory=dict)

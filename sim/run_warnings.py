@@ -1,7 +1,7 @@
 """What a user should know of the runs of an experiment, a line each: what does not fit, and what happened."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 
 from memtwin.sim.backends import FLOATING, Run
@@ -41,13 +41,18 @@ def warnings_of_jobs(jobs: Iterable[tuple[str, Run]], *backends: str) -> list[st
     return list(dict.fromkeys(lines + quantisation_warnings(reports)))
 
 
-def warnings_of_recordings(recordings: Mapping[str, Recording]) -> list[str]:
-    """Say what happened in runs: words that hit the end of their range, and what the backend says."""
-    return list(dict.fromkeys(line for name, recording in recordings.items() for line in _lines(name, recording)))
+def warnings_of_recordings(recordings: Iterable[tuple[str, Recording]]) -> list[str]:
+    """Say what happened in runs, by name: words that hit the end of their range, and what the backend says.
 
-
-def _lines(name: str, recording: Recording) -> Iterator[str]:
-    if recording.saturated:
-        counts = ", ".join(f"{word} {count}" for word, count in recording.saturated.items())
-        yield f"arithmetic reached the end of a word (run {name}); how often, by word: {counts}"
-    yield from (f"{line} (run {name})" for line in recording.warnings)
+    What is true of several runs is one line, which says where; of a name there may be recordings of several backends.
+    """
+    lines: list[str] = []
+    found: dict[str, list[str]] = defaultdict(list)
+    for name, recording in recordings:
+        if recording.saturated:
+            counts = ", ".join(f"{word} {count}" for word, count in recording.saturated.items())
+            lines.append(f"arithmetic reached the end of a word (run {name}); how often, by word: {counts}")
+        for line, places in recording.warnings.items():
+            found[line] += [f"run {name}, {place}" for place in places]
+    lines += [f"{line} ({'; '.join(dict.fromkeys(places))})" for line, places in found.items()]
+    return list(dict.fromkeys(lines))

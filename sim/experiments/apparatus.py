@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from memtwin.sim.backends import Run
-from memtwin.sim.experiments.base import Experiment, Measured, Option, Settings
+from memtwin.sim.experiments.base import Experiment, Measured, Option, Settings, check_times
 from memtwin.sim.experiments.opamp import OPAMP_COMMON, substeps
 from memtwin.sim.figures import COLOURS, axis, panels
 from memtwin.sim.opamp.circuit import LayerSpec, OpampSpec
@@ -56,6 +56,7 @@ class Apparatus(Experiment):
     def plan(self, settings: Settings) -> dict[str, Run]:
         """Plan the stream: training, then recall; one trial is one draw of the devices."""
         cards, options = settings.cards, settings.options
+        check_times("options repeats x rounds", options["repeats"] * options["rounds"], OUTPUTS)
         neuron, switch = cards["op-amp neuron"], cards["threshold-switching memristor"]
         sees = np.repeat(np.eye(NOVELTY), PIXELS // NOVELTY, axis=1)
         novelty = LayerSpec(

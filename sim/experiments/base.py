@@ -23,10 +23,23 @@ from memtwin.sim.units import RANGES, check_range, format_si, parse_si
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["AMPLITUDE", "CARDS", "COMMON", "Experiment", "Measured", "Option", "Settings", "every_field"]
+__all__ = [
+    "AMPLITUDE",
+    "CARDS",
+    "COMMON",
+    "Experiment",
+    "Measured",
+    "Option",
+    "Settings",
+    "check_times",
+    "every_field",
+]
 
 MOST = 1_000_000
 """Largest whole number that an option may be, if it does not say otherwise: a run must come to its end."""
+
+MOST_SHOWN = 100_000
+"""Presentations of a trial, where an option multiplies them: all are planned, in memory, before a run is looked at."""
 
 SPREADS = ("_c2c", "_d2d")
 """How the names of fields end that are spreads."""
@@ -117,6 +130,18 @@ class Option:
 COMMON: Mapping[str, Option] = {
     "substeps": Option(16, "", "device updates per half-period, a power of two", most=MOST_SUBSTEPS)
 }
+
+
+def check_times(where: str, times: int, shown: int) -> None:
+    """Refuse to show so many presentations so many times, before arrays of them are made; `where` names the options.
+
+    Raises
+    ------
+    InputError
+        If they are more than `MOST_SHOWN`.
+    """
+    if times * shown > MOST_SHOWN:
+        raise InputError(f"{where}: expected at most {MOST_SHOWN // shown}, not {times}; ask for a shorter run")
 
 
 def every_field(kind: str) -> Set[str]:

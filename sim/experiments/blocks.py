@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections import Counter
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from memtwin.sim.errors import InputError
 from memtwin.sim.experiments.base import Experiment, Settings
 from memtwin.sim.recording import Recording
 
-__all__ = ["MOST_BYTES", "blocks", "check_size", "join", "trial_bytes"]
+__all__ = ["MOST_BYTES", "blocks", "check_size", "check_trials", "join", "trial_bytes"]
 
 BLOCK_BYTES = 2**27
 """Bytes, by the estimate of `trial_bytes`, that the trials of a block may take; a process then stays below 0.5 GiB."""
@@ -47,13 +48,42 @@ def check_size(job: Run, label: str) -> None:
     InputError
         If it is larger than `MOST_BYTES`.
     """
-    size = trial_bytes(job) * job.program.trials
+    size = _bytes(job)
     if size > MOST_BYTES:
-        recorded = ", with every update recorded" if job.record else ""
         raise InputError(
-            f"run {label}: expected at most {MOST_BYTES / 2**30:g} GiB of memory, not {size / 2**30:.3g} GiB for "
-            f"{job.program.trials} trials{recorded}; ask for fewer trials or a shorter run"
+            f"run {label}: expected at most {_gib(MOST_BYTES)} of memory, not {_gib(size)}{_recorded(job)}; "
+            "ask for a shorter run"
         )
+
+
+def check_trials(one: Mapping[str, Run], trials: int) -> None:
+    """Refuse more trials side by side than fit the memory, before they are planned; `one` are the jobs of one trial.
+
+    Raises
+    ------
+    InputError
+        If a job would be larger than `MOST_BYTES`.
+    """
+    for label, job in one.items():
+        check_size(job, label)
+        size = _bytes(job)
+        if trials > (most := MOST_BYTES // size):
+            raise InputError(
+                f"option --trials: expected at most {most}, not {trials}, because run {label} may take "
+                f"{_gib(MOST_BYTES)} of memory, not {_gib(size * trials)}{_recorded(job)}"
+            )
+
+
+def _bytes(job: Run) -> int:
+    return trial_bytes(job) * job.program.trials
+
+
+def _gib(size: int) -> str:
+    return f"{size / 2**30:.3g} GiB"
+
+
+def _recorded(job: Run) -> str:
+    return ", with every update recorded" if job.record else ""
 
 
 def blocks(experiment: Experiment, settings: Settings) -> list[Settings]:
@@ -67,7 +97,7 @@ def blocks(experiment: Experiment, settings: Settings) -> list[Settings]:
     if settings.trials is None or settings.trials == 1 or not experiment.drawn:
         return [settings]
     one = experiment.plan(dataclasses.replace(settings, trials=1))
-    size = sum(trial_bytes(one[label]) * one[label].program.trials for label in experiment.drawn if label in one)
+    size = sum(_bytes(one[label]) for label in experiment.drawn if label in one)
     most = max(1, min(BLOCK_BYTES // size, MOST_TRIALS))
     return [
         dataclasses.replace(settings, seed=settings.seed + start, trials=min(most, settings.trials - start))
@@ -82,5 +112,8 @@ def join(first: Recording, later: Recording) -> Recording:
         time_s=np.concatenate([first.time_s, later.time_s]),
         clocks=None if first.clocks is None or later.clocks is None else np.concatenate([first.clocks, later.clocks]),
         saturated=dict(Counter(first.saturated) + Counter(later.saturated)),
-        warnings=list(dict.fromkeys(first.warnings + later.warnings)),
+        warnings={
+            line: list(dict.fromkeys([*first.warnings.get(line, []), *later.warnings.get(line, [])]))
+            for line in {**first.warnings, **later.warnings}
+        },
     )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from memtwin.sim.backends import Run
 from memtwin.sim.experiments import digits_figures as draw
-from memtwin.sim.experiments.base import AMPLITUDE, Experiment, Measured, Option, Settings
+from memtwin.sim.experiments.base import AMPLITUDE, Experiment, Measured, Option, Settings, check_times
 from memtwin.sim.experiments.lia import programmed
 from memtwin.sim.experiments.patterns import load_patterns
 from memtwin.sim.network import TIES, LayerSpec, NetworkSpec
@@ -76,6 +76,7 @@ class Digits(Experiment):
         patterns = load_patterns(options["patterns"])
         pixels = patterns.reshape(len(patterns), -1)
         shown = len(FLIPS) * len(pixels)
+        check_times("option epochs", options["epochs"], len(pixels))
         part = {"all": slice(None), "training": slice(0, -shown), "inference": slice(-shown, None)}[options["phase"]]
         program = _program(settings, pixels).take(part)
         runs = {

@@ -10,6 +10,7 @@ A blank line ends a pattern; all patterns have one size::
 """
 
 import importlib.resources
+import os
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,7 @@ def pattern_names() -> list[str]:
 
 
 def load_patterns(name: str | Path) -> NDArray[np.uint8]:
-    """Load a shipped pattern file by name, or any by path (a name that ends in ``.txt``).
+    """Load a shipped pattern file by name, or any by path (a name that ends in ``.txt``, or of a file that is there).
 
     Returns
     -------
@@ -43,12 +44,11 @@ def load_patterns(name: str | Path) -> NDArray[np.uint8]:
     InputError
         If there is no such file, or it is not made of 2 to 32 different patterns of equal size.
     """
-    if Path(name).suffix == ".txt":
-        where = f"pattern file {name}"
-        text = read_text(name, where, _LARGEST)
-    elif str(name) in pattern_names():
-        where = f"pattern file {name}"
+    where = f"pattern file {name}"
+    if str(name) in pattern_names():
         text = (importlib.resources.files("memtwin.sim") / "data" / f"{name}.txt").read_text(encoding="utf-8")
+    elif Path(name).suffix == ".txt" or os.path.exists(name):
+        text = read_text(name, where, _LARGEST)
     else:
         names = ", ".join(pattern_names())
         raise InputError(f"option patterns: expected one of {names}, or the path of a .txt file, not {str(name)!r}")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from memtwin.sim.errors import InputError
 from memtwin.sim.experiments import EXPERIMENTS
 from memtwin.sim.experiments import blocks as module
 from memtwin.sim.experiments.blocks import blocks, check_size, join, trial_bytes
+from memtwin.sim.opamp.stimulus import Stimulus
+from memtwin.sim.program import Program
 
 SHORT = {
     "digits": ["epochs=1", "periods=6", "settle=0", "limit=10"],
@@ -58,12 +61,15 @@ def test_a_joined_recording_has_the_times_clocks_and_saturations_of_both():
         for trials in (1, 2)
     ]
     first, later = (
-        dataclasses.replace(own, saturated={"v": own.time_s.size, "u": 1}, clocks=own.time_s.astype(int))
-        for own in recordings
+        dataclasses.replace(
+            own, saturated={"v": own.time_s.size, "u": 1}, clocks=own.time_s.astype(int), warnings=warnings
+        )
+        for own, warnings in zip(recordings, ({"x": ["layer 1"]}, {"x": ["layer 2"], "y": ["layer 1"]}), strict=True)
     )
     joined = join(first, later)
     assert joined.time_s.size == joined.clocks.size == 3
     assert joined.saturated == {"v": 3, "u": 2}
+    assert joined.warnings == {"x": ["layer 1", "layer 2"], "y": ["layer 1"]}
 
 
 @pytest.mark.parametrize(
@@ -80,16 +86,41 @@ def test_what_does_not_fit_the_memory_is_refused_before_it_runs(name, asked, lab
         api.run(name, **asked)
 
 
-def test_a_comparison_of_too_many_trials_is_refused():
-    with pytest.raises(
-        InputError, match=r"expected at most 4 GiB of memory.* with every update recorded; ask for fewer"
-    ):
-        api.compare("opamp-6a", "physics", "model", trials=100_000, spread=True)
+@pytest.mark.parametrize(
+    ("name", "assignments", "expected"),
+    [
+        ("digits", ["epochs=1000000"], "option epochs: expected at most 10000, not 1000000"),
+        ("digits", ["epochs=1000000", "phase=training"], "option epochs: expected at most 10000, not 1000000"),
+        ("apparatus", ["repeats=1000000"], "options repeats x rounds: expected at most 25000, not 2000000"),
+        ("apparatus", ["rounds=1000000"], "options repeats x rounds: expected at most 25000, not 4000000"),
+    ],
+)
+def test_too_many_presentations_are_refused_before_they_are_planned(name, assignments, expected, monkeypatch):
+    for kind in (Program, Stimulus):
+        monkeypatch.setattr(kind, "build", None)
+    with pytest.raises(InputError, match=expected):
+        api.run(name, assignments=assignments)
+
+
+@pytest.mark.parametrize("name", ["ts-pulses", "opamp-6a", "coincidence", "digits"])
+def test_a_comparison_of_too_many_trials_is_refused_before_they_are_planned(name, monkeypatch):
+    plan, planned = type(EXPERIMENTS[name]).plan, []
+    monkeypatch.setattr(type(EXPERIMENTS[name]), "plan", lambda *asked: planned.append(asked[1]) or plan(*asked))
+    pattern = r"option --trials: expected at most (\d+), not 123456, .* 4 GiB of memory, .*, with every update recorded"
+    with pytest.raises(InputError, match=pattern) as refused:
+        api.compare(name, "physics", "model", trials=123_456, spread=True)
+    assert [settings.trials for settings in planned] == [1]
+    most = int(re.search(r"at most (\d+)", str(refused.value))[1])
+    settings = dataclasses.replace(planned[0], trials=most)
+    if name != "coincidence":  # whose programs are larger than the others' by far
+        jobs = plan(EXPERIMENTS[name], settings)
+        for label in EXPERIMENTS[name].drawn:
+            check_size(dataclasses.replace(jobs[label], record=True), label)
 
 
 def test_states_of_many_blocks_are_refused(monkeypatch, tmp_path):
     monkeypatch.setattr(module, "MOST_TRIALS", 2)
-    with pytest.raises(InputError, match="option --trials: expected at most 2 with --start or --save, not 3"):
+    with pytest.raises(InputError, match=r"option --trials: expected at most 2 with --start or --save, .*, not 3"):
         api.run("digits", trials=3, save=tmp_path / "state.npz")
     assert not list(tmp_path.iterdir())
 

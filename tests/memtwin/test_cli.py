@@ -1,14 +1,20 @@
 """The command line as a script sees it: one JSON document, exit statuses, one line for each mistake."""
 
+import ast
 import json
 import os
 import re
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
+import memtwin as package
 from memtwin.boards.registry import BOARDS
+
+ROOT = Path(__file__).parents[2]
 
 
 def memtwin(*arguments, cwd=None):
@@ -207,3 +213,45 @@ def test_what_is_for_a_closed_standard_error_is_not_on_standard_output():
     command = ["sh", "-c", 'exec "$@" 2>&-', "sh", sys.executable, "-m", "memtwin.cli", "run", "nonsense", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_a_full_disk_behind_standard_error_leaves_the_status():
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "memtwin.cli", "run", "nonsense"]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=full, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+@pytest.mark.parametrize("module", ["numpy", "typer", "memtwin.api"])
+@pytest.mark.parametrize("start", ["script", "module"])
+def test_ctrl_c_while_modules_are_imported_is_a_status_without_a_traceback(start, module):
+    entry = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["scripts"]["memtwin"]
+    script = "from {} import {} as main; main()".format(*entry.split(":"))
+    code = f"""
+import runpy, sys
+
+class CtrlC:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, CtrlC())
+sys.argv = ["memtwin", "boards"]
+{script if start == "script" else 'runpy.run_module("memtwin", run_name="__main__")'}
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+def test_python_m_memtwin_is_the_command_line():
+    done = subprocess.run([sys.executable, "-m", "memtwin", "run", "nonsense"], capture_output=True, check=False)
+    assert (done.returncode, done.stderr.count(b"\n")) == (2, 1)
+
+
+def test_the_public_names_are_imported_when_they_are_asked_for():
+    code = "import sys, memtwin; assert 'numpy' not in sys.modules; from memtwin import *; print(sorted(dir()))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert {*package.__all__} <= {*ast.literal_eval(done.stdout)}
+    assert {*package.__all__} <= {*dir(package)}
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = package.nothing

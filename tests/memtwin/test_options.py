@@ -1,11 +1,16 @@
 """Options of the command line at their borders: one line that names the option; none is ignored in silence."""
 
 import json
+import os
 import sys
 
 import pytest
 
 from memtwin import cli
+from memtwin.nir_io import load_network
+from memtwin.sim.cards import load_card
+from memtwin.sim.errors import InputError
+from memtwin.sim.experiments.patterns import load_patterns
 
 HUGE = "9" * 40
 NUMBERS = {
@@ -119,3 +124,24 @@ def test_what_has_an_influence_is_not_warned_of(command):
 @pytest.mark.parametrize("arguments", [(), ("export",), ("train",)])
 def test_a_command_that_is_missing_is_one_line(command, arguments):
     assert command(*arguments) == (2, "", "memtwin: Missing command. See memtwin --help.\n")
+
+
+@pytest.mark.parametrize("load", [load_card, load_patterns, load_network])
+def test_what_is_there_and_is_no_file_is_refused_as_such(load, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in ("/dev/zero", tmp_path / "pipe"):
+        with pytest.raises(
+            InputError, match=f"{path}: cannot be read .expected a regular file, not a device or a pipe"
+        ):
+            load(str(path))
+    with pytest.raises(InputError, match=f"{tmp_path}: cannot be read .Is a directory"):
+        load(str(tmp_path))
+
+
+def test_a_name_that_is_shipped_is_no_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("ag-sio2", "digits", "mnist-784x10"):
+        (tmp_path / name).mkdir()
+    assert load_card("ag-sio2").name == "ag-sio2"
+    assert len(load_patterns("digits")) == 10
+    assert load_network("mnist-784x10").source == "mnist-784x10"

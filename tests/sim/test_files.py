@@ -130,6 +130,7 @@ def test_no_module_reads_a_file_of_a_user_past_the_border():
         "boards/registry.py": "package data",
         "memtwin/benches/common.py": "a variable of the parent process",
         "memtwin/bench_lif.py": "a log that it has just written",
+        "memtwin/cli.py": "the null device, to write to",
         "memtwin/data.py": "bytes that were read before",
         "memtwin/fits.py": "package data",
         "memtwin/hdf5.py": "bytes that were read before",

@@ -90,8 +90,13 @@ def test_nothing_is_rounded_in_continuous_time():
 
 
 def test_saturations_are_counted_word_by_word():
-    found = {"a": recording(saturated={"v1": 3, "growth": 1}), "b": recording(warnings=["x"]), "c": recording()}
-    assert warnings_of_recordings(found) == [
-        "arithmetic reached the end of a word (run a); how often, by word: v1 3, growth 1",
-        "x (run b)",
+    found = {"a": recording(saturated={"v1": 3, "growth": 1}), "c": recording()}
+    assert warnings_of_recordings(found.items()) == [
+        "arithmetic reached the end of a word (run a); how often, by word: v1 3, growth 1"
     ]
+
+
+def test_what_is_true_of_several_runs_and_backends_is_one_line():
+    first, other = (recording(warnings={"x": [place]}) for place in ("layer 1", "layer 2"))
+    found = [("a", first), ("a", first), ("b", recording()), ("c", first), ("c", other)]
+    assert warnings_of_recordings(found) == ["x (run a, layer 1; run c, layer 1; run c, layer 2)"]

@@ -36,11 +36,12 @@ def test_keys(physics):
 
 @pytest.mark.parametrize("backend", ["physics", "model"])
 def test_a_filament_at_its_ceiling_is_told_with_the_amplitudes(backend, request):
-    assert all(recording.warnings == [] for recording in request.getfixturevalue(backend)[2].values())
+    assert all(recording.warnings == {} for recording in request.getfixturevalue(backend)[2].values())
     _, _, recordings, results = perform(backend, assignments=("x_max=2",))
-    assert recordings["trains"].warnings == []
-    (line,) = recordings["wide"].warnings
-    assert "ag-sio2: the filament reaches its ceiling, x_max = 2, in layer 1 at 1.3V, 1.4V;" in line
+    assert recordings["trains"].warnings == {}
+    ((line, places),) = recordings["wide"].warnings.items()
+    assert "ag-sio2: the filament reaches its ceiling, x_max = 2;" in line
+    assert places == ["layer 1 at 1.3V, 1.4V"]
     times = results["relaxation_time_s"]
     assert times["1.3"] == times["1.4"] > times["1.2"]
 
