@@ -74,10 +74,8 @@ def compare(job: Run, a: Recording, b: Recording) -> dict[str, Any]:
     if outside:  # there is nothing to measure
         return {"errors": {}, "within": False, "outside": outside}
     found = _ERRORS[job.spec.package](job, a, b)
-    outside = [*found.get("outside", ()), *_other_course(job, a, b, found["errors"]), *_miscounted(job, a, b)]
-    if not found["within"] and not outside:
-        outside = ["an error is beyond its limit"]
-    return {"errors": found["errors"], "within": found["within"] and not outside, "outside": outside}
+    outside = [*found["outside"], *_other_course(job, a, b, found["errors"]), *_miscounted(job, a, b)]
+    return {"errors": found["errors"], "within": not outside, "outside": outside}
 
 
 def _malformed(job: Run, a: Recording, b: Recording) -> list[str]:

@@ -19,7 +19,7 @@ from memtwin.sim.network import LayerSample, LayerSpec, NetworkSpec
 from memtwin.sim.physics_ts import ThresholdSwitch
 from memtwin.sim.recording import Event, LayerRecording, Waveform
 
-__all__ = ["Both", "pair_events"]
+__all__ = ["Both", "pair_events", "window"]
 
 _SWITCHING = ("fire", "on", "off")
 _EDGES = ("l2_rise", "l2_fall", "spike")  # what follows from them, at the next edge of CLK
@@ -116,7 +116,7 @@ def pair_events(both: Both) -> tuple[list[Pair], list[Divergence]]:
             for number in range(max(len(mine), len(other))):
                 p = mine[number] if number < len(mine) else None
                 o = other[number] if number < len(other) else None
-                pair = _window(both, neuron, kind, p, o) if p is not None else None
+                pair = window(both, neuron, kind, p, o) if p is not None else None
                 if pair is not None and pair.ratio <= 1 and _is_one_pulse(both, pair):
                     pairs.append(pair)
                     continue
@@ -144,7 +144,7 @@ def _is_one_pulse(both: Both, pair: Pair) -> bool:
     return pair.kind not in ("on", "fire") or bool(mine == other)
 
 
-def _window(both: Both, neuron: int, kind: str, time: float, other: float | None) -> Pair:
+def window(both: Both, neuron: int, kind: str, time: float, other: float | None) -> Pair:
     """The window in which the counterpart of an event of the physics must be."""
     early = late = both.tiny
     substep = both.spec.substep

@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -355,3 +356,57 @@ def test_what_is_told_names_the_number_and_the_way_out():
         "card ag-sio2, field tau_relax: a filament relaxes from its threshold in 0.0019 substeps, fewer than 4; "
         "expected a larger tau_relax; even 1024 substeps are too few"
     )
+
+
+# ngspice.
+
+
+def spice_like(recording):
+    """A recording of the physics in the place of one of ngspice, which is as exact here."""
+    return dataclasses.replace(copy.deepcopy(recording), backend="ngspice")
+
+
+def moved(recording, kind, seconds):
+    """The first event of a kind later by some time, with its trace."""
+    out = copy.deepcopy(recording)
+    events = out.layers[0].events[0]
+    place = next(place for place, event in enumerate(events) if event.kind == kind)
+    events[place] = dataclasses.replace(events[place], time_s=events[place].time_s + seconds)
+    return out
+
+
+def test_errors_of_ngspice_and_of_substeps_add_up(physics, model):
+    # The model decides up to a substep late, ngspice may be one early; the two together are within.
+    one = job()
+    late = next(e for e in model.layers[0].events[0] if e.kind == "on").time_s
+    spice = spice_like(physics)
+    delay = late - next(e for e in spice.layers[0].events[0] if e.kind == "on").time_s
+    assert 0 < delay < SUBSTEP
+    early = moved(spice, "on", -0.95 * SUBSTEP)
+    assert delay + 0.95 * SUBSTEP > SUBSTEP
+    for pair in ((early, model), (model, early)):
+        found = compare(one, *pair)
+        assert found["within"], found["outside"]
+        assert found["errors"]["event_time_s"] == pytest.approx(delay + 0.95 * SUBSTEP)
+    # That of ngspice alone is a substep, and the model decides later, not earlier.
+    assert compare(one, physics, early)["within"]
+    assert not compare(one, physics, moved(spice, "on", -1.05 * SUBSTEP))["within"]
+    assert not compare(one, moved(spice, "on", -2.2 * SUBSTEP), model)["within"]
+    assert not compare(one, moved(spice, "on", delay + 1.2 * SUBSTEP), model)["within"]
+
+
+@pytest.mark.parametrize("other", ["physics", "model"])
+def test_what_is_outside_with_ngspice_says_what_and_by_how_much(other, request):
+    one, base = job(), request.getfixturevalue(other)
+    spice = spice_like(request.getfixturevalue("physics"))
+    (line,) = compare(one, moved(spice, "on", -3 * SUBSTEP), base)["outside"]
+    assert re.fullmatch(
+        r"trial 0, layer 1, neuron \d: event on of ngspice at \S+s, the other \S+us later, limit \S+us", line
+    )
+    loud = copy.deepcopy(spice)
+    loud.layers[0].waveform[0].signals["x"] *= 1.1
+    assert any(re.fullmatch(r"x: 0\.\d+ rms, limit 0\.01", line) for line in compare(one, loud, base)["outside"])
+    fewer = copy.deepcopy(spice)
+    fewer.layers[0].events[0] = [event for event in fewer.layers[0].events[0] if event.kind != "off"]
+    lines = compare(one, fewer, base)["outside"]
+    assert any(re.fullmatch(r"trial 0, layer 1: \d+ events of kinds on and off without a c.*", line) for line in lines)
