@@ -2,7 +2,8 @@
 
 The words of a parameter stand for other values than those asked for. A value is *moved* by the difference: of a scalar
 as a part of itself, of an entry of an array as a part of the largest entry, each within its trial. A move of more than
-`TOLERANCE` is warned of; if it comes from the end of a word, which *clips*, it is refused unless the user allows it.
+`TOLERANCE` is warned of; if it comes from the end of a word, which *clips*, it is refused unless the user allows it. A
+smaller one that an end clips is warned of, too: no limit of a comparison counts with it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -188,7 +189,7 @@ def refuse_clipped(reports: Reports) -> None:
     InputError
         If a value is clipped by more than `TOLERANCE`; the message names the worst.
     """
-    found = _beyond(reports, _clipped)
+    found = _beyond(reports, _clipped, TOLERANCE)
     if found:
         where, line = found[0]
         advice = line.advice or "choose another value"
@@ -196,10 +197,10 @@ def refuse_clipped(reports: Reports) -> None:
 
 
 def quantisation_warnings(reports: Reports) -> list[str]:
-    """Say, in a line each, what the end of a word clipped most, and what rounding moved most, beyond `TOLERANCE`."""
+    """Say, in a line each, what the end of a word clipped most, and what rounding moved most beyond `TOLERANCE`."""
     out = []
-    for verb, key in (("clips", _clipped), ("moves", _rounded)):
-        found = _beyond(reports, key)
+    for verb, key, least in (("clips", _clipped, 0.0), ("moves", _rounded, TOLERANCE)):
+        found = _beyond(reports, key, least)
         if found:
             where, line = found[0]
             others = sorted({own.name for _, own in found} - {line.name})
@@ -213,10 +214,12 @@ def _clipped(line: QuantisedParameter) -> float:
 
 
 def _rounded(line: QuantisedParameter) -> float:
-    return 0.0 if line.clipped > TOLERANCE else line.moved
+    return 0.0 if line.clipped else line.moved
 
 
-def _beyond(reports: Reports, key: Callable[[QuantisedParameter], float]) -> list[tuple[str, QuantisedParameter]]:
-    """Lines whose `key` is beyond the tolerance and where they are from, the worst first."""
-    found = [(where, line) for where, lines in reports.items() for line in lines if key(line) > TOLERANCE]
+def _beyond(
+    reports: Reports, key: Callable[[QuantisedParameter], float], least: float
+) -> list[tuple[str, QuantisedParameter]]:
+    """Lines whose `key` is more than `least` and where they are from, the worst first."""
+    found = [(where, line) for where, lines in reports.items() for line in lines if key(line) > least]
     return sorted(found, key=lambda item: -key(item[1]))

@@ -29,13 +29,13 @@ def warnings_of_jobs(jobs: Iterable[tuple[str, Run]], *backends: str) -> list[st
     refused: dict[str, list[QuantisedParameter]] = {}
     for name, job in jobs:
         lines += job.warnings
-        for line in job.coarse_steps():
-            coarse[line].append(name)
         if is_quantised:
             for layer, report in reports_of(replace(job, allow_clipping=True).coefficients(), name).items():
                 reports[layer] += report
                 if not job.allow_clipping:
                     refused[layer] = reports[layer]
+        for line in job.coarse_steps():  # of what has words, where there are to be words
+            coarse[line].append(name)
     refuse_clipped(refused)
     lines += [f"{line} (run {', '.join(dict.fromkeys(names))})" for line, names in coarse.items()]
     return list(dict.fromkeys(lines + quantisation_warnings(reports)))

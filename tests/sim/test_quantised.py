@@ -53,6 +53,11 @@ def test_what_is_clipped_is_refused_beyond_the_tolerance_alone():
         refuse_clipped({"layer 1": [line(-340.0, signed=True)], "layer 2": [line(1.0)]})
 
 
+def test_what_is_clipped_is_told_however_little():
+    assert warnings(line(660.0)) == ["quantisation clips p: asked 660V, got 655.4V (layer 1)"]
+    assert warnings(line(655.36)) == []
+
+
 def test_full_scale_is_not_out_of_range():
     own = line(655.36)
     assert own.saturated == 0

@@ -6,8 +6,10 @@ import re
 import numpy as np
 import pytest
 
+from memtwin.sim import backends
 from memtwin.sim.backends import Run
 from memtwin.sim.cards import load_card
+from memtwin.sim.compare import compare
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments import EXPERIMENTS
 from memtwin.sim.network import LayerSpec, NetworkSpec
@@ -100,3 +102,26 @@ def test_what_is_true_of_several_runs_and_backends_is_one_line():
     first, other = (recording(warnings={"x": [place]}) for place in ("layer 1", "layer 2"))
     found = [("a", first), ("a", first), ("b", recording()), ("c", first), ("c", other)]
     assert warnings_of_recordings(found) == ["x (run a, layer 1; run c, layer 1; run c, layer 2)"]
+
+
+def test_what_cannot_be_quantised_is_refused_before_its_steps_are_looked_at(monkeypatch):
+    def steps(_):
+        raise AssertionError("asked for the steps of what has no words")
+
+    monkeypatch.setattr(Run, "coarse_steps", steps)
+    chosen = EXPERIMENTS["opamp-7a"]
+    runs = chosen.plan(chosen.settings(assignments=("rm-integrating.v_floor=1nV",))).items()
+    with pytest.raises(InputError, match="card rm-integrating, field v_floor: 1nV is outside"):
+        warnings_of_jobs(runs, "physics", "model")
+
+
+def test_growth_that_is_clipped_by_a_little_is_told_because_a_comparison_notices_it():
+    chosen = EXPERIMENTS["ts-pulses"]
+    run = chosen.plan(chosen.settings(assignments=("g0=1270/s",), trials=1))["trains"]
+    run = dataclasses.replace(run, record=True)
+    found = compare(run, backends.run(run, "physics"), backends.run(run, "model"))
+    assert any(line.startswith("filament: ") for line in found["outside"])
+    growth = next(line for line in run.coefficients()[0].report if line.name == "growth per substep")
+    assert 0 < growth.clipped < TOLERANCE
+    lines = warnings_of_jobs([("trains", run)], "physics", "model")
+    assert "quantisation clips growth per substep: asked 0.2525, got 0.25 (run trains, layer 1)" in lines
