@@ -176,6 +176,7 @@ def _exact(
     step = substep / finer
 
     def rate(w: Floats, part: float) -> Floats:
+        w = w.clip(0, 1)  # where a step is far too long, a stage may be anywhere
         y = (start + (end - start) * part).clip(0, 1)
         return (circuit.growth(w, circuit.r_switch(y), current) - w) / circuit.tau
 
@@ -185,7 +186,7 @@ def _exact(
         two = rate(w + 0.5 * step * one, half)
         three = rate(w + 0.5 * step * two, half)
         four = rate(w + step * three, (number + 1) / finer)
-        w = np.minimum(w + step / 6 * (one + 2 * (two + three) + four), 1.0)
+        w = np.clip(w + step / 6 * (one + 2 * (two + three) + four), 0.0, 1.0)
     return w
 
 

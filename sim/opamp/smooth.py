@@ -1,6 +1,7 @@
 """The smooth switching law: the sharp law of the op-amp neurons without corners, so that ngspice can solve it too."""
 
 import math
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -46,7 +47,8 @@ def run_layer(
     Raises
     ------
     InputError
-        If `tau_on` and `tau_off` are too different for the law, or the devices are too fast for the substep.
+        If `tau_on` and `tau_off` are too different for the law, or the devices are too fast for the substep or for
+        floating point.
     """
     _check(layer.switch)
     trials, neurons = sample.v_th.shape
@@ -147,24 +149,36 @@ class _Neuron:
 
     def _solve(self, start: float, end: float, neuron: int, learns: bool) -> OptimizeResult:
         """Integrate with constant inputs from `start` to `end`, or to the first "on" if the neuron learns at it."""
-        solution = solve_ivp(
-            self.slopes,
-            (start, end),
-            self.state,
-            method="LSODA",
-            events=(_Crossing(1, learns), _Crossing(-1, False)),
-            dense_output=True,
-            rtol=_RELATIVE,
-            atol=_ABSOLUTE,
-        )
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # of LSODA, why it gives up
+                solution = solve_ivp(
+                    self.slopes,
+                    (start, end),
+                    self.state,
+                    method="LSODA",
+                    events=(_Crossing(1, learns), _Crossing(-1, False)),
+                    dense_output=True,
+                    rtol=_RELATIVE,
+                    atol=_ABSOLUTE,
+                )
+        except ValueError:  # steps so short that the time stays the same
+            raise self._too_fast(neuron, start) from None
         if not solution.success:
-            raise RuntimeError(f"smooth law, neuron {neuron}, {start} s: {solution.message}")
+            raise self._too_fast(neuron, start)
         self.state = solution.y[:, -1].copy()
         turns = [
             (float(time), kind) for kind, times in zip(("on", "off"), solution.t_events, strict=True) for time in times
         ]
         self.events += [Event(time, neuron, kind) for time, kind in sorted(turns)]
         return solution
+
+    def _too_fast(self, neuron: int, start: float) -> InputError:
+        cards = ", ".join(dict.fromkeys(card.name for card in (self.layer.switch, *self.layer.memristors.values())))
+        return InputError(
+            f"smooth law: expected devices that floating point can follow, which those of neuron {neuron} are too fast "
+            f"for from {start:.6g} s on; change the cards {cards}"
+        )
 
     def _learn(self, time: float, neuron: int, seen: NDArray[np.bool_]) -> None:
         """Learn at an "on", the event at which the integration stopped."""

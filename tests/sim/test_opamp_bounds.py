@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -206,3 +207,11 @@ def test_a_step_that_is_too_long_is_told():
     )
     fewer = told("opamp-7b", *wide, "substep=0.5us")["B"]
     assert len(fewer) < len(lines)
+
+
+@pytest.mark.parametrize("circuit", ["6a", "7a"])
+@pytest.mark.parametrize("change", [{"v_floor": "1nV"}, {"tau": "1ps"}])
+def test_a_step_that_is_hopelessly_long_is_told_like_any_other(circuit, change):
+    # Growth is up to 1e30 times what a substep resolves; no number on the way leaves the range of floats.
+    lines = steps(circuit, [0.2e-6, 0.6e-6], on=100, off=100, memristor=change).coarse_steps()
+    assert any(re.search(r"card rm-learning .*: when an input begins, .* wrong by \d+%, more", line) for line in lines)

@@ -175,3 +175,10 @@ def test_switching_times_that_the_law_cannot_tell_apart_are_refused():
     job = staircase("5a", [110e-9], on=100, switch=SWITCH.replace(tau_on=40e-6, tau_off=4e-3))
     with pytest.raises(InputError, match="field tau_off: expected at most 32 times tau_on"):
         run(job, "physics")
+
+
+@pytest.mark.parametrize("change", [{"v_floor": "1nV"}, {"tau": "1ps"}])
+def test_a_memristor_that_floating_point_cannot_follow_is_refused(change):
+    job = staircase("7a", [2e-7, 2e-7], on=980, off=1000, second=load_card("rm-integrating").replace(**change))
+    with pytest.raises(InputError, match=r"^smooth law: expected devices that floating point can .* rm-integrating$"):
+        run(job, "physics")
