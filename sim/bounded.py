@@ -3,9 +3,12 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
-__all__ = ["Divergence", "Findings", "Pair"]
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Check", "Divergence", "Findings", "Pair"]
 
 _FULL = 1 + 1e-9  # of a bound: rounding of floats
 
@@ -42,11 +45,23 @@ class Divergence:
     reason: str
 
 
-class _Check(Protocol):
-    """One layer in one trial: the largest part of each bound that was used, and what has no number."""
+@dataclass
+class Check:
+    """What is found in one layer in one trial.
 
-    ratios: dict[str, float]
-    faults: list[str]
+    Attributes
+    ----------
+    ratios : dict of str to float
+        Largest part of each bound that was used.
+    faults : list of str
+        What has no number.
+    """
+
+    ratios: dict[str, float] = field(default_factory=lambda: defaultdict(float), kw_only=True)
+    faults: list[str] = field(default_factory=list, kw_only=True)
+
+    def _use(self, name: str, ratios: NDArray[np.float64]) -> None:
+        self.ratios[name] = max(self.ratios[name], float(np.max(ratios, initial=0.0)))
 
 
 @dataclass
@@ -64,7 +79,7 @@ class Findings:
     bounds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     faults: list[str] = field(default_factory=list)
 
-    def add(self, trial: int, checks: Sequence[_Check]) -> None:
+    def add(self, trial: int, checks: Sequence[Check]) -> None:
         """Take what the checks of the layers of a trial found."""
         for number, check in enumerate(checks, 1):
             self.faults += [f"trial {trial}, layer {number}: {fault}" for fault in check.faults]

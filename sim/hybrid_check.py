@@ -10,14 +10,13 @@ the card, the substep and the formats of the words.
   event to its counterpart, and for the two substeps after it in which T3 and the inhibition follow.
 """
 
-from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from memtwin.sim import trace
-from memtwin.sim.bounded import Pair
+from memtwin.sim.bounded import Check, Pair
 from memtwin.sim.hybrid_law import THRESHOLD, conductance_bound, node1_bound, threshold_bound
 from memtwin.sim.hybrid_pairs import Both
 from memtwin.sim.quantize import LayerCoefficients
@@ -31,7 +30,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass
-class LayerCheck:
+class LayerCheck(Check):
     """Holds the recordings of one layer in one trial against each other.
 
     Parameters
@@ -40,19 +39,10 @@ class LayerCheck:
         The recordings; the one that is not the physics has words.
     coefficients : LayerCoefficients
         For the unit of conductance and the structure; no coefficient is looked at.
-
-    Attributes
-    ----------
-    ratios : dict of str to float
-        Largest part of each bound that was used.
-    faults : list of str
-        What has no number.
     """
 
     both: Both
     coefficients: LayerCoefficients
-    ratios: dict[str, float] = field(default_factory=lambda: defaultdict(float))
-    faults: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         both = self.both
@@ -60,9 +50,6 @@ class LayerCheck:
         for _, neuron, _ in _learning(both.other, both.trial):
             learnt[neuron] += 1
         self.off_by = conductance_bound(both.spec, both.layer, self.coefficients.g_lsb, learnt)
-
-    def _use(self, name: str, ratios: Floats) -> None:
-        self.ratios[name] = max(self.ratios[name], float(np.max(ratios, initial=0.0)))
 
     # Each recording for itself.
 

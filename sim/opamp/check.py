@@ -9,13 +9,12 @@ Held against each other, with limits that come from the cards, the substep and t
 - Time: every event is in the window of its counterpart (`pairs`).
 """
 
-from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from memtwin.sim.bounded import Pair
+from memtwin.sim.bounded import Check, Pair
 from memtwin.sim.cards import Card
 from memtwin.sim.opamp.law import COEFFICIENT, FUNCTION, LOG, voltage_rounding
 from memtwin.sim.opamp.pairs import Both
@@ -32,7 +31,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass
-class LayerCheck:
+class LayerCheck(Check):
     """Holds the recordings of one layer in one trial against each other.
 
     Parameters
@@ -48,11 +47,6 @@ class LayerCheck:
     both: Both
     synapse: Card
     g_lsb: float
-    ratios: dict[str, float] = field(default_factory=lambda: defaultdict(float))
-    faults: list[str] = field(default_factory=list)
-
-    def _use(self, name: str, ratios: Floats) -> None:
-        self.ratios[name] = max(self.ratios[name], float(np.max(ratios, initial=0.0)))
 
     def is_whole(self, substeps: int) -> bool:
         """Whether both recordings have all `substeps`, and their events are those of their traces and counts."""
