@@ -1,4 +1,4 @@
-"""Programs that are compiled once and kept by their content, each with a checksum beside it.
+"""Programs, and parts of them, that are compiled once and kept by their content, each with a checksum beside it.
 
 They are in ``MEMTWIN_CACHE``, else in ``memtwin`` of ``XDG_CACHE_HOME`` or ``~/.cache``.
 """
@@ -36,7 +36,7 @@ def cache_directory() -> Path:
 
 
 def cached(name: str, build: Callable[[Path], Path]) -> Path:
-    """Return the path of a program; what is missing or damaged is built, by one process at a time.
+    """Return the path of what was compiled; what is missing or damaged is built, by one process at a time.
 
     Parameters
     ----------
@@ -73,21 +73,23 @@ def _checksum(path: Path) -> Path:
 
 
 def _is_whole(path: Path) -> bool:
-    """Whether a program is there, can be run, and is what was built."""
+    """Whether a program is there, and is what was built."""
     try:
-        return (
-            os.access(path, os.X_OK)
-            and _checksum(path).read_text(encoding="ascii") == hashlib.sha256(path.read_bytes()).hexdigest()
-        )
+        return _checksum(path).read_text(encoding="ascii") == _digest(path)
     except (OSError, ValueError):
         return False
+
+
+def _digest(path: Path) -> str:
+    """Of the content of a file, and of whether it can be run."""
+    return f"{hashlib.sha256(path.read_bytes()).hexdigest()} {'program' if os.access(path, os.X_OK) else 'part'}"
 
 
 def _keep(made: Path, path: Path) -> None:
     """Take a program into the cache."""
     with whole(path) as partial:
         shutil.copy(made, partial)  # with its permissions
-    write_whole(_checksum(path), hashlib.sha256(made.read_bytes()).hexdigest().encode())
+    write_whole(_checksum(path), _digest(made).encode())
 
 
 @contextmanager

@@ -160,11 +160,9 @@ def test_found_in_the_cache(toy, program, monkeypatch):
 
 def test_program_depends_on_all_that_it_is_made_of(monkeypatch):
     monkeypatch.setattr(verilator, "cached", lambda name, build: name)
-    names = {
-        verilator.compiled(*inputs)
-        for inputs in (("a", "b"), ("A", "b"), ("a", "B"), ("ab", ""), ("a", "b", ["-O0"]), ("a", "b", ["-O1"]))
-    }
-    assert len(names) == 6
+    names = {verilator.compiled(*inputs) for inputs in (("a", "b"), ("A", "b"), ("a", "B"), ("ab", ""))}
+    names.add(verilator.compiled("a", "b", waves=True))
+    assert len(names) == 5
 
 
 def test_full_disk_while_compiling_is_one_line(monkeypatch, tmp_path):
@@ -179,7 +177,7 @@ def test_full_disk_while_compiling_is_one_line(monkeypatch, tmp_path):
 
 def test_failed_build_leaves_nothing(monkeypatch, tmp_path):
     monkeypatch.setenv("MEMTWIN_CACHE", str(tmp_path))
-    with pytest.raises(RuntimeError, match="Verilator failed"):
+    with pytest.raises(RuntimeError, match="verilator failed"):
         verilator.binary("module top; syntax error; endmodule", layers=1)
     assert [path.suffix for path in tmp_path.iterdir()] == [".lock"]
 

@@ -7,10 +7,11 @@ status 1 if a job differs.
 import argparse
 import os
 import sys
+from unittest import mock
 
 from memtwin.console import progress
+from memtwin.sim.scratch import scratch
 from tests.structures.check import KINDS, Verdict, check, job_of
-from tests.structures.quick import quick_verilator
 
 
 def main() -> int:
@@ -21,7 +22,8 @@ def main() -> int:
     parser.add_argument("--kind", choices=KINDS, action="append", help="one kind (default: all)")
     options = parser.parse_args()
     seeds = range(options.seed, options.seed + options.number)
-    with quick_verilator():
+    # Programs that run once are not kept.
+    with scratch() as cache, mock.patch.dict(os.environ, MEMTWIN_CACHE=str(cache)):
         failures = [soak(kind, seeds) for kind in options.kind or KINDS]
     return int(any(failures))
 

@@ -9,21 +9,14 @@ import pytest
 from memtwin.sim import backends
 from tests.structures import soak
 from tests.structures.check import KINDS, Verdict, check, differs, job_of
-from tests.structures.quick import quick_verilator
 
 FEW = range(1000, 1002)  # not those that `make soak` begins with
 MORE = range(1002, 1012)
 
 
-@pytest.fixture(scope="module")
-def quick():
-    with quick_verilator():
-        yield
-
-
 @pytest.mark.parametrize("seed", [*FEW, *(pytest.param(seed, marks=pytest.mark.slow) for seed in MORE)])
 @pytest.mark.parametrize("kind", KINDS)
-def test_gateware_is_the_model(kind, seed, quick):
+def test_gateware_is_the_model(kind, seed):
     verdict = check(job_of(kind, seed))
     assert verdict.difference == ""
     assert verdict.words > 0
