@@ -240,7 +240,13 @@ def small_board(name):
 
 
 # The package of the nano has no PLL, which is found before the cells are counted.
-@pytest.mark.parametrize(("name", "needs"), [("icestick", r"\d+ of 1280 ICESTORM_LC"), ("icesugar-nano", "1 of 0 PLL")])
+@pytest.mark.parametrize(
+    ("name", "needs"),
+    [
+        ("icestick", r"\d+ of 1280 ICESTORM_LC"),
+        pytest.param("icesugar-nano", "1 of 0 PLL", marks=pytest.mark.slow),
+    ],
+)
 def test_small_chips_do_not_hold_a_neuron(tmp_path, name, needs):
     target = small_board(name)
     twin = TWINS["ts-neuron"](board_image("ts-neuron"), round(target.clock_hz))

@@ -71,13 +71,13 @@ def test_a_difference_is_found(digits):
 
 def test_trained_on_one_backend_used_on_another(digits, tmp_path):
     """Train on the gateware, infer on the board, and the other way round: the results are those of one run."""
-    whole = api.run("digits", assignments=("epochs=2",)).results
+    whole = api.run("digits", assignments=("epochs=1",), trials=2).results
     for first, second in (("rtl", "board"), ("board", "model")):
         file = tmp_path / f"{first}.npz"
         ports = {"board": digits}
-        training, inference = (("epochs=2", f"phase={phase}") for phase in ("training", "inference"))
-        api.run("digits", backend=first, assignments=training, save=file, port=ports.get(first))
-        after = api.run("digits", backend=second, assignments=inference, start=file, port=ports.get(second))
+        training, inference = (("epochs=1", f"phase={phase}") for phase in ("training", "inference"))
+        api.run("digits", backend=first, assignments=training, trials=2, save=file, port=ports.get(first))
+        after = api.run("digits", backend=second, assignments=inference, trials=2, start=file, port=ports.get(second))
         assert after.results == whole
 
 

@@ -199,12 +199,14 @@ def test_network_goes_on_from_any_state(name, seed):
 # Digits.
 
 
-def test_digits_trains_alike():
-    """All runs of the experiment, one trial: training of both layers, and inference."""
+@pytest.mark.parametrize("epochs", [5, pytest.param(None, marks=pytest.mark.slow)])
+def test_digits_trains_alike(epochs):
+    """All runs of the experiment, one trial: training of both layers, and inference; so many epochs, or all."""
     experiment = EXPERIMENTS["digits"]
-    for name, planned in experiment.plan(experiment.settings(trials=1)).items():
+    epochs = epochs or experiment.options["epochs"].default
+    for name, planned in experiment.plan(experiment.settings(assignments=(f"epochs={epochs}",), trials=1)).items():
         a, b = both(dataclasses.replace(planned, record=True))
-        assert a.layers[0].fires.sum() >= experiment.options["epochs"].default, name
+        assert a.layers[0].fires.sum() >= epochs, name
         assert (count(b.layers[1], "conductance") > 0) == (name in MODES), name
 
 
