@@ -18,7 +18,7 @@ from memtwin.boards.registry import board as find_board
 from memtwin.boards.tools import ToolError, find_tool, run_tool
 from memtwin.boards.top import BoardTop
 from memtwin.boards.twins import TWINS
-from memtwin.hdl.host import HostPort
+from memtwin.hdl.port.host import HostPort
 from memtwin.sim.errors import InputError
 from memtwin.sim.files import read_text, whole, write_whole
 from memtwin.sim.parsers import parse_json

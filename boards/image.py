@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from memtwin.hdl.layer import LayerConfig
-from memtwin.hdl.lif_layer import LifLayerConfig
-from memtwin.hdl.opamp_layer import OpampLayerConfig
+from memtwin.hdl.hybrid.layer import LayerConfig
+from memtwin.hdl.lif.layer import LifLayerConfig
+from memtwin.hdl.opamp.layer import OpampLayerConfig
 
 __all__ = ["BoardImage", "LessonPlan", "Phase", "Picture", "Play"]
 

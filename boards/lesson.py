@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, ceil_log2
 
 from memtwin.boards.image import LessonPlan
-from memtwin.hdl.presenter import Presentation
+from memtwin.hdl.hybrid.presenter import Presentation
 
 __all__ = ["Lesson"]
 

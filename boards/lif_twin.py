@@ -10,9 +10,9 @@ from amaranth.utils import ceil_log2
 
 from memtwin.boards.base import SCOPE_PINS, WINNER_BITS, Twin
 from memtwin.boards.image import BoardImage, Picture
-from memtwin.hdl.config import ConfigBus, Window
-from memtwin.hdl.lif_network import LifNetwork
-from memtwin.hdl.lif_presenter import LifPresentation
+from memtwin.hdl.core.config import ConfigBus, Window
+from memtwin.hdl.lif.network import LifNetwork
+from memtwin.hdl.lif.presenter import LifPresentation
 
 __all__ = ["Album", "LifTwin"]
 

@@ -8,9 +8,9 @@ from memtwin.boards.clock import ClockGenerator
 from memtwin.boards.panel import Flash, Sampler
 from memtwin.boards.registry import Board
 from memtwin.boards.top import drive_lights, request_uart
-from memtwin.hdl.host import HostPort
-from memtwin.hdl.link_port import LinkPort
-from memtwin.hdl.link_registers import LEAST_DIVIDER
+from memtwin.hdl.link.port import LinkPort
+from memtwin.hdl.link.registers import LEAST_DIVIDER
+from memtwin.hdl.port.host import HostPort
 
 __all__ = ["LinkTop", "divider", "streams_traces"]
 
@@ -40,7 +40,7 @@ class LinkTop(Elaboratable):
     host : HostPort
         The network.
     map_digest, design_digest : bytes
-        See `memtwin.hdl.link_map`.
+        See `memtwin.hdl.link.map`.
     """
 
     def __init__(self, board: Board, host: HostPort, *, map_digest: bytes, design_digest: bytes) -> None:

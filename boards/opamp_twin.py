@@ -7,9 +7,9 @@ from amaranth.lib.wiring import In, Out
 from memtwin.boards.base import ANALOG_BITS, SAMPLE_BITS, WINNER_BITS, Twin
 from memtwin.boards.image import BoardImage, Play
 from memtwin.boards.panel import AnalogPin
-from memtwin.hdl.opamp_network import OpampNetwork
-from memtwin.hdl.opamp_presenter import OpampPresentation
-from memtwin.hdl.trace import INDEX_BITS, KIND_BITS, TraceKind
+from memtwin.hdl.core.trace import INDEX_BITS, KIND_BITS, TraceKind
+from memtwin.hdl.opamp.network import OpampNetwork
+from memtwin.hdl.opamp.presenter import OpampPresentation
 
 __all__ = ["OpampTwin", "Player"]
 

@@ -11,11 +11,11 @@ from memtwin.boards.lesson import Lesson
 from memtwin.boards.lif_twin import LifTwin
 from memtwin.boards.opamp_twin import OpampTwin
 from memtwin.boards.panel import AnalogPin
-from memtwin.hdl.config import MemoryMap
-from memtwin.hdl.lia import LateralInhibition
-from memtwin.hdl.network import Network
-from memtwin.hdl.neuron import HybridNeuron
-from memtwin.hdl.ts_neuron import TsNeuron
+from memtwin.hdl.core.config import MemoryMap
+from memtwin.hdl.hybrid.lia import LateralInhibition
+from memtwin.hdl.hybrid.network import Network
+from memtwin.hdl.hybrid.neuron import HybridNeuron
+from memtwin.hdl.hybrid.ts_neuron import TsNeuron
 
 __all__ = ["TWINS", "DigitsTwin", "HybridNeuronTwin", "LiaTwin", "TsNeuronTwin"]
 

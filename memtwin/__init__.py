@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from memtwin.api import Outcome, compare, run
     from memtwin.sim.cards import Card, card_names, load_card
     from memtwin.sim.errors import InputError
-    from memtwin.sim.network import LayerSpec, NetworkSpec
-    from memtwin.sim.program import Program
+    from memtwin.sim.hybrid.shown import Program
+    from memtwin.sim.hybrid.spec import LayerSpec, NetworkSpec
     from memtwin.sim.recording import Recording
 
 __all__ = [

@@ -10,7 +10,7 @@ import numpy as np
 
 from memtwin.boards.registry import board as find_board
 from memtwin.mnist import Mnist
-from memtwin.sim import backends, spice_hybrid
+from memtwin.sim import backends
 from memtwin.sim.compare import CONTINUOUS
 from memtwin.sim.compare import compare as compare_recordings
 from memtwin.sim.errors import InputError
@@ -18,9 +18,10 @@ from memtwin.sim.experiments import EXPERIMENTS as CIRCUITS
 from memtwin.sim.experiments.base import Experiment, Measured, Settings
 from memtwin.sim.experiments.blocks import blocks, check_size, check_trials, join
 from memtwin.sim.files import whole
-from memtwin.sim.network import NetworkSpec
+from memtwin.sim.hybrid import spice as spice_hybrid
+from memtwin.sim.hybrid.spec import NetworkSpec
 from memtwin.sim.opamp import spice as opamp_spice
-from memtwin.sim.opamp.circuit import OpampSpec
+from memtwin.sim.opamp.spec import OpampSpec
 from memtwin.sim.recording import Recording
 from memtwin.sim.run_warnings import warnings_of_jobs, warnings_of_recordings
 from memtwin.sim.waves import write_waves

@@ -24,8 +24,8 @@ from memtwin.data import load_mnist
 from memtwin.sim import backends
 from memtwin.sim.errors import InputError
 from memtwin.sim.files import write_whole
-from memtwin.sim.network import NetworkSpec
-from memtwin.sim.opamp.stimulus import Stimulus
+from memtwin.sim.hybrid.spec import NetworkSpec
+from memtwin.sim.opamp.shown import Stimulus
 
 __all__ = ["main"]
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from memtwin.sim.backends import Run
 from memtwin.sim.errors import InputError
 from memtwin.sim.lif.encoder import Encoder
-from memtwin.sim.lif.images import Images
-from memtwin.sim.lif.network import LifSpec
+from memtwin.sim.lif.shown import Images
+from memtwin.sim.lif.spec import LifSpec
 
 __all__ = ["available", "encoded", "simulate"]
 

@@ -25,8 +25,8 @@ from memtwin.data import Digits
 from memtwin.sim.backends import Run
 from memtwin.sim.backends import run as run_on
 from memtwin.sim.figures import COLOURS, axis
-from memtwin.sim.lif.images import MODES
 from memtwin.sim.lif.recording import LifRecording
+from memtwin.sim.lif.shown import MODES
 from memtwin.train import settings_of, train
 from memtwin.train_settings import Settings
 

@@ -10,7 +10,7 @@ from memtwin import designs
 from memtwin.boards import build as board_build
 from memtwin.boards.fits import fits, fitting
 from memtwin.boards.registry import board as find_board
-from memtwin.hdl.host import HostPort
+from memtwin.hdl.port.host import HostPort
 from memtwin.link.design_maps import design_map, host_of
 
 __all__ = ["build", "is_linked"]

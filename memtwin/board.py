@@ -7,22 +7,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memtwin.link import Link
-from memtwin.sim import gateware
-from memtwin.sim import rtl as hybrid_rtl
 from memtwin.sim.backends import Progress, Run
+from memtwin.sim.coefficients import LayerCoefficients, decisive
+from memtwin.sim.engines import gateware
+from memtwin.sim.engines.gateware import Writes
+from memtwin.sim.engines.verilator import Output
 from memtwin.sim.errors import InputError
-from memtwin.sim.gateware import Writes
-from memtwin.sim.lif.network import LifSpec
+from memtwin.sim.hybrid import gateware as hybrid_rtl
+from memtwin.sim.hybrid.spec import NetworkSpec
 from memtwin.sim.lif.quantize import image_words, power_up_words
 from memtwin.sim.lif.recording import LifRecording
-from memtwin.sim.network import NetworkSpec
-from memtwin.sim.opamp import rtl as opamp_rtl
-from memtwin.sim.opamp.circuit import OpampSpec
-from memtwin.sim.quantize import LayerCoefficients, decisive
+from memtwin.sim.lif.spec import LifSpec
+from memtwin.sim.opamp import gateware as opamp_rtl
+from memtwin.sim.opamp.spec import OpampSpec
 from memtwin.sim.recording import LayerRecording, Recording
 from memtwin.sim.state import join
-from memtwin.sim.stdp import rtl as stdp_rtl
-from memtwin.sim.verilator import Output
+from memtwin.sim.stdp import gateware as stdp_rtl
 
 __all__ = ["is_counted", "run"]
 
@@ -62,7 +62,7 @@ def run(job: Run, link: Link, progress: Progress | None = None) -> Recording:
     traced = job.record or not is_counted(job)
     if traced and not link.map.document["traces"]:
         raise InputError(f"backend board: the twin {link.map.design} streams no trace words; expected one that does")
-    rtl, trace = (importlib.import_module(f"{job.spec.package}.{part}") for part in ("rtl", "trace"))
+    rtl, trace = (importlib.import_module(f"{job.spec.package}.{part}") for part in ("gateware", "trace"))
     program = job.program
     starts = _starts(job, link)
     out = []

@@ -12,8 +12,8 @@ from memtwin.networks import Encoding, StoredNetwork, card_text
 from memtwin.sim.cards import load_card
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments.base import MOST
-from memtwin.sim.lif.images import MODES
-from memtwin.sim.lif.network import HEADROOMS, RESETS
+from memtwin.sim.lif.shown import MODES
+from memtwin.sim.lif.spec import HEADROOMS, RESETS
 from memtwin.sim.units import check_range, format_si, parse_si
 
 __all__ = ["register"]
@@ -211,7 +211,7 @@ def export_recording(
     from memtwin.nir_recording import write_recording
     from memtwin.sim.backends import run
     from memtwin.sim.experiments.blocks import check_size
-    from memtwin.sim.lif.network import LifSpec
+    from memtwin.sim.lif.spec import LifSpec
 
     chosen = api.experiment(name)
     settings = chosen.settings(

@@ -17,32 +17,32 @@ from numpy.typing import NDArray
 
 from memtwin.boards.image import BoardImage, LessonPlan, Phase, Picture, Play
 from memtwin.drawn_digits import DrawnDigits, held_entries
-from memtwin.hdl.config import MatrixWindow, MemoryMap
-from memtwin.hdl.host import HostPort
-from memtwin.hdl.layer import LayerConfig
-from memtwin.hdl.lia import LateralInhibition
-from memtwin.hdl.lif_layer import LifLayerConfig
-from memtwin.hdl.lif_network import LifNetwork
-from memtwin.hdl.network import Network
-from memtwin.hdl.neuron import HybridNeuron
-from memtwin.hdl.opamp_layer import OpampLayerConfig
-from memtwin.hdl.opamp_network import OpampNetwork
-from memtwin.hdl.ts_neuron import TsNeuron
+from memtwin.hdl.core.config import MatrixWindow, MemoryMap
+from memtwin.hdl.hybrid.layer import LayerConfig
+from memtwin.hdl.hybrid.lia import LateralInhibition
+from memtwin.hdl.hybrid.network import Network
+from memtwin.hdl.hybrid.neuron import HybridNeuron
+from memtwin.hdl.hybrid.ts_neuron import TsNeuron
+from memtwin.hdl.lif.layer import LifLayerConfig
+from memtwin.hdl.lif.network import LifNetwork
+from memtwin.hdl.opamp.layer import OpampLayerConfig
+from memtwin.hdl.opamp.network import OpampNetwork
+from memtwin.hdl.port.host import HostPort
 from memtwin.hdl.verilog import convert
-from memtwin.sim import gateware
 from memtwin.sim.backends import Run
 from memtwin.sim.cards import Card
+from memtwin.sim.coefficients import LayerCoefficients
+from memtwin.sim.engines import gateware
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments import EXPERIMENTS
 from memtwin.sim.experiments.base import Experiment, Settings
-from memtwin.sim.lif.images import Images
-from memtwin.sim.lif.network import LifSpec
+from memtwin.sim.hybrid.shown import Program
+from memtwin.sim.hybrid.spec import NetworkSpec
 from memtwin.sim.lif.quantize import power_up_words
-from memtwin.sim.network import NetworkSpec
-from memtwin.sim.opamp.circuit import OpampSpec
-from memtwin.sim.opamp.stimulus import Stimulus
-from memtwin.sim.program import Program
-from memtwin.sim.quantize import LayerCoefficients
+from memtwin.sim.lif.shown import Images
+from memtwin.sim.lif.spec import LifSpec
+from memtwin.sim.opamp.shown import Stimulus
+from memtwin.sim.opamp.spec import OpampSpec
 from memtwin.sim.run_warnings import warnings_of_jobs
 
 __all__ = ["DESIGNS", "Changes", "Design", "board_image", "find_design", "verilog"]

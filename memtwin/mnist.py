@@ -17,8 +17,8 @@ from memtwin.sim.cards import Card
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments.base import Experiment, Measured, Option, Settings, every_field
 from memtwin.sim.figures import axis, panels
-from memtwin.sim.lif.network import ConductancePair, LifSpec
 from memtwin.sim.lif.recording import LifRecording
+from memtwin.sim.lif.spec import ConductancePair, LifSpec
 
 __all__ = ["Mnist"]
 

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from memtwin.sim.cards import Card
+from memtwin.sim.coefficients import LayerCoefficients, reports_of
 from memtwin.sim.errors import InputError
-from memtwin.sim.lif.images import DECODERS, MODES, Images
-from memtwin.sim.lif.network import LifLayerSpec, LifSpec
 from memtwin.sim.lif.quantize import quantize
+from memtwin.sim.lif.shown import DECODERS, MODES, Images
+from memtwin.sim.lif.spec import LifLayerSpec, LifSpec
 from memtwin.sim.quantised import quantisation_warnings, refuse_clipped
-from memtwin.sim.quantize import LayerCoefficients, reports_of
 from memtwin.sim.units import format_si
 
 __all__ = ["Encoding", "StoredNetwork", "card_text", "soonest_spikes"]
@@ -30,7 +30,7 @@ class Encoding:
     Attributes
     ----------
     mode, decoder : str
-        See `memtwin.sim.lif.images.Images`.
+        See `memtwin.sim.lif.shown.Images`.
     steps : int
         For which an image is shown.
     values : uint8 array (256,)

@@ -27,7 +27,7 @@ from memtwin.hdf5 import LARGEST_NUMBERS, read_group
 from memtwin.networks import Encoding, StoredNetwork
 from memtwin.sim.errors import InputError
 from memtwin.sim.files import read_bytes, whole
-from memtwin.sim.lif.network import HEADROOM, RESETS, LifLayerSpec, LifSpec
+from memtwin.sim.lif.spec import HEADROOM, RESETS, LifLayerSpec, LifSpec
 from memtwin.sim.parsers import parse_json
 
 __all__ = ["graph_of", "load_network", "network_names", "read_nir", "write_nir"]

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from memtwin import designs
 from memtwin.boards import registry
-from memtwin.hdl.link_port import LinkPort
+from memtwin.hdl.link.port import LinkPort
 from memtwin.link.design_maps import design_map, host_of
 from memtwin.link.maps import write_map
-from memtwin.sim import virtual_board
+from memtwin.sim.engines import virtual_board
+from memtwin.sim.engines.virtual_board import VirtualBoard
 from memtwin.sim.errors import InputError
-from memtwin.sim.virtual_board import VirtualBoard
 
 __all__ = ["CLOCK_BOARD", "DIVIDER", "BuiltBoard", "Server", "build", "serving"]
 

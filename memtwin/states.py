@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from memtwin.sim.backends import Run
+from memtwin.sim.coefficients import decisive
 from memtwin.sim.errors import InputError
 from memtwin.sim.files import read_arrays, write_arrays
-from memtwin.sim.quantize import decisive
 from memtwin.sim.recording import Recording
 
 __all__ = ["check_saved", "load_states", "save_states", "structure_digest"]
@@ -39,7 +39,7 @@ def check_saved(runs: Mapping[str, Run], backend: str) -> None:
 def structure_digest(job: Run) -> str:
     """Digest of what is fixed in the gateware of a network and has an influence on results, 16 hex digits."""
     layers = [decisive(layer.structure) for layer in job.coefficients()]
-    text = json.dumps({"network": job.spec.package, "layers": layers}, sort_keys=True, separators=(",", ":"))
+    text = json.dumps({"network": job.spec.kind, "layers": layers}, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).digest()[:8].hex()
 
 

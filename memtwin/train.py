@@ -17,8 +17,8 @@ from memtwin.sim.backends import Run
 from memtwin.sim.backends import run as run_on
 from memtwin.sim.cards import Card
 from memtwin.sim.errors import InputError
-from memtwin.sim.lif.network import LifLayerSpec, LifSpec
 from memtwin.sim.lif.recording import LifRecording
+from memtwin.sim.lif.spec import LifLayerSpec, LifSpec
 from memtwin.train_settings import NETS, Settings, settings_of
 from memtwin.train_twin import HEADROOM, Adam, Synapses, Twin
 

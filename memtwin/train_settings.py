@@ -10,7 +10,7 @@ import numpy as np
 from memtwin.data import CLASSES, SIDE
 from memtwin.networks import Encoding
 from memtwin.sim.errors import InputError
-from memtwin.sim.lif.images import MODES
+from memtwin.sim.lif.shown import MODES
 
 __all__ = ["NETS", "Settings", "settings_of"]
 

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memtwin.data import CLASSES
-from memtwin.sim.lif.network import LifLayerSpec
 from memtwin.sim.lif.quantize import v_unit
+from memtwin.sim.lif.spec import LifLayerSpec
 from memtwin.train_settings import Settings
 
 __all__ = ["HEADROOM", "MOST_BIAS", "REACH", "Adam", "Synapses", "Twin", "softmax_loss"]

@@ -20,7 +20,7 @@ from vcd.gtkw import GTKWSave
 
 from memtwin import designs
 from memtwin.boards.tools import find_tool, run_tool
-from memtwin.sim import verilator
+from memtwin.sim.engines import verilator
 from memtwin.sim.errors import InputError
 from memtwin.sim.files import whole
 from memtwin.sim.scratch import scratch

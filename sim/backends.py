@@ -7,23 +7,24 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Generic, TypeVar
 
+from memtwin.sim.coefficients import LayerCoefficients, reports_of
 from memtwin.sim.errors import InputError
-from memtwin.sim.lif.images import Images
-from memtwin.sim.lif.network import LifSpec
-from memtwin.sim.network import NetworkSpec
-from memtwin.sim.opamp.circuit import OpampSpec
-from memtwin.sim.opamp.stimulus import Stimulus
-from memtwin.sim.program import Program
+from memtwin.sim.hybrid.shown import Program
+from memtwin.sim.hybrid.spec import NetworkSpec
+from memtwin.sim.lif.shown import Images
+from memtwin.sim.lif.spec import LifSpec
+from memtwin.sim.opamp.shown import Stimulus
+from memtwin.sim.opamp.spec import OpampSpec
 from memtwin.sim.quantised import refuse_clipped
-from memtwin.sim.quantize import LayerCoefficients, reports_of
 from memtwin.sim.recording import Recording
 from memtwin.sim.state import State
-from memtwin.sim.stdp.circuit import StdpSpec
-from memtwin.sim.stdp.trains import SpikeTrains
+from memtwin.sim.stdp.shown import SpikeTrains
+from memtwin.sim.stdp.spec import StdpSpec
 
 __all__ = ["BACKENDS", "FLOATING", "Progress", "Run", "check", "run", "run_all"]
 
 BACKENDS = ("physics", "model", "rtl", "ngspice")
+_MODULES = {"rtl": "gateware"}
 FLOATING = ("physics", "ngspice")
 """Those in floating point: nothing is quantised."""
 
@@ -113,7 +114,7 @@ def _module(job: Run, backend: str) -> ModuleType:
             raise InputError("start: networks of this kind cannot go on from a state")
         if backend not in ("model", "rtl"):
             raise InputError(f"start: backend {backend} has no words of a state; expected model or rtl")
-    name = f"{job.spec.package}.{backend}"
+    name = f"{job.spec.package}.{_MODULES.get(backend, backend)}"
     if importlib.util.find_spec(name) is None:
         raise InputError(f"backend {backend}: not for networks of this kind; physics, model and rtl are")
     return importlib.import_module(name)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from memtwin.sim.network import NetworkSpec
+from memtwin.sim.hybrid.spec import NetworkSpec
 from memtwin.sim.units import format_si
 
 __all__ = ["ceiling_warnings"]

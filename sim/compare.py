@@ -2,7 +2,7 @@
 
 Two backends that keep words (`model`, `rtl`, ...) must be equal (`sim/equality.py`). A backend in continuous time
 (`physics`, `ngspice`) has no words; against it the errors are stated instead: those of hybrid neurons in
-`sim/hybrid_errors.py`, those of op-amp neurons in `sim/opamp/errors.py`, those of LIF networks in `sim/lif/errors.py`,
+`sim/hybrid/errors.py`, those of op-amp neurons in `sim/opamp/errors.py`, those of LIF networks in `sim/lif/errors.py`,
 those of STDP synapses in `sim/stdp/errors.py`. What holds for all of them is here.
 """
 
@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memtwin.sim import hybrid_errors
 from memtwin.sim.backends import Run
 from memtwin.sim.equality import ONE_SIDED, equality
+from memtwin.sim.hybrid import errors as hybrid_errors
 from memtwin.sim.lif import errors as lif_errors
 from memtwin.sim.opamp import errors as opamp_errors
 from memtwin.sim.recorded import Key, not_finite, parts
@@ -27,7 +27,7 @@ CONTINUOUS = {"physics", "ngspice"}
 """Backends without words."""
 
 _ERRORS = {
-    "memtwin.sim": hybrid_errors.errors,
+    "memtwin.sim.hybrid": hybrid_errors.errors,
     "memtwin.sim.opamp": opamp_errors.errors,
     "memtwin.sim.stdp": stdp_errors.errors,
     "memtwin.sim.lif": lif_errors.errors,
@@ -47,7 +47,7 @@ def _opamp_starts(job: Run, recording: Recording, trial: int) -> NDArray[np.floa
 
 # Of kinds whose counts are those of logged events: starts of presentations, and the kind of event of each count.
 _COUNTED: dict[str, tuple[Callable[[Run, Recording, int], NDArray[np.float64]], dict[str, str]]] = {
-    "memtwin.sim": (_hybrid_starts, {"fires": "fire", "spikes": "spike"}),
+    "memtwin.sim.hybrid": (_hybrid_starts, {"fires": "fire", "spikes": "spike"}),
     "memtwin.sim.opamp": (_opamp_starts, {"fires": "on", "spikes": "on"}),
 }
 

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memtwin.sim import trace
 from memtwin.sim.backends import Run
+from memtwin.sim.hybrid import trace
 from memtwin.sim.lif import trace as lif_trace
 from memtwin.sim.opamp import trace as opamp_trace
 from memtwin.sim.recorded import GROUPS, Key, Part, not_finite, parts, shown
@@ -186,7 +186,7 @@ class _Trace:
 
 
 _TRACES = {
-    "memtwin.sim": _Trace(trace.KINDS, _HYBRID_PASS, _when_hybrid),
+    "memtwin.sim.hybrid": _Trace(trace.KINDS, _HYBRID_PASS, _when_hybrid),
     "memtwin.sim.opamp": _Trace(opamp_trace.KINDS, _OPAMP_STEP, _when_opamp),
     "memtwin.sim.stdp": _Trace(stdp_trace.KINDS, _STDP_STEP, _when_stdp),
     "memtwin.sim.lif": _Trace(lif_trace.KINDS, _LIF_STEP, _when_lif),

@@ -7,7 +7,7 @@ docs/arithmetic.md.
 import numpy as np
 from numpy.typing import NDArray
 
-from memtwin.sim.quantize import LayerCoefficients
+from memtwin.sim.coefficients import LayerCoefficients
 
 __all__ = ["Inhibition", "Log", "Random", "Saturations", "round_shift"]
 

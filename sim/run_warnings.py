@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from memtwin.sim.backends import FLOATING, Run
+from memtwin.sim.coefficients import reports_of
 from memtwin.sim.quantised import QuantisedParameter, quantisation_warnings, refuse_clipped
-from memtwin.sim.quantize import reports_of
 from memtwin.sim.recording import Recording
 
 __all__ = ["warnings_of_jobs", "warnings_of_recordings"]

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from memtwin.hdl.verilog import convert
-from memtwin.sim import verilator
-from tests.sim.test_verilator import Countdown
+from memtwin.sim.engines import verilator
+from tests.sim.engines.test_verilator import Countdown
 
 ROOT = Path(__file__).parents[1]
 ODD = 'mem twin\'s "Ü" $HOME #1 100% (`x`)'

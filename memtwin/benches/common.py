@@ -16,10 +16,11 @@ from cocotb.triggers import FallingEdge
 from numpy.typing import NDArray
 
 from memtwin.designs import Changes, Design, find_design
-from memtwin.sim import backends, trace
+from memtwin.sim import backends
 from memtwin.sim.backends import Run
-from memtwin.sim.network import NetworkSpec, draw_sample
-from memtwin.sim.quantize import quantize
+from memtwin.sim.hybrid import trace
+from memtwin.sim.hybrid.quantize import quantize
+from memtwin.sim.hybrid.spec import NetworkSpec, draw_sample
 
 __all__ = [
     "ConfigDriver",

@@ -8,10 +8,10 @@ from cocotb.triggers import FallingEdge
 from numpy.typing import NDArray
 
 from memtwin.benches.common import TraceMonitor, assert_equal, design, random, reset, words_of_model
-from memtwin.hdl.host import HostPort
-from memtwin.sim import gateware
+from memtwin.hdl.port.host import HostPort
 from memtwin.sim.backends import Run
-from memtwin.sim.gateware import Writes
+from memtwin.sim.engines import gateware
+from memtwin.sim.engines.gateware import Writes
 
 __all__ = ["HostDriver", "HostTester"]
 
@@ -49,7 +49,7 @@ class HostTester:
     dut : handle of the top
         Design behind a `HostPort`.
     writes : callable
-        Writes of each presentation of a job, see `memtwin.sim.gateware.register_writes`.
+        Writes of each presentation of a job, see `memtwin.sim.engines.gateware.register_writes`.
     fields : callable
         Takes a trace word apart.
     """

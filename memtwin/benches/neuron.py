@@ -17,11 +17,11 @@ from memtwin.benches.common import (
     words_of_model,
 )
 from memtwin.designs import Design
-from memtwin.sim import gateware
 from memtwin.sim.backends import Run
-from memtwin.sim.network import NetworkSpec, draw_sample
-from memtwin.sim.program import Program
-from memtwin.sim.quantize import quantize
+from memtwin.sim.engines import gateware
+from memtwin.sim.hybrid.quantize import quantize
+from memtwin.sim.hybrid.shown import Program
+from memtwin.sim.hybrid.spec import NetworkSpec, draw_sample
 
 __all__ = ["NeuronDriver", "NeuronTester"]
 

@@ -8,10 +8,10 @@ import numpy as np
 
 from memtwin.benches.common import varied
 from memtwin.benches.host import HostTester
-from memtwin.sim import trace
 from memtwin.sim.backends import Run
-from memtwin.sim.program import Program
-from memtwin.sim.rtl import presentation_writes
+from memtwin.sim.hybrid import trace
+from memtwin.sim.hybrid.gateware import presentation_writes
+from memtwin.sim.hybrid.shown import Program
 
 
 class DigitsTester(HostTester):

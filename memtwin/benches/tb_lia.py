@@ -9,9 +9,10 @@ from cocotb.triggers import FallingEdge
 from numpy.typing import NDArray
 
 from memtwin.benches.common import ConfigDriver, design, random, reset
+from memtwin.sim.coefficients import LayerCoefficients
+from memtwin.sim.hybrid.quantize import quantize
+from memtwin.sim.hybrid.spec import draw_sample
 from memtwin.sim.model_parts import Inhibition, Random
-from memtwin.sim.network import draw_sample
-from memtwin.sim.quantize import LayerCoefficients, quantize
 
 HANG = 20_000  # clocks; far more than an evaluation takes
 TRIAL = np.array([0])

@@ -12,10 +12,10 @@ from memtwin.benches.host import HostTester
 from memtwin.sim.backends import Run
 from memtwin.sim.errors import InputError
 from memtwin.sim.lif import trace
-from memtwin.sim.lif.images import DECODERS, MODES, Images
-from memtwin.sim.lif.network import RESETS, LifLayerSpec, LifSpec
+from memtwin.sim.lif.gateware import image_writes
 from memtwin.sim.lif.quantize import power_up_words
-from memtwin.sim.lif.rtl import image_writes
+from memtwin.sim.lif.shown import DECODERS, MODES, Images
+from memtwin.sim.lif.spec import RESETS, LifLayerSpec, LifSpec
 
 SHOWN = 3  # images of those that the design ships with
 IMAGES, STEPS = 6, 12

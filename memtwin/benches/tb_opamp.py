@@ -13,9 +13,9 @@ from memtwin.sim.backends import Run
 from memtwin.sim.cards import Card
 from memtwin.sim.errors import InputError
 from memtwin.sim.opamp import trace
-from memtwin.sim.opamp.circuit import LayerSpec, OpampSpec
-from memtwin.sim.opamp.rtl import presentation_writes
-from memtwin.sim.opamp.stimulus import Stimulus
+from memtwin.sim.opamp.gateware import presentation_writes
+from memtwin.sim.opamp.shown import Stimulus
+from memtwin.sim.opamp.spec import LayerSpec, OpampSpec
 
 MOST, AFTER = 1000, 100  # substeps of the stimulus as shipped: at most, and after the first pulse
 PRESENTATIONS = 8

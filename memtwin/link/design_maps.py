@@ -9,12 +9,12 @@ from typing import Any
 from amaranth.hdl import Fragment, UnusedElaboratable
 
 from memtwin import designs
-from memtwin.hdl.host import HostPort
-from memtwin.hdl.lif_network import LifNetwork
-from memtwin.hdl.link_map import DIGEST_BYTES, design_digest, link_map
-from memtwin.hdl.network import Network
-from memtwin.hdl.opamp_network import OpampNetwork
-from memtwin.hdl.stdp_network import StdpNetwork
+from memtwin.hdl.hybrid.network import Network
+from memtwin.hdl.lif.network import LifNetwork
+from memtwin.hdl.link.map import DIGEST_BYTES, design_digest, link_map
+from memtwin.hdl.opamp.network import OpampNetwork
+from memtwin.hdl.port.host import HostPort
+from memtwin.hdl.stdp.network import StdpNetwork
 from memtwin.link.maps import write_map
 from memtwin.sim.errors import InputError
 

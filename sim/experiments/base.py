@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from memtwin.sim.backends import Run
 from memtwin.sim.cards import KINDS, Card, load_card
 from memtwin.sim.errors import InputError
-from memtwin.sim.network import MOST_SUBSTEPS, LayerSpec, NetworkSpec
+from memtwin.sim.hybrid.spec import MOST_SUBSTEPS, LayerSpec, NetworkSpec
 from memtwin.sim.recording import Recording
 from memtwin.sim.units import RANGES, check_range, format_si, parse_si
 

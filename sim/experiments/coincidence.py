@@ -13,9 +13,9 @@ from memtwin.sim.experiments.base import Experiment, Measured, Option, Settings
 from memtwin.sim.experiments.stdp_window import STDP_CARDS, STDP_IDLE, STEP
 from memtwin.sim.figures import COLOURS, axis, panels
 from memtwin.sim.recording import Recording
-from memtwin.sim.stdp.circuit import StdpSpec
 from memtwin.sim.stdp.recording import StdpRecording
-from memtwin.sim.stdp.trains import SpikeTrains, check_steps
+from memtwin.sim.stdp.shown import SpikeTrains, check_steps
+from memtwin.sim.stdp.spec import StdpSpec
 
 __all__ = ["Coincidence"]
 

@@ -13,8 +13,8 @@ from memtwin.sim.experiments import digits_figures as draw
 from memtwin.sim.experiments.base import AMPLITUDE, Experiment, Measured, Option, Settings, check_times
 from memtwin.sim.experiments.lia import programmed
 from memtwin.sim.experiments.patterns import load_patterns
-from memtwin.sim.network import TIES, LayerSpec, NetworkSpec
-from memtwin.sim.program import Program
+from memtwin.sim.hybrid.shown import Program
+from memtwin.sim.hybrid.spec import TIES, LayerSpec, NetworkSpec
 from memtwin.sim.recording import Recording
 
 __all__ = ["FLIPS", "MODES", "Digits", "answers", "winners"]

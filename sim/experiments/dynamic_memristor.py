@@ -11,8 +11,8 @@ from memtwin.sim.errors import InputError
 from memtwin.sim.experiments.base import Experiment, Measured, Option, Settings, every_field
 from memtwin.sim.experiments.opamp import OPAMP_COMMON, substeps
 from memtwin.sim.figures import COLOURS, axis, panels
-from memtwin.sim.opamp.circuit import LayerSpec, OpampSpec
-from memtwin.sim.opamp.stimulus import Stimulus
+from memtwin.sim.opamp.shown import Stimulus
+from memtwin.sim.opamp.spec import LayerSpec, OpampSpec
 from memtwin.sim.recording import Recording
 
 __all__ = ["DynamicMemristor"]

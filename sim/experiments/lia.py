@@ -11,10 +11,10 @@ from memtwin.sim.backends import Run
 from memtwin.sim.cards import Card
 from memtwin.sim.experiments.base import AMPLITUDE, Experiment, Measured, Option, Settings, every_field
 from memtwin.sim.figures import COLOURS, axis, digital, panels
-from memtwin.sim.network import TIES, LayerSpec
-from memtwin.sim.physics_lia import InhibitionArray
-from memtwin.sim.program import Program
-from memtwin.sim.quantize import quantize
+from memtwin.sim.hybrid.physics_lia import InhibitionArray
+from memtwin.sim.hybrid.quantize import quantize
+from memtwin.sim.hybrid.shown import Program
+from memtwin.sim.hybrid.spec import TIES, LayerSpec
 from memtwin.sim.recording import Recording, Waveform
 
 __all__ = ["Lia"]

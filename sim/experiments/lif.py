@@ -11,9 +11,9 @@ from memtwin.sim.backends import Run
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments.base import Experiment, Measured, Option, Settings, every_field
 from memtwin.sim.figures import COLOURS, axis, panels
-from memtwin.sim.lif.images import Images
-from memtwin.sim.lif.network import LifLayerSpec, LifSpec
 from memtwin.sim.lif.physics import charge, interval
+from memtwin.sim.lif.shown import Images
+from memtwin.sim.lif.spec import LifLayerSpec, LifSpec
 from memtwin.sim.recording import Recording
 
 __all__ = ["Lif"]

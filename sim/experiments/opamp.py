@@ -12,8 +12,8 @@ from memtwin.sim.backends import Run
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments.base import Experiment, Measured, Option, Settings, every_field
 from memtwin.sim.experiments.opamp_figures import draw_stimulus
-from memtwin.sim.opamp.circuit import CIRCUITS, LayerSpec, OpampSpec
-from memtwin.sim.opamp.stimulus import Stimulus
+from memtwin.sim.opamp.shown import Stimulus
+from memtwin.sim.opamp.spec import CIRCUITS, LayerSpec, OpampSpec
 from memtwin.sim.recording import Recording, Waveform
 
 __all__ = ["OPAMP_COMMON", "Opamp5a", "Opamp6a", "Opamp7a", "Opamp7b", "OpampNeuron", "circuit_cards", "substeps"]

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from memtwin.sim.figures import COLOURS, axis, panels
-from memtwin.sim.opamp.circuit import OpampSpec
+from memtwin.sim.opamp.spec import OpampSpec
 from memtwin.sim.recording import LayerRecording
 
 __all__ = ["draw_stimulus"]

@@ -11,9 +11,9 @@ from memtwin.sim.errors import InputError
 from memtwin.sim.experiments.base import Experiment, Measured, Option, Settings
 from memtwin.sim.figures import COLOURS, axis, panels
 from memtwin.sim.recording import Recording
-from memtwin.sim.stdp.circuit import StdpSpec
 from memtwin.sim.stdp.recording import StdpRecording
-from memtwin.sim.stdp.trains import SpikeTrains, check_steps
+from memtwin.sim.stdp.shown import SpikeTrains, check_steps
+from memtwin.sim.stdp.spec import StdpSpec
 
 __all__ = ["STDP_CARDS", "STDP_IDLE", "STEP", "StdpWindow"]
 

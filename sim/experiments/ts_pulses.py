@@ -11,8 +11,8 @@ from memtwin.sim.cards import Card
 from memtwin.sim.experiments.base import AMPLITUDE, Experiment, Measured, Option, Settings, every_field
 from memtwin.sim.experiments.reading import amplitude, by_amplitude, times
 from memtwin.sim.figures import COLOURS, axis, panels, spread_bars
-from memtwin.sim.network import LayerSpec
-from memtwin.sim.program import Program
+from memtwin.sim.hybrid.shown import Program
+from memtwin.sim.hybrid.spec import LayerSpec
 from memtwin.sim.recording import Recording
 
 __all__ = ["TsPulses"]

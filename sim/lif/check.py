@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memtwin.sim.backends import Run
-from memtwin.sim.lif.images import Images
-from memtwin.sim.lif.network import LifLayerSpec, LifSpec
+from memtwin.sim.coefficients import LayerCoefficients
 from memtwin.sim.lif.physics_encoder import Encoder
 from memtwin.sim.lif.quantize import v_unit
 from memtwin.sim.lif.recording import LifRecording
-from memtwin.sim.quantize import LayerCoefficients
+from memtwin.sim.lif.shown import Images
+from memtwin.sim.lif.spec import LifLayerSpec, LifSpec
 from memtwin.sim.recording import LayerRecording
 
 __all__ = ["Allowance", "Check", "allowances"]

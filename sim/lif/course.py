@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from memtwin.sim.backends import Progress
 from memtwin.sim.lif.encoder import Encoder, Wave
-from memtwin.sim.lif.images import Images
+from memtwin.sim.lif.shown import Images
 
 __all__ = ["Course", "History", "Neurons", "follow"]
 

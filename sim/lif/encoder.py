@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memtwin.sim.lif import xorshift
-from memtwin.sim.lif.images import Images
-from memtwin.sim.lif.network import LayerSample, LifSpec
+from memtwin.sim.lif.shown import Images
+from memtwin.sim.lif.spec import LayerSample, LifSpec
 from memtwin.sim.state import State, join
 
 __all__ = ["Encoder", "Wave"]

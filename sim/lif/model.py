@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memtwin.sim.backends import Progress, Run
+from memtwin.sim.coefficients import LayerCoefficients
 from memtwin.sim.lif import trace
 from memtwin.sim.lif.course import Course, follow
 from memtwin.sim.lif.encoder import Encoder
 from memtwin.sim.lif.recording import LifRecording
 from memtwin.sim.lif.synapses import Synapses
 from memtwin.sim.model_parts import Saturations, round_shift
-from memtwin.sim.quantize import LayerCoefficients
 from memtwin.sim.recording import LayerRecording
 
 __all__ = ["Layer", "run"]

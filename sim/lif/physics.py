@@ -8,10 +8,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from memtwin.sim.backends import Progress, Run
 from memtwin.sim.lif import trace
-from memtwin.sim.lif.network import LifLayerSpec
 from memtwin.sim.lif.physics_course import Shown, show
 from memtwin.sim.lif.physics_encoder import Encoder
 from memtwin.sim.lif.recording import LifRecording
+from memtwin.sim.lif.spec import LifLayerSpec
 from memtwin.sim.recording import Event, LayerRecording, Waveform
 
 __all__ = ["Layer", "charge", "interval", "run"]

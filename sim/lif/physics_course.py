@@ -11,8 +11,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from memtwin.sim.lif.images import Images
 from memtwin.sim.lif.physics_encoder import Encoder
+from memtwin.sim.lif.shown import Images
 
 __all__ = ["Neurons", "Shown", "Traces", "answer", "show"]
 

@@ -8,7 +8,7 @@ integers (`sim/lif/encoder.py`), so that equal events mean that both encode as t
 import numpy as np
 from numpy.typing import NDArray
 
-from memtwin.sim.lif.images import Images
+from memtwin.sim.lif.shown import Images
 
 __all__ = ["Encoder", "numbers"]
 

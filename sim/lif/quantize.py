@@ -5,11 +5,11 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from memtwin.sim.coefficients import LayerCoefficients
 from memtwin.sim.errors import InputError
-from memtwin.sim.lif.images import DECODERS, MODES, Images
-from memtwin.sim.lif.network import LayerSample, LifLayerSpec, LifSpec
+from memtwin.sim.lif.shown import DECODERS, MODES, Images
+from memtwin.sim.lif.spec import LayerSample, LifLayerSpec, LifSpec
 from memtwin.sim.quantised import QuantisedParameter, Quantiser, moved
-from memtwin.sim.quantize import LayerCoefficients
 
 __all__ = ["image_words", "power_up_words", "quantize", "v_unit", "weight_unit"]
 

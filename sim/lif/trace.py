@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from memtwin.sim.lif.network import LifSpec
 from memtwin.sim.lif.quantize import v_unit
+from memtwin.sim.lif.spec import LifSpec
 from memtwin.sim.recording import Event, LayerRecording, Waveform
 from memtwin.sim.trace_fields import TraceFields
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from memtwin.sim.opamp.circuit import LayerSpec
 from memtwin.sim.opamp.physics_circuit import Circuit
+from memtwin.sim.opamp.spec import LayerSpec
 from memtwin.sim.recording import Waveform
 
 __all__ = ["LOG", "Followed", "follow", "resistance_error", "voltage_rounding"]

@@ -12,7 +12,7 @@ from memtwin.sim.errors import InputError
 from memtwin.sim.model_parts import Saturations
 from memtwin.sim.opamp import trace
 from memtwin.sim.opamp.model_layer import Layer
-from memtwin.sim.opamp.stimulus import Stimulus
+from memtwin.sim.opamp.shown import Stimulus
 from memtwin.sim.recording import LayerRecording, Recording
 
 __all__ = ["check", "run"]

@@ -6,10 +6,10 @@ Vectorised over trials and neurons. Sections in comments are those of the page.
 import numpy as np
 from numpy.typing import NDArray
 
+from memtwin.sim.coefficients import LayerCoefficients
 from memtwin.sim.model_parts import Saturations, round_shift
 from memtwin.sim.opamp.log_arithmetic import LOG_TOP, add, exp2, log2, par
 from memtwin.sim.opamp.model_log import Log
-from memtwin.sim.quantize import LayerCoefficients
 
 __all__ = ["Layer", "Memristor"]
 

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from memtwin.sim import spice
 from memtwin.sim.backends import Progress, Run
+from memtwin.sim.engines import ngspice as spice
 from memtwin.sim.errors import InputError
 from memtwin.sim.opamp.spice import Probe, check_synapses, duration, netlist, probes
 from memtwin.sim.recording import Event, LayerRecording, Recording, Waveform

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memtwin.sim.bounded import Divergence, Pair
-from memtwin.sim.opamp.circuit import LayerSample, LayerSpec
 from memtwin.sim.opamp.law import COEFFICIENT, LOG, OCTAVE_S, Followed, follow, resistance_error, voltage_rounding
 from memtwin.sim.opamp.physics_circuit import Circuit
+from memtwin.sim.opamp.spec import LayerSample, LayerSpec
 from memtwin.sim.recording import LayerRecording, Waveform
 
 __all__ = ["Both", "pair_events"]

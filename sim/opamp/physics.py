@@ -7,10 +7,10 @@ at the start of every substep.
 
 from memtwin.sim.backends import Progress, Run
 from memtwin.sim.opamp import physics_neuron, smooth
-from memtwin.sim.opamp.circuit import OpampSpec
 from memtwin.sim.opamp.physics_array import inputs_of
 from memtwin.sim.opamp.physics_course import record
-from memtwin.sim.opamp.stimulus import Stimulus
+from memtwin.sim.opamp.shown import Stimulus
+from memtwin.sim.opamp.spec import OpampSpec
 from memtwin.sim.recording import Event, LayerRecording, Recording
 
 __all__ = ["run"]

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memtwin.sim.cards import Card
-from memtwin.sim.opamp.circuit import LayerSpec
-from memtwin.sim.opamp.stimulus import Stimulus
+from memtwin.sim.opamp.shown import Stimulus
+from memtwin.sim.opamp.spec import LayerSpec
 from memtwin.sim.recording import Event
 
 __all__ = ["Inputs", "inputs_of", "learnt"]

@@ -5,7 +5,7 @@ import copy
 import numpy as np
 from numpy.typing import NDArray
 
-from memtwin.sim.opamp.circuit import CIRCUITS, LayerSample, LayerSpec
+from memtwin.sim.opamp.spec import CIRCUITS, LayerSample, LayerSpec
 
 __all__ = ["Circuit"]
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from memtwin.sim.opamp.circuit import LayerSample, LayerSpec
 from memtwin.sim.opamp.physics_circuit import Circuit
-from memtwin.sim.opamp.stimulus import Stimulus
+from memtwin.sim.opamp.shown import Stimulus
+from memtwin.sim.opamp.spec import LayerSample, LayerSpec
 from memtwin.sim.recording import Event, LayerRecording, Waveform
 
 __all__ = ["Course", "Samples", "record"]

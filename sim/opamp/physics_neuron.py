@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from scipy.optimize.elementwise import find_root
 
 from memtwin.sim.cards import Card
-from memtwin.sim.opamp.circuit import LayerSample, LayerSpec
 from memtwin.sim.opamp.physics_array import Inputs, learnt
 from memtwin.sim.opamp.physics_circuit import Circuit
 from memtwin.sim.opamp.physics_course import Course, Samples
+from memtwin.sim.opamp.spec import LayerSample, LayerSpec
 from memtwin.sim.recording import Event
 from memtwin.sim.solver_steps import Steps
 

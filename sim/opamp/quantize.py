@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memtwin.sim.cards import Card
+from memtwin.sim.coefficients import LayerCoefficients
 from memtwin.sim.errors import InputError
-from memtwin.sim.opamp.circuit import CIRCUITS, LayerSample, LayerSpec, OpampSpec
+from memtwin.sim.opamp.spec import CIRCUITS, LayerSample, LayerSpec, OpampSpec
 from memtwin.sim.quantised import Quantiser
-from memtwin.sim.quantize import LayerCoefficients
 from memtwin.sim.units import format_si
 
 __all__ = ["AMPERE", "OHM", "VOLT", "quantize"]

@@ -12,11 +12,11 @@ from scipy.special import expit
 
 from memtwin.sim.cards import Card
 from memtwin.sim.errors import InputError
-from memtwin.sim.opamp.circuit import LayerSample, LayerSpec
 from memtwin.sim.opamp.physics_array import Inputs, learnt
 from memtwin.sim.opamp.physics_circuit import Circuit
 from memtwin.sim.opamp.physics_course import Course, Samples
 from memtwin.sim.opamp.smooth_law import LAW
+from memtwin.sim.opamp.spec import LayerSample, LayerSpec
 from memtwin.sim.recording import Event
 from memtwin.sim.solver_steps import Steps
 

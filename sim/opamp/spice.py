@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from memtwin.sim.backends import Run
 from memtwin.sim.cards import Card
+from memtwin.sim.engines.ngspice import EDGE, SIGMA, number, pwl, steps, transient, wrap
 from memtwin.sim.errors import InputError
-from memtwin.sim.opamp.circuit import CIRCUITS, LayerSample, LayerSpec
 from memtwin.sim.opamp.smooth_law import LAW
-from memtwin.sim.spice import EDGE, SIGMA, number, pwl, steps, transient, wrap
+from memtwin.sim.opamp.spec import CIRCUITS, LayerSample, LayerSpec
 
 __all__ = ["OHM", "Probe", "check_synapses", "duration", "netlist", "probes"]
 

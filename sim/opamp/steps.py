@@ -11,10 +11,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from memtwin.sim.opamp.circuit import LayerSample, LayerSpec, OpampSpec
 from memtwin.sim.opamp.law import resistance_error
 from memtwin.sim.opamp.physics_circuit import Circuit
-from memtwin.sim.opamp.stimulus import Stimulus
+from memtwin.sim.opamp.shown import Stimulus
+from memtwin.sim.opamp.spec import LayerSample, LayerSpec, OpampSpec
 from memtwin.sim.units import format_si
 
 __all__ = ["ONSET", "TURN", "coarse_steps"]

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from memtwin.sim.opamp.circuit import OpampSpec
+from memtwin.sim.coefficients import LayerCoefficients
 from memtwin.sim.opamp.quantize import AMPERE, OHM, VOLT
-from memtwin.sim.quantize import LayerCoefficients
+from memtwin.sim.opamp.spec import OpampSpec
 from memtwin.sim.recording import Event, LayerRecording, Waveform
 from memtwin.sim.trace_fields import TraceFields
 

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memtwin.sim.backends import Run
-from memtwin.sim.quantize import LayerCoefficients
-from memtwin.sim.stdp.circuit import StdpSpec
+from memtwin.sim.coefficients import LayerCoefficients
 from memtwin.sim.stdp.quantize import VOLT
 from memtwin.sim.stdp.recording import StdpRecording
-from memtwin.sim.stdp.trains import SpikeTrains
+from memtwin.sim.stdp.shown import SpikeTrains
+from memtwin.sim.stdp.spec import StdpSpec
 
 __all__ = ["Check"]
 

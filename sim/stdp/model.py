@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memtwin.sim.backends import Progress, Run
+from memtwin.sim.coefficients import LayerCoefficients
 from memtwin.sim.model_parts import Saturations, round_shift
-from memtwin.sim.quantize import LayerCoefficients
 from memtwin.sim.recording import LayerRecording
 from memtwin.sim.stdp import trace
 from memtwin.sim.stdp.recording import StdpRecording
-from memtwin.sim.stdp.trains import SpikeTrains
+from memtwin.sim.stdp.shown import SpikeTrains
 
 __all__ = ["run"]
 

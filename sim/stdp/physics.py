@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from memtwin.sim.backends import Progress, Run
 from memtwin.sim.recording import Event, LayerRecording, Waveform
-from memtwin.sim.stdp.circuit import StdpSpec
 from memtwin.sim.stdp.recording import StdpRecording
-from memtwin.sim.stdp.trains import SpikeTrains
+from memtwin.sim.stdp.shown import SpikeTrains
+from memtwin.sim.stdp.spec import StdpSpec
 
 __all__ = ["run"]
 

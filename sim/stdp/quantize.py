@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 
+from memtwin.sim.coefficients import LayerCoefficients
 from memtwin.sim.errors import InputError
 from memtwin.sim.quantised import Quantiser, moved
-from memtwin.sim.quantize import LayerCoefficients
-from memtwin.sim.stdp.circuit import LayerSample, StdpSpec
+from memtwin.sim.stdp.spec import LayerSample, StdpSpec
 from memtwin.sim.units import format_si
 
 __all__ = ["VOLT", "quantize"]

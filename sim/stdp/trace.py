@@ -6,10 +6,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from memtwin.sim.quantize import LayerCoefficients
+from memtwin.sim.coefficients import LayerCoefficients
 from memtwin.sim.recording import Event, LayerRecording, Waveform
-from memtwin.sim.stdp.circuit import StdpSpec
 from memtwin.sim.stdp.quantize import VOLT
+from memtwin.sim.stdp.spec import StdpSpec
 from memtwin.sim.trace_fields import TraceFields
 
 __all__ = ["KIND", "KINDS", "Words", "decode_layer", "fields", "read"]

@@ -17,11 +17,11 @@ from memtwin.boards.registry import board
 from memtwin.boards.tools import ToolError
 from memtwin.boards.twins import TWINS
 from memtwin.designs import board_image, find_design
-from memtwin.hdl.network import Network
-from memtwin.sim import verilator as simulator
+from memtwin.hdl.hybrid.network import Network
 from memtwin.sim.backends import Run, run
+from memtwin.sim.engines import verilator as simulator
 from memtwin.sim.experiments.digits import answers
-from memtwin.sim.program import Program
+from memtwin.sim.hybrid.shown import Program
 
 # What a board may spend: the crowded small chip takes long to route above 70 %.
 CELLS = {"icebreaker": "ICESTORM_LC", "ulx3s-85f": "TRELLIS_COMB"}

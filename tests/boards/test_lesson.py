@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from memtwin.boards.image import LessonPlan, Phase
 from memtwin.boards.lesson import Lesson
-from memtwin.hdl.presenter import Presentation
+from memtwin.hdl.hybrid.presenter import Presentation
 
 ROWS, NEURONS, LAYERS = 6, 3, 2
 PATTERNS = (0b000111, 0b111000, 0b101010)

@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 from memtwin.boards.image import BoardImage, Picture
 from memtwin.boards.lif_twin import NO_ANSWER, Album, LifTwin
 from memtwin.designs import board_image, find_design
-from memtwin.hdl.config import MemoryMap
-from memtwin.hdl.lif_layer import LifLayerConfig
-from memtwin.hdl.lif_presenter import LifPresentation
-from memtwin.sim import backends, gateware
-from memtwin.sim.lif.images import Images
-from memtwin.sim.lif.network import LifLayerSpec, LifSpec
+from memtwin.hdl.core.config import MemoryMap
+from memtwin.hdl.lif.layer import LifLayerConfig
+from memtwin.hdl.lif.presenter import LifPresentation
+from memtwin.sim import backends
+from memtwin.sim.engines import gateware
 from memtwin.sim.lif.quantize import power_up_words
+from memtwin.sim.lif.shown import Images
+from memtwin.sim.lif.spec import LifLayerSpec, LifSpec
 
 CLOCKS = 80  # per step, more than it takes
 CLOCK_HZ = CLOCKS * 1000

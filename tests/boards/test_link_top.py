@@ -12,14 +12,14 @@ from memtwin.boards.build import build, build_linked
 from memtwin.boards.link_top import LinkTop, divider, streams_traces
 from memtwin.boards.registry import BOARDS, board, resource
 from memtwin.designs import board_image
-from memtwin.hdl.host import HostPort
-from memtwin.hdl.lif_layer import LifLayerConfig
-from memtwin.hdl.lif_network import LifNetwork
-from memtwin.hdl.link_map import design_digest, link_map
-from memtwin.hdl.link_port import PROTOCOL
+from memtwin.hdl.lif.layer import LifLayerConfig
+from memtwin.hdl.lif.network import LifNetwork
+from memtwin.hdl.link.map import design_digest, link_map
+from memtwin.hdl.link.port import PROTOCOL
+from memtwin.hdl.port.host import HostPort
 from memtwin.sim.errors import InputError
-from tests.hdl.link_bench import DONE, IDENTIFY, run
-from tests.hdl.tiny import Tiny
+from tests.hdl.link.bench import DONE, IDENTIFY, run
+from tests.hdl.link.tiny import Tiny
 
 ENTRIES = pytest.mark.parametrize("entry", BOARDS.values(), ids=lambda entry: entry.name)
 DIGESTS = {"map_digest": bytes(range(8)), "design_digest": bytes(range(100, 108))}

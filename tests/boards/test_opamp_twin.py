@@ -9,9 +9,9 @@ from amaranth.sim import Simulator
 from memtwin.boards.image import Play
 from memtwin.boards.opamp_twin import OpampTwin, Player
 from memtwin.designs import board_image, find_design
-from memtwin.hdl.opamp_presenter import OpampPresentation
+from memtwin.hdl.opamp.presenter import OpampPresentation
 from memtwin.sim import backends
-from memtwin.sim.opamp.stimulus import Stimulus
+from memtwin.sim.opamp.shown import Stimulus
 
 CLOCKS = 80  # per substep, more than it takes
 LATE = 3 * CLOCKS // 4  # a substep is over by then

@@ -7,9 +7,9 @@ from amaranth.sim import Simulator
 from memtwin.boards.image import BoardImage, LessonPlan, Phase
 from memtwin.boards.twins import TWINS, DigitsTwin, HybridNeuronTwin, LiaTwin, TsNeuronTwin
 from memtwin.designs import DESIGNS
-from memtwin.hdl.layer import LayerConfig
-from memtwin.sim.network import LayerSpec, NetworkSpec, draw_sample
-from memtwin.sim.quantize import quantize
+from memtwin.hdl.hybrid.layer import LayerConfig
+from memtwin.sim.hybrid.quantize import quantize
+from memtwin.sim.hybrid.spec import LayerSpec, NetworkSpec, draw_sample
 
 CLOCK_HZ = 1_280_000  # twenty clocks per substep of the paper: a test bench need not wait long
 SAMPLE_BITS = 3

@@ -7,7 +7,7 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from memtwin.hdl.shaper import SpikeShaper
+from memtwin.hdl.hybrid.shaper import SpikeShaper
 from memtwin.hdl.verilog import convert
 from memtwin.verify import SIMULATORS, run_bench
 

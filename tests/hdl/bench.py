@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from amaranth.lib.wiring import In
 from amaranth.sim import Simulator
 
-from memtwin.hdl.config import MemoryMap
-from memtwin.hdl.layer import Layer, LayerConfig
-from tests.hdl.card import layer_image
+from memtwin.hdl.core.config import MemoryMap
+from memtwin.hdl.hybrid.layer import Layer, LayerConfig
+from tests.hdl.hybrid.card import layer_image
 
 KINDS = {1: "drive", 2: "substep", 3: "threshold", 4: "conductance", 5: "reciprocal", 6: "half"}
 FIELDS = {

@@ -6,7 +6,7 @@ import pytest
 from amaranth.hdl import UnusedElaboratable
 from amaranth.sim import Simulator
 
-from memtwin.hdl.config import READ_LATENCY
+from memtwin.hdl.core.config import READ_LATENCY
 
 
 def simulate(dut, *benches, background=()):

@@ -16,8 +16,8 @@ from memtwin.data import draw_digits
 from memtwin.nir_io import read_nir, write_nir
 from memtwin.sim.backends import Run, run
 from memtwin.sim.errors import InputError
-from memtwin.sim.lif.images import Images
-from memtwin.sim.lif.network import LifLayerSpec, LifSpec
+from memtwin.sim.lif.shown import Images
+from memtwin.sim.lif.spec import LifLayerSpec, LifSpec
 from memtwin.train import Settings, settings_of, train
 
 

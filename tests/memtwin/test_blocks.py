@@ -13,8 +13,8 @@ from memtwin.sim.errors import InputError
 from memtwin.sim.experiments import EXPERIMENTS
 from memtwin.sim.experiments import blocks as module
 from memtwin.sim.experiments.blocks import blocks, check_size, join, trial_bytes
-from memtwin.sim.opamp.stimulus import Stimulus
-from memtwin.sim.program import Program
+from memtwin.sim.hybrid.shown import Program
+from memtwin.sim.opamp.shown import Stimulus
 
 SHORT = {
     "digits": ["epochs=1", "periods=6", "settle=0", "limit=10"],

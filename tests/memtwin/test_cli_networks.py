@@ -12,7 +12,7 @@ from memtwin import cli_networks
 from memtwin.networks import StoredNetwork
 from memtwin.nir_io import load_network, write_nir
 from memtwin.sim.errors import InputError
-from memtwin.sim.lif.network import LifLayerSpec, LifSpec
+from memtwin.sim.lif.spec import LifLayerSpec, LifSpec
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ import pytest
 from memtwin.designs import DESIGNS, Changes, board_image, find_design, verilog
 from memtwin.nir_io import load_network, write_nir
 from memtwin.sim.errors import InputError
-from memtwin.sim.lif.network import LifLayerSpec, LifSpec
-from memtwin.sim.network import NetworkSpec
+from memtwin.sim.hybrid.spec import NetworkSpec
+from memtwin.sim.lif.spec import LifLayerSpec, LifSpec
 
 
 def test_unknown_design():

@@ -17,8 +17,8 @@ from memtwin.nir_recording import data_of, write_recording
 from memtwin.sim.backends import Run, run
 from memtwin.sim.cards import card_names, load_card
 from memtwin.sim.errors import InputError
-from memtwin.sim.lif.images import Images
-from memtwin.sim.lif.network import RESETS, LifLayerSpec, LifSpec
+from memtwin.sim.lif.shown import Images
+from memtwin.sim.lif.spec import RESETS, LifLayerSpec, LifSpec
 
 
 def model(spec, program, *, record=False):

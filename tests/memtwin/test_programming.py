@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from memtwin import bitstreams, cli, programming
 from memtwin.boards.build import DoesNotFit, TooSlow
 from memtwin.designs import DESIGNS, Changes
-from memtwin.hdl.host import HostPort
+from memtwin.hdl.port.host import HostPort
 from memtwin.link import LinkError
 from memtwin.sim.errors import InputError
 from tests.fake_twin import DESIGN_DIGEST, FakeTwin, a_map, on_a_line, served

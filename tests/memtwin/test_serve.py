@@ -14,9 +14,9 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from memtwin import serve
-from memtwin.hdl.uart import UartReceiver, UartTransmitter
+from memtwin.hdl.link.uart import UartReceiver, UartTransmitter
 from memtwin.serve import Server, serving
-from memtwin.sim import virtual_board
+from memtwin.sim.engines import virtual_board
 from memtwin.sim.errors import InputError
 
 DIVIDER = 7

@@ -21,9 +21,11 @@ from memtwin.designs import Changes, find_design
 from memtwin.link import Link, LinkError, Snapshot
 from memtwin.link.frames import encode
 from memtwin.serve import DIVIDER, build, serving
-from memtwin.sim import backends, gateware, trace
+from memtwin.sim import backends
 from memtwin.sim.compare import compare
+from memtwin.sim.engines import gateware
 from memtwin.sim.errors import InputError
+from memtwin.sim.hybrid import trace
 from memtwin.sim.lif import trace as lif_trace
 from memtwin.sim.lif.quantize import image_words, power_up_words
 from tests.memtwin.test_cli import memtwin

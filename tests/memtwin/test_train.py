@@ -14,8 +14,8 @@ from memtwin.nir_io import load_network, network_names, read_nir, write_nir
 from memtwin.sim.backends import Run, run
 from memtwin.sim.cards import load_card
 from memtwin.sim.errors import InputError
-from memtwin.sim.lif.images import Images
-from memtwin.sim.lif.network import LifLayerSpec, LifSpec
+from memtwin.sim.lif.shown import Images
+from memtwin.sim.lif.spec import LifLayerSpec, LifSpec
 from memtwin.train import NETS, Settings, accuracy, settings_of, train
 from memtwin.train_twin import HEADROOM, MOST_BIAS, REACH, Adam, Synapses, Twin
 

@@ -4,11 +4,11 @@ import numpy as np
 
 from memtwin.sim.backends import Run
 from memtwin.sim.cards import load_card
-from memtwin.sim.network import LayerSpec, NetworkSpec
-from memtwin.sim.opamp.circuit import CIRCUITS, OpampSpec
-from memtwin.sim.opamp.circuit import LayerSpec as OpampLayerSpec
-from memtwin.sim.opamp.stimulus import Stimulus
-from memtwin.sim.program import Program
+from memtwin.sim.hybrid.shown import Program
+from memtwin.sim.hybrid.spec import LayerSpec, NetworkSpec
+from memtwin.sim.opamp.shown import Stimulus
+from memtwin.sim.opamp.spec import CIRCUITS, OpampSpec
+from memtwin.sim.opamp.spec import LayerSpec as OpampLayerSpec
 
 AMPLITUDES = 4
 

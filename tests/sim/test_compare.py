@@ -9,10 +9,10 @@ import pytest
 from memtwin.sim.backends import Run, run
 from memtwin.sim.compare import compare
 from memtwin.sim.experiments import EXPERIMENTS
-from memtwin.sim.network import LayerSpec, NetworkSpec
-from memtwin.sim.program import Program
-from tests.sim.stdp_jobs import random_job
-from tests.sim.test_lif_physics import digits_job
+from memtwin.sim.hybrid.shown import Program
+from memtwin.sim.hybrid.spec import LayerSpec, NetworkSpec
+from tests.sim.lif.test_physics import digits_job
+from tests.sim.stdp.jobs import random_job
 
 HALF = 250e-6
 
@@ -148,7 +148,7 @@ def test_without_words_the_counts_decide():
     assert compare(plain, a, b)["first_difference"]["kind"] == "periods"
 
 
-# With the physics: tests/sim/test_hybrid_errors.py.
+# With the physics: tests/sim/hybrid/test_errors.py.
 
 
 def test_a_comparison_with_the_physics_needs_events(model):

@@ -9,10 +9,10 @@ import pytest
 from memtwin.sim.backends import run
 from memtwin.sim.compare import compare
 from tests.sim import doctored
-from tests.sim.opamp_jobs import network
-from tests.sim.stdp_jobs import random_job
+from tests.sim.lif.test_physics import digits_job
+from tests.sim.opamp.jobs import network
+from tests.sim.stdp.jobs import random_job
 from tests.sim.test_compare import job as hybrid_job
-from tests.sim.test_lif_physics import digits_job
 
 JOBS = {
     "hybrid": hybrid_job(),

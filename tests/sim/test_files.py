@@ -141,8 +141,8 @@ def test_no_module_reads_a_file_of_a_user_past_the_border():
         "sim/files.py": "the border",
         "sim/isolation.py": "what the system says of its memory",
         "sim/parsers.py": "texts that were read before",
-        "sim/spice.py": "a table that ngspice has just written",
-        "sim/verilator.py": "files that it has just written",
+        "sim/engines/ngspice.py": "a table that ngspice has just written",
+        "sim/engines/verilator.py": "files that it has just written",
     }
     opens = re.compile(
         r"(?<!os\.)\bopen\((?!\"w)|\.read_text\(|\.read_bytes\(|np\.load|loadtxt|fromfile|genfromtxt"

@@ -12,8 +12,8 @@ from memtwin.sim.cards import load_card
 from memtwin.sim.compare import compare
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments import EXPERIMENTS
-from memtwin.sim.network import LayerSpec, NetworkSpec
-from memtwin.sim.program import Program
+from memtwin.sim.hybrid.shown import Program
+from memtwin.sim.hybrid.spec import LayerSpec, NetworkSpec
 from memtwin.sim.quantised import TOLERANCE
 from memtwin.sim.recording import Recording
 from memtwin.sim.run_warnings import warnings_of_jobs, warnings_of_recordings

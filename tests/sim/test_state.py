@@ -10,10 +10,11 @@ from memtwin.sim import backends
 from memtwin.sim.backends import Run
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments import EXPERIMENTS
-from memtwin.sim.lif.images import Images
-from memtwin.sim.lif.network import LifLayerSpec, LifSpec
-from memtwin.sim.program import Program
-from tests.sim import opamp_jobs, stdp_jobs
+from memtwin.sim.hybrid.shown import Program
+from memtwin.sim.lif.shown import Images
+from memtwin.sim.lif.spec import LifLayerSpec, LifSpec
+from tests.sim.opamp import jobs as opamp_jobs
+from tests.sim.stdp import jobs as stdp_jobs
 
 
 def digits(mode="adaptive"):

@@ -4,8 +4,8 @@ from itertools import pairwise
 
 from memtwin.sim.backends import Run
 from memtwin.sim.cards import load_card
-from memtwin.sim.network import TIES, LayerSpec, NetworkSpec
-from memtwin.sim.program import Program
+from memtwin.sim.hybrid.shown import Program
+from memtwin.sim.hybrid.spec import TIES, LayerSpec, NetworkSpec
 from tests.structures.draw import Dice
 
 

@@ -6,8 +6,8 @@ from itertools import pairwise
 import numpy as np
 
 from memtwin.sim.backends import Run
-from memtwin.sim.lif.images import DECODERS, MODES, Images
-from memtwin.sim.lif.network import HEADROOMS, RESETS, ConductancePair, LifLayerSpec, LifSpec
+from memtwin.sim.lif.shown import DECODERS, MODES, Images
+from memtwin.sim.lif.spec import HEADROOMS, RESETS, ConductancePair, LifLayerSpec, LifSpec
 from tests.structures.draw import Dice
 
 _PAIR = ConductancePair(g_on=100e-6, g_off=2e-6, spread_on=0.05, spread_off=0.1)

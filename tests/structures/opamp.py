@@ -6,8 +6,8 @@ import numpy as np
 
 from memtwin.sim.backends import Run
 from memtwin.sim.cards import load_card
-from memtwin.sim.opamp.circuit import CIRCUITS, LayerSpec, OpampSpec
-from memtwin.sim.opamp.stimulus import Stimulus
+from memtwin.sim.opamp.shown import Stimulus
+from memtwin.sim.opamp.spec import CIRCUITS, LayerSpec, OpampSpec
 from tests.structures.draw import Dice
 
 

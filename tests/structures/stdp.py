@@ -2,8 +2,8 @@
 
 from memtwin.sim.backends import Run
 from memtwin.sim.cards import load_card
-from memtwin.sim.stdp.circuit import StdpSpec
-from memtwin.sim.stdp.trains import SpikeTrains
+from memtwin.sim.stdp.shown import SpikeTrains
+from memtwin.sim.stdp.spec import StdpSpec
 from tests.structures.draw import Dice
 
 

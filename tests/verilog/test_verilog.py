@@ -10,7 +10,7 @@ import pytest
 
 from memtwin import designs
 from memtwin.designs import DESIGNS, find_design
-from memtwin.hdl.neuron import HybridNeuron
+from memtwin.hdl.hybrid.neuron import HybridNeuron
 from memtwin.hdl.verilog import convert
 
 BENCH = Path(__file__).parent / "tb_hybrid_neuron.v"

@@ -1,0 +1,1 @@
+"""What the gateware of every kind is made of."""

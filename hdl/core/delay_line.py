@@ -1,0 +1,102 @@
+"""A word some clocks later: registers, or a ring in block RAM where registers would cost more."""
+
+from itertools import pairwise
+
+from amaranth.hdl import Cat, Module, Signal, Value, unsigned
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from memtwin.hdl.core.check import check_integer
+
+__all__ = ["DelayLine", "delayed"]
+
+CELL_BITS = 16  # width of a block RAM of the iCE40
+WORTH = 96  # registers that a block RAM must save to be used
+
+
+class DelayLine(wiring.Component):
+    """Delay of a word: ``o`` is the ``i`` of `clocks` clocks ago.
+
+    Every 16 bits are one block RAM, and what is left over as well, where that saves at least 96 registers; the rest are
+    registers. Before `clocks` clocks have passed the output is zero.
+
+    Latency: `clocks`. Throughput: one word per clock.
+
+    Parameters
+    ----------
+    width : int
+        Width of the word, at least 1.
+    clocks : int
+        Delay, at least 1.
+
+    Attributes
+    ----------
+    kept : int
+        Low bits of the word that are in block RAM.
+
+    Members
+    -------
+    i : In(width)
+        Word.
+    o : Out(width)
+        The word of `clocks` clocks ago.
+
+    Source: docs/opamp-arithmetic.md, section 6, whose steps need words of one neuron at different times.
+    """
+
+    i: Signal
+    o: Signal
+
+    def __init__(self, width: int, clocks: int) -> None:
+        check_integer("width", width, 1)
+        check_integer("clocks", clocks, 1)
+        self.clocks = clocks
+        cells = [min(CELL_BITS, width - bit) for bit in range(0, width, CELL_BITS)]
+        # The ring needs two clocks: one to write, one to read.
+        self.kept = sum(bits for bits in cells if clocks >= 2 and bits * clocks >= WORTH)
+        super().__init__({"i": In(width), "o": Out(width)})
+
+    def elaborate(self, platform: object) -> Module:
+        """Build the ring and the registers."""
+        m = Module()
+        kept, clocks = self.kept, self.clocks
+        if kept:
+            # The ring is longer than the delay, so that no word is read in the clock of its write.
+            bits = ceil_log2(clocks)
+            m.submodules.ring = ring = memory.Memory(
+                shape=unsigned(kept), depth=1 << bits, init=[], attrs={"no_rw_check": 1}
+            )
+            write = ring.write_port()
+            read = ring.read_port()
+            at = Signal(bits)
+            m.d.sync += at.eq(at + 1)
+            m.d.comb += [
+                write.addr.eq(at),
+                write.data.eq(self.i[:kept]),
+                write.en.eq(1),
+                # A read is a register as well.
+                read.addr.eq(at - (clocks - 1)),
+                self.o[:kept].eq(read.data),
+            ]
+        if kept < len(self.i):
+            stages = [self.i[kept:], *(Signal(len(self.i) - kept, name=f"late_{k}") for k in range(1, clocks + 1))]
+            m.d.sync += [after.eq(before) for before, after in pairwise(stages)]
+            m.d.comb += self.o[kept:].eq(stages[-1])
+        return m
+
+
+def delayed(m: Module, name: str, clocks: int, *words: Value) -> list[Value]:
+    """Delay `words` by `clocks` in one `DelayLine`, the submodule ``late_<name>`` of `m`; shapes are kept."""
+    if clocks == 0:
+        return list(words)
+    joined = Cat(*words)
+    m.submodules[f"late_{name}"] = line = DelayLine(len(joined), clocks)
+    m.d.comb += line.i.eq(joined)
+    out = []
+    start = 0
+    for word in words:
+        value = line.o[start : start + len(word)]
+        out.append(value.as_signed() if word.shape().signed else value)
+        start += len(word)
+    return out

@@ -1,0 +1,1 @@
+"""Hybrid memristor-CMOS neurons (zhang2021)."""

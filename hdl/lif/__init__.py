@@ -1,0 +1,1 @@
+"""LIF neurons, with encoder and decoder of images."""

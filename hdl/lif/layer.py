@@ -1,0 +1,232 @@
+"""One layer of LIF neurons: event crossbar, neurons, their state."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+from amaranth.hdl import Cat, Module, Mux, ShapeLike, Signal, Value
+from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from memtwin.hdl.core.check import check_integer
+from memtwin.hdl.core.config import ConfigBus, MemoryMap, Registers, connect_config
+from memtwin.hdl.core.trace import TraceKind, TraceSignature, trace_word
+from memtwin.hdl.lif.crossbar import LifCrossbar
+from memtwin.hdl.lif.fixed import CURRENT, HOLD, MEMBRANE, row_shape, ssat
+from memtwin.hdl.lif.neuron import LifNeuron
+
+__all__ = ["LifLayer", "LifLayerConfig"]
+
+MOST = 1024  # rows of a layer, and neurons, which are rows of the next one
+
+# Coefficients of each neuron, of 16 bits in memory: clocks after `LifNeuron.valid` in which they are taken.
+PER_NEURON = {
+    "leak": LifNeuron.state_delay,
+    "gain": 0,
+    "bias": LifNeuron.bias_delay,
+    "threshold": LifNeuron.threshold_delay,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LifLayerConfig:
+    """What is fixed when the gateware of a layer is generated (docs/lif-arithmetic.md, section 6).
+
+    Attributes
+    ----------
+    rows : int
+        Inputs, 1 to 1024.
+    neurons : int
+        Neurons, one per column of the crossbar, 1 to 1024.
+    lanes : int
+        Columns of the crossbar that an event reaches in one clock, 1 to `neurons`; no influence on results.
+    weight_bits : int
+        Width of a signed weight, 2 to 16.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a field has the wrong type or is out of range.
+    """
+
+    rows: int
+    neurons: int
+    lanes: int = 1
+    weight_bits: int = 6
+
+    def __post_init__(self) -> None:
+        check_integer("rows", self.rows, 1, MOST)
+        check_integer("neurons", self.neurons, 1, MOST)
+        check_integer("lanes", self.lanes, 1, self.neurons)
+        check_integer("weight_bits", self.weight_bits, 2, 16)
+
+
+class LifLayer(wiring.Component):
+    """One layer, step by step: events into sums of weights, then every neuron once, in order.
+
+    Throughput: an event takes ``ceil(neurons / lanes)`` clocks. From `start` to `done` a step takes ``neurons +
+    LifNeuron.latency + 2`` clocks, with several slices of lanes 2 more; 1 more if an event was taken in the clock of
+    `start`, and so on (see `LifCrossbar`).
+
+    Parameters
+    ----------
+    config : LifLayerConfig
+        Structure.
+    memory_map : MemoryMap
+        Map in which the layer claims its coefficients.
+    prefix : str
+        Prefix of the coefficients' names, such as ``"layer1."``.
+
+    Attributes
+    ----------
+    slices : int
+        Clocks of an event.
+
+    Members
+    -------
+    config : In(ConfigBus())
+        Writes of coefficients, while no step is going on.
+    events : In(stream.Signature(unsigned(max(1, ceil_log2(rows)))))
+        Rows with an event, in any order.
+    start : In(1)
+        Strobe: the events of this step are in the stream, or were.
+    first : In(1)
+        The first step of an image: the neurons start from rest. Held from `start` to `done`.
+    done : Out(1)
+        Strobe: the last neuron leaves; the next step may begin.
+    valid : Out(1)
+        A neuron leaves; its spike, membrane after the step, and before a reset, are on the ports below.
+    spike, v, u : Out(1), Out(signed(20)), Out(signed(20))
+        See `valid`.
+    spikes : Out(stream.Signature(unsigned(max(1, ceil_log2(neurons))), always_ready=True))
+        Neurons that spike, in ascending order: the rows of the next layer.
+    on : Out(neurons)
+        Spikes of the last step, from the clock after `done` to the first neuron of the next step.
+    trace : Out(TraceSignature())
+        Section 5, one clock behind.
+
+    Source: docs/lif-arithmetic.md, sections 2 and 5.
+    """
+
+    config: wiring.PureInterface
+    events: wiring.PureInterface
+    start: Signal
+    first: Signal
+    done: Signal
+    valid: Signal
+    spike: Signal
+    v: Signal
+    u: Signal
+    spikes: wiring.PureInterface
+    on: Signal
+    trace: wiring.PureInterface
+
+    def __init__(self, config: LifLayerConfig, memory_map: MemoryMap, prefix: str) -> None:
+        if not isinstance(config, LifLayerConfig):
+            raise TypeError(f"config must be a LifLayerConfig, not {config!r}")
+        self.structure = config
+        rows, neurons = config.rows, config.neurons
+        self._crossbar = LifCrossbar(rows, neurons, config.lanes, config.weight_bits, memory_map, prefix + "weight")
+        self.slices = self._crossbar.slices
+        # A second row of the bias is for the step after a spike.
+        self._windows = {
+            name: memory_map.claim_matrix(prefix + name, 2, neurons)
+            if name == "bias"
+            else memory_map.claim(prefix + name, neurons)
+            for name in PER_NEURON
+        }
+        self._registers = Registers(memory_map, prefix, ("gain_shift", "v_reset", "refractory", "options"))
+        super().__init__(
+            {
+                "config": In(ConfigBus()),
+                "events": In(stream.Signature(row_shape(rows))),
+                "start": In(1),
+                "first": In(1),
+                "done": Out(1),
+                "valid": Out(1),
+                "spike": Out(1),
+                "v": Out(MEMBRANE),
+                "u": Out(MEMBRANE),
+                "spikes": Out(stream.Signature(row_shape(neurons), always_ready=True)),
+                "on": Out(neurons),
+                "trace": Out(TraceSignature()),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Build the layer."""
+        m = Module()
+        neurons = self.structure.neurons
+        m.submodules.registers = registers = self._registers
+        m.submodules.crossbar = crossbar = self._crossbar
+        m.submodules.neuron = neuron = LifNeuron()
+        connect_config(m, self.config, [registers.config, crossbar.config])
+        wiring.connect(m, wiring.flipped(self.events), crossbar.i)
+        m.d.comb += crossbar.start.eq(self.start)
+
+        # Number of the neuron whose sum leaves the crossbar, and of those that left it before.
+        numbers = [Signal(ceil_log2(neurons), name=f"number_{clock}") for clock in range(LifNeuron.latency + 2)]
+        m.d.sync += [after.eq(before) for before, after in pairwise(numbers)]
+        with m.If(crossbar.o_valid):
+            m.d.sync += numbers[0].eq(Mux(numbers[0] == neurons - 1, 0, numbers[0] + 1))
+        m.d.sync += [neuron.valid.eq(crossbar.o_valid), neuron.acc.eq(ssat(crossbar.o_sum, CURRENT.width))]
+
+        def cells_of(name: str, shape: ShapeLike, depth: int, init: list[int], address: Value) -> tuple[object, Value]:
+            # No word that is read in the clock of its write is used; without the first attribute Yosys adds logic for
+            # that case. Without the second, it makes a handful of neurons of hundreds of registers.
+            attrs = {"no_rw_check": 1, "ram_style": "block"}
+            m.submodules[name] = cells = memory.Memory(shape=shape, depth=depth, init=init, attrs=attrs)
+            read = cells.read_port()
+            # The sum is in a register before it reaches the neuron, for as long as a memory takes.
+            m.d.comb += read.addr.eq(address)
+            return cells.write_port(), read.data
+
+        layout = data.StructLayout({"v": MEMBRANE, "hold": HOLD, "fired": 1})
+        write, state = cells_of("state", layout, neurons, [], numbers[LifNeuron.state_delay])
+        m.d.comb += [
+            write.addr.eq(numbers[-1]),
+            write.data.v.eq(neuron.o_v),
+            write.data.hold.eq(neuron.o_hold),
+            write.data.fired.eq(neuron.o_spike),
+            write.en.eq(neuron.o_valid),
+        ]
+        # Of the two rows of the bias the address says which, one clock before it is taken.
+        clocks = range(LifNeuron.state_delay + 1, LifNeuron.bias_delay)
+        fired: list[Value] = [~self.first & state.fired, *(Signal(name=f"fired_{clock}") for clock in clocks)]
+        m.d.sync += [after.eq(before) for before, after in pairwise(fired)]
+
+        for name, delay in PER_NEURON.items():
+            window = self._windows[name]
+            address = Cat(numbers[delay], fired[-1]) if name == "bias" else numbers[delay]
+            places = [window.address(index) - window.base for index in range(window.depth)]
+            init = [0] * (places[-1] + 1)
+            for place, word in zip(places, window.init, strict=True):
+                init[place] = word
+            write, coefficient = cells_of(name, 16, len(init), init, address)
+            m.d.comb += [
+                write.addr.eq(window.offset(self.config)),
+                write.data.eq(self.config.data),
+                write.en.eq(window.hit(self.config)),
+                getattr(neuron, name).eq(coefficient),
+            ]
+        number = numbers[-1]
+        m.d.comb += [
+            neuron.v.eq(Mux(self.first, 0, state.v)),
+            neuron.hold.eq(Mux(self.first, 0, state.hold)),
+            neuron.gain_shift.eq(registers.gain_shift),
+            neuron.v_reset.eq(registers.v_reset),
+            neuron.refractory.eq(registers.refractory),
+            neuron.subtract.eq(registers.options[0]),
+            self.valid.eq(neuron.o_valid),
+            self.spike.eq(neuron.o_spike),
+            self.v.eq(neuron.o_v),
+            self.u.eq(neuron.o_u),
+            self.spikes.valid.eq(neuron.o_valid & neuron.o_spike),
+            self.spikes.payload.eq(number),
+            self.done.eq(neuron.o_valid & (number == neurons - 1)),
+        ]
+        word = trace_word(TraceKind.MEMBRANE, number, neuron.o_v, neuron.o_spike, neuron.o_hold)
+        m.d.sync += [self.trace.valid.eq(neuron.o_valid), self.trace.word.eq(word)]
+        with m.If(neuron.o_valid):
+            m.d.sync += self.on.eq(Cat(self.on, neuron.o_spike)[1:])
+        return m

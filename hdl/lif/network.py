@@ -1,0 +1,157 @@
+"""A network of layers of LIF neurons behind an encoder, with a decoder at its end."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+from amaranth.hdl import Cat, Const, Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import Out
+
+from memtwin.hdl.core.config import MemoryMap, connect_config
+from memtwin.hdl.core.trace import TraceKind, trace_word
+from memtwin.hdl.lif.decoder import LifDecoder
+from memtwin.hdl.lif.encoder import LifEncoder
+from memtwin.hdl.lif.layer import LifLayer, LifLayerConfig
+from memtwin.hdl.lif.presenter import LifPresentation, LifPresenter
+from memtwin.hdl.lif.queue import SpikeQueue
+from memtwin.hdl.port.network_port import NetworkPort, layers_in_a_row
+
+__all__ = ["LifNetwork"]
+
+
+class LifNetwork(NetworkPort):
+    """Layers of LIF neurons, each driven by the spikes of the one before, and the first by an image.
+
+    Throughput: with `e` events of the encoder a step of one layer whose lanes are its neurons takes ``e + neurons +
+    20`` clocks at full speed, or more where pairs of entries without an event keep the encoder (see `LifEncoder`); an
+    image takes 4 more than its steps. With several slices an event takes as many clocks, and a step 2 more. A later
+    layer adds its neurons and 13 clocks, 15 with several slices; it takes its events while the layer before works.
+
+    Parameters
+    ----------
+    layers : sequence of LifLayerConfig
+        Layer 1 first. The rows of a later layer are the neurons of the one before.
+    capacity : int
+        Entries of an image that the encoder can hold, an even number, 2 to 1024.
+    image : mapping of str to sequence of int, optional
+        Coefficients after reset; names start with ``"layer1."``, ``"layer2."``, ..., ``"encoder."``, or are
+        ``"decoder"``.
+
+    The attributes, and the members that are not listed here, are those of `NetworkPort`.
+
+    Members
+    -------
+    config : In(ConfigBus())
+        Writes of coefficients and of the image, while `idle`; reads and writes of the state likewise.
+    presentations : In(stream.Signature(LifPresentation()))
+        For how long to show the image.
+    clk_level : Out(1)
+        An image is being shown.
+    half : Out(1)
+        Strobe: the first step of a presentation begins.
+    spikes_strobe : Out(1)
+        Once in each step, when `on` of every layer is valid.
+    answer : Out(range(neurons of the last layer))
+        Neuron that the decoder chose; from `done` to the next step.
+    answer_spikes : Out(16)
+        Its spikes.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the layers do not fit together, `capacity` is out of range, `image` holds names or lengths that the design
+        does not, or the coefficients are more than the configuration bus can address.
+
+    Source: docs/lif-arithmetic.md.
+    """
+
+    answer: Signal
+    answer_spikes: Signal
+
+    layers: list[LifLayerConfig]
+    presentation: LifPresentation
+
+    def __init__(
+        self, layers: Sequence[LifLayerConfig], capacity: int, image: Mapping[str, Sequence[int]] | None = None
+    ) -> None:
+        layers = layers_in_a_row(layers, LifLayerConfig)
+        memory_map = MemoryMap(image)
+        self._encoder = LifEncoder(layers[0].rows, capacity, memory_map, "encoder.")
+        self._layers = [LifLayer(layer, memory_map, f"layer{number}.") for number, layer in enumerate(layers, 1)]
+        # Where the next layer takes longer over an event than this one over a neuron.
+        self._queues = {
+            index: SpikeQueue(before.structure.neurons)
+            for index, (before, after) in enumerate(pairwise(self._layers))
+            if after.slices > 1
+        }
+        self._decoder = LifDecoder(layers[-1].neurons, memory_map)
+        memory_map.writes(image or {})  # refuses names that the design does not have
+        self._presenter = LifPresenter(len(layers))
+        answer = {"answer": Out(range(layers[-1].neurons)), "answer_spikes": Out(16)}
+        super().__init__(layers, memory_map, self._presenter.layout, more=answer)
+        end, room = memory_map.end, 1 << len(self.config.address)
+        if end > room:
+            raise ValueError(f"coefficients must fit {room} addresses, not need {end}")
+
+    def elaborate(self, platform: object) -> Module:
+        """Join encoder, layers and decoder."""
+        m = Module()
+        m.submodules.presenter = presenter = self._presenter
+        m.submodules.encoder = encoder = self._encoder
+        m.submodules.decoder = decoder = self._decoder
+        wiring.connect(m, wiring.flipped(self.presentations), presenter.i)
+        connect_config(m, self.config, [part.config for part in (encoder, decoder, *self._layers)])
+        last = self._layers[-1]
+        m.d.comb += [
+            presenter.tick.eq(self.tick),
+            presenter.busy.eq(encoder.busy | decoder.busy),
+            presenter.layer_done.eq(Cat(layer.done for layer in self._layers)),
+            presenter.stop.eq(decoder.stop),
+            encoder.seed.eq(presenter.seed),
+            encoder.start.eq(presenter.step),
+            encoder.moment.eq(presenter.moment),
+            decoder.start.eq(presenter.step),
+            decoder.first.eq(presenter.first),
+            *(getattr(decoder, name).eq(getattr(last, name)) for name in ("valid", "spike", "v", "u")),
+            self.clk_level.eq(presenter.shown),
+            self.idle.eq(presenter.idle),
+            self.done.eq(presenter.done),
+            self.half.eq(presenter.step & presenter.first),
+            self.spikes_strobe.eq(presenter.step_done),
+            self.answer.eq(decoder.answer),
+            self.answer_spikes.eq(decoder.spikes),
+        ]
+
+        events = encoder.o
+        for index, layer in enumerate(self._layers):
+            m.submodules[f"layer{index + 1}"] = layer
+            trace = getattr(self, f"trace{index + 1}")
+            m.d.comb += [
+                layer.start.eq(presenter.start[index]),
+                layer.first.eq(presenter.first),
+                layer.events.valid.eq(events.valid),
+                layer.events.payload.eq(events.payload),
+                getattr(self, f"layer{index + 1}").on.eq(layer.on),
+                trace.valid.eq(layer.trace.valid),
+                trace.word.eq(layer.trace.word),
+            ]
+            if not events.signature.always_ready:
+                m.d.comb += events.ready.eq(layer.events.ready)
+            events = layer.spikes
+            if index in self._queues:
+                m.submodules[f"spikes{index + 1}"] = queue = self._queues[index]
+                wiring.connect(m, layer.spikes, queue.i)
+                events = queue.o
+
+        # No layer writes its trace when a step or an answer is ready.
+        for trace, strobe, word in (
+            (self.trace1, presenter.start[0], trace_word(TraceKind.EVENTS, 0, encoder.count)),
+            (
+                getattr(self, f"trace{len(self._layers)}"),
+                presenter.answered,
+                trace_word(TraceKind.ANSWER, 0, Cat(decoder.answer, Const(0, 16))[:16], decoder.spikes),
+            ),
+        ):
+            with m.If(strobe):
+                m.d.comb += [trace.valid.eq(1), trace.word.eq(word)]
+        return m

@@ -1,0 +1,1 @@
+"""A host port behind a serial line."""

@@ -1,0 +1,406 @@
+"""The command engine of the link: carries out what frames ask for."""
+
+import enum
+from collections.abc import Sequence
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for, ceil_log2
+
+from memtwin.hdl.core.check import check_integer
+from memtwin.hdl.link.frame_encoder import BODY_BYTE
+from memtwin.hdl.link.registers import READ_ONLY
+from memtwin.hdl.port.host import REGISTERS_BASE
+
+__all__ = ["MOST_WORDS", "LinkEngine", "Operation", "Status"]
+
+MOST_WORDS = 120
+LINK_WORDS = 16
+ANSWER = 0x80
+# An address is in one of four regions: the network, none, the registers of a presentation, those of the link.
+REGION_BITS = 22
+NETWORK, _, PRESENTATION, LINK = range(4)
+
+
+class Operation(enum.IntEnum):
+    """What a host can ask for."""
+
+    IDENTIFY = 1
+    READ = 2
+    WRITE = 3
+    RUN = 4
+    RESET = 5
+
+
+class Status(enum.IntEnum):
+    """How it went."""
+
+    DONE = 0
+    UNKNOWN = 1
+    LENGTH = 2
+    ADDRESS = 3
+    BUSY = 4
+
+
+class LinkEngine(wiring.Component):
+    """Reads a request, looks whether it can be carried out, answers, carries it out.
+
+    Nothing of a request is kept but its address: its bytes are read again when they are needed. A burst is looked
+    through, one word per clock, before the first word is written or read.
+
+    Latency: the first byte of an answer is offered ``words + 16`` clocks after `frame_valid`, if no frame of events is
+    open. Throughput: a word that is written takes 4 clocks, one that is read ``read_latency + 2`` and as long as `o`
+    waits.
+
+    Parameters
+    ----------
+    identity_words : int
+        Words of the identity, which are behind the registers of the link; of the last one, the lower byte.
+    end : int
+        First address behind the configuration bus's windows.
+    readable : sequence of range
+        Addresses of the network that can be read; each range is aligned, of a power of two.
+    go : int
+        Address of the host port's ``go``, behind the registers of a presentation.
+    read_latency : int
+        Clocks from `read` to `q`, at least 2.
+
+    Members
+    -------
+    frame_valid, length, byte : In(1), In(8), In(8)
+        A request waits, its length, and the byte of the `place` of one clock ago.
+    place : Out(8)
+        Byte of the request.
+    release : Out(1)
+        Strobe: the request has been carried out.
+    o : Out(stream.Signature(BODY_BYTE))
+        Bodies of answers.
+    speaks : Out(1)
+        No frame of events may begin.
+    silence : In(1)
+        No frame of events is open.
+    sent : In(1)
+        All answers have left.
+    address : Out(24)
+        Address of a word.
+    link_address : Out(5)
+        Register of the link, or, from 16 on, word of the identity.
+    data : Out(16)
+        Word to write.
+    write, read : Out(1)
+        Strobes to the host port.
+    q : In(16)
+        Word of the host port.
+    access : Out(1)
+        The registers of the link are used.
+    ready : In(1)
+        They can be.
+    link_write : Out(1)
+        Strobe to them.
+    link_q : In(16)
+        Word of theirs.
+    idle : In(1)
+        The network is idle.
+    reset : Out(1)
+        Strobe: the twin goes back to where it was after power-up.
+    is_owed : In(1)
+        A new divider waits.
+    settle : Out(1)
+        Strobe: it takes effect.
+    heard : Out(1)
+        Strobe: a request has come.
+    refused : Out(1)
+        Strobe: it was answered with another status than 0.
+
+    Source: docs/link.md, sections 3 and 4.
+    """
+
+    frame_valid: Signal
+    length: Signal
+    byte: Signal
+    place: Signal
+    release: Signal
+    o: wiring.PureInterface
+    speaks: Signal
+    silence: Signal
+    sent: Signal
+    address: Signal
+    link_address: Signal
+    data: Signal
+    write: Signal
+    read: Signal
+    q: Signal
+    access: Signal
+    ready: Signal
+    link_write: Signal
+    link_q: Signal
+    idle: Signal
+    reset: Signal
+    is_owed: Signal
+    settle: Signal
+    heard: Signal
+    refused: Signal
+
+    def __init__(self, *, identity_words: int, end: int, readable: Sequence[range], go: int, read_latency: int) -> None:
+        check_integer("end", end, 0, 1 << REGION_BITS)
+        check_integer("go", go, REGISTERS_BASE, REGISTERS_BASE + (1 << REGION_BITS) - 1)
+        check_integer("read_latency", read_latency, 2)
+        self._identity_words = identity_words
+        self._end = end
+        self._readable = _blocks(readable)
+        self._registers = go - REGISTERS_BASE
+        self._read_latency = read_latency
+        super().__init__(
+            {
+                "frame_valid": In(1),
+                "length": In(8),
+                "byte": In(8),
+                "place": Out(8),
+                "release": Out(1),
+                "o": Out(stream.Signature(BODY_BYTE)),
+                "speaks": Out(1),
+                "silence": In(1),
+                "sent": In(1),
+                "address": Out(24),
+                "link_address": Out(5),
+                "data": Out(16),
+                "write": Out(1),
+                "read": Out(1),
+                "q": In(16),
+                "access": Out(1),
+                "ready": In(1),
+                "link_write": Out(1),
+                "link_q": In(16),
+                "idle": In(1),
+                "reset": Out(1),
+                "is_owed": In(1),
+                "settle": Out(1),
+                "heard": Out(1),
+                "refused": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Build the sequence."""
+        m = Module()
+        operation = Signal(3)
+        is_unknown = Signal()
+        is_write = operation == Operation.WRITE
+        is_identity = operation == Operation.IDENTIFY
+        is_burst = is_write | (operation == Operation.READ)
+        status = Signal(Status)
+        # Words that are left; of a write, half the bytes of the request, which are 2 more.
+        left = Signal(8)
+        is_last = left == Mux(is_write, 3, 1)
+
+        # A byte of the request is there when its place has stood for a clock.
+        is_there = Signal()
+        advance = Signal()
+        m.d.sync += [is_there.eq(~advance), self.reset.eq(0)]
+        with m.If(advance):
+            m.d.sync += self.place.eq(self.place + 1)
+
+        # The address counts in as many bits as the map has; what is above them is looked at once.
+        registers = self._registers
+        offset = Signal(max(ceil_log2(self._end), bits_for(registers), ceil_log2(LINK_WORDS)))
+        region = Signal(2)
+        is_beyond = Signal()
+        is_link = region == LINK
+        count = Signal()
+        is_inside = Signal()
+        with m.Switch(region):
+            with m.Case(NETWORK):
+                readable = Cat(offset[bits:] == base >> bits for base, bits in self._readable).any()
+                m.d.comb += is_inside.eq(Mux(is_write, offset < self._end, readable))
+            with m.Case(PRESENTATION):
+                m.d.comb += is_inside.eq(is_write & (offset < registers))
+            with m.Case(LINK):
+                is_fixed = (offset >= READ_ONLY.start) & (offset < READ_ONLY.stop)
+                m.d.comb += is_inside.eq((offset < LINK_WORDS) & ~(is_write & is_fixed))
+        with m.If(count):
+            m.d.sync += [Cat(offset, is_beyond).eq(Cat(offset, is_beyond) + 1), left.eq(left - 1)]
+        address = Cat(offset, Const(0, REGION_BITS - len(offset)), region)
+        m.d.comb += [self.address.eq(address), self.link_address.eq(Cat(offset[:4], is_identity))]
+
+        last_run = Signal(8)
+        has_run = Signal()
+        is_repeated = Signal()
+        is_run = operation == Operation.RUN
+
+        word = Signal(16)
+        is_high = Signal()
+        waits = Signal(range(self._read_latency))
+        passed = Signal()  # the request has been looked through
+        body = self.o.payload
+        is_good = status == Status.DONE
+        m.d.comb += [self.data.eq(word), body.data.eq(word[:8])]
+
+        with m.If(self.reset):
+            m.d.sync += has_run.eq(0)
+        with m.FSM(name="engine") as fsm:
+            with m.State("idle"):
+                m.d.sync += [is_there.eq(0), status.eq(Status.DONE), is_beyond.eq(0), passed.eq(0), is_high.eq(0)]
+                with m.If(self.frame_valid):
+                    m.d.comb += self.heard.eq(1)
+                    m.next = "header"
+            with m.State("header"), m.If(is_there):
+                m.d.comb += advance.eq(1)
+                with m.Switch(self.place[:3]):
+                    with m.Case(0):
+                        m.d.sync += is_repeated.eq(has_run & (self.byte == last_run))
+                    with m.Case(1):
+                        m.d.sync += [operation.eq(self.byte), is_unknown.eq(self.byte[3:].any())]
+                    with m.Case(2, 3, 4):
+                        _load(m, offset, region, is_beyond, self.place, self.byte)
+                    with m.Default():
+                        m.d.comb += advance.eq(0)
+                        m.d.sync += left.eq(Mux(is_write, self.length[1:], self.byte))
+                        m.next = "judge"
+                        with m.If(passed):
+                            m.next = "words"
+            with m.State("judge"):
+                m.next = "turn"
+                least = Mux(is_write, 3, 1)
+                with m.If(is_unknown | (operation == 0) | (operation > Operation.RESET)):
+                    m.d.sync += status.eq(Status.UNKNOWN)
+                with m.Elif(Mux(is_burst, (left < least) | (left >= least + MOST_WORDS), self.length != 2)):
+                    m.d.sync += status.eq(Status.LENGTH)
+                with m.Elif(is_burst & Mux(is_write, ~self.length[0], self.length != 6)):
+                    m.d.sync += status.eq(Status.LENGTH)
+                with m.Elif(is_run & ~is_repeated & ~self.idle):
+                    m.d.sync += status.eq(Status.BUSY)
+                with m.Elif(is_burst):
+                    m.next = "check"
+            with m.State("check"):
+                m.d.comb += count.eq(1)
+                with m.If(is_last):
+                    m.next = "turn"
+                with m.If(is_beyond | ~is_inside):
+                    m.d.sync += status.eq(Status.ADDRESS)
+                    m.next = "turn"
+                with m.Elif(~is_link & ~self.idle):
+                    m.d.sync += status.eq(Status.BUSY)
+            with m.State("turn"):
+                m.d.sync += [self.place.eq(0), is_there.eq(0), is_beyond.eq(0), passed.eq(1)]
+                with m.If(is_identity):
+                    # A host that has just come knows nothing of the run of the one before.
+                    m.d.sync += [offset.eq(0), region.eq(LINK), left.eq(self._identity_words), has_run.eq(0)]
+                with m.If(is_run):
+                    m.d.sync += [offset.eq(registers), region.eq(PRESENTATION)]
+                with m.If(self.silence):
+                    m.next = "answer"
+
+            # Sequence number, operation and status, at their places.
+            with m.State("answer"):
+                is_status = self.place[1]
+                # An operation that is not known is not repeated: with bit 7 it may be that of another answer, or event.
+                repeated = Mux(self.place[0] & (status == Status.UNKNOWN), 0, self.byte)
+                has_words = is_good & (is_identity | is_burst)
+                m.d.comb += [
+                    self.o.valid.eq(is_there),
+                    body.data.eq(Mux(is_status, status, repeated | (self.place[0] << 7))),
+                    body.last.eq(is_status & ~(has_words & ~is_write)),
+                    # The address of a burst begins where the status is in the answer.
+                    advance.eq(self.o.valid & self.o.ready & ~is_status),
+                ]
+                with m.If(is_run & is_good & is_there & (self.place[:2] == 0)):
+                    m.d.sync += [last_run.eq(self.byte), has_run.eq(1)]
+                with m.If(self.o.valid & self.o.ready & is_status):
+                    m.next = "end"
+                    with m.If(is_run & is_good & ~is_repeated):
+                        m.next = "run"
+                    with m.If(has_words):
+                        m.next = "header"
+                        with m.If(is_identity):
+                            m.next = "words"
+
+            # Reading, a word is fetched, and answered; writing, it is taken, and stored.
+            with m.State("words"):
+                m.d.comb += self.access.eq(is_link)
+                m.d.sync += waits.eq(self._read_latency - 1)
+                with m.If(~is_write):
+                    m.d.comb += self.read.eq(~is_link)
+                    with m.If(~is_link | self.ready):
+                        m.next = "fetch"
+                with m.Elif(is_there):
+                    m.d.comb += advance.eq(1)
+                    m.d.sync += [word.eq(Cat(word[8:], self.byte)), is_high.eq(~is_high)]
+                    with m.If(is_high):
+                        m.next = "store"
+            with m.State("store"):
+                m.d.comb += [
+                    self.access.eq(is_link),
+                    self.write.eq(~is_link),
+                    self.link_write.eq(is_link & self.ready),
+                    count.eq(~is_link | self.ready),
+                ]
+                with m.If(count):
+                    m.next = "words"
+                    with m.If(is_last):
+                        m.next = "end"
+            with m.State("fetch"):
+                m.d.comb += self.access.eq(is_link)
+                m.d.sync += [waits.eq(waits - 1), word.eq(Mux(is_link, self.link_q, self.q))]
+                with m.If(waits == 0):
+                    m.next = "word"
+            with m.State("word"):
+                m.d.comb += [
+                    self.access.eq(is_link),
+                    self.o.valid.eq(1),
+                    body.last.eq(is_last & (is_high | is_identity)),  # the identity has an odd number of bytes
+                ]
+                with m.If(self.o.ready):
+                    m.d.sync += [word.eq(Cat(word[8:], self.byte)), is_high.eq(~is_high)]
+                    with m.If(is_high):
+                        m.d.comb += count.eq(1)
+                        m.next = "words"
+                    with m.If(body.last):
+                        m.next = "end"
+
+            with m.State("run"):
+                m.d.comb += self.write.eq(1)
+                m.next = "end"
+            with m.State("end"):
+                m.d.comb += [self.release.eq(1), self.refused.eq(~is_good)]
+                m.d.sync += [self.place.eq(0), self.reset.eq(is_good & (operation == Operation.RESET))]
+                m.next = "idle"
+                with m.If(self.is_owed):
+                    m.next = "drain"
+            with m.State("drain"), m.If(self.sent):
+                m.d.comb += self.settle.eq(1)
+                m.next = "idle"
+            quiet = ("idle", "judge", "check")
+            m.d.comb += self.speaks.eq(
+                ~Cat(fsm.ongoing(state) for state in quiet).any() & ~(fsm.ongoing("header") & ~passed)
+            )
+        return m
+
+
+def _load(m: Module, offset: Signal, region: Signal, is_beyond: Signal, place: Value, byte: Value) -> None:
+    """Take the byte at `place` of the request, 2 to 4, into its part of the address."""
+    with m.Switch(place[:3]):
+        for number in range(3):
+            with m.Case(2 + number):
+                start = 8 * number
+                stop = min(start + 8, len(offset))
+                if start < stop:
+                    m.d.sync += offset[start:stop].eq(byte)
+                above = byte[max(0, len(offset) - start) :]
+                if number == 2:
+                    m.d.sync += region.eq(byte[6:])
+                    above = byte[max(0, len(offset) - start) : 6]
+                if len(above):
+                    m.d.sync += is_beyond.eq(is_beyond | above.any())
+
+
+def _blocks(ranges: Sequence[range]) -> list[tuple[int, int]]:
+    """Join aligned ranges to as few aligned blocks of a power of two as can be; returns base and bits of each."""
+    blocks = {(words.start, ceil_log2(len(words))) for words in ranges}
+    while True:
+        pairs = {(base, bits) for base, bits in blocks if not base >> bits & 1 and (base + (1 << bits), bits) in blocks}
+        if not pairs:
+            return sorted(blocks)
+        for base, bits in pairs:
+            blocks -= {(base, bits), (base + (1 << bits), bits)}
+            blocks.add((base, bits + 1))

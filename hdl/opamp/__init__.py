@@ -1,0 +1,1 @@
+"""Op-amp neurons with dynamic memristors (us12387090)."""

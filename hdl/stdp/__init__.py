@@ -1,0 +1,1 @@
+"""STDP synapses and their LIF neurons (yu-tio2)."""

@@ -1,0 +1,51 @@
+"""Coefficients of a layer: the integers that model and gateware share, and nothing else."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memtwin.sim.quantised import QuantisedParameter
+
+__all__ = ["LayerCoefficients", "decisive", "reports_of"]
+
+
+@dataclass(frozen=True)
+class LayerCoefficients:
+    """Integers of one layer.
+
+    Attributes
+    ----------
+    structure : dict
+        Keyword arguments of `memtwin.hdl.hybrid.layer.LayerConfig`: what is fixed when the gateware is generated.
+    words : dict of str to int64 array
+        Coefficients by name; the first axis is the trial, scalars are (trials,), tables (trials, entries).
+    g_lsb : float
+        Siemens per unit of `conductance`.
+    report : list of QuantisedParameter
+        What quantisation changed.
+    """
+
+    structure: dict
+    words: dict[str, NDArray[np.int64]]
+    g_lsb: float
+    report: list[QuantisedParameter]
+
+    def image(self, trial: int, prefix: str) -> dict[str, list[int]]:
+        """Coefficient image of one trial, names with `prefix`, as the gateware loads it."""
+        return {
+            prefix + name: [int(word) for word in np.atleast_1d(words[trial])] for name, words in self.words.items()
+        }
+
+
+def reports_of(layers: Sequence[LayerCoefficients], run: str = "") -> dict[str, list[QuantisedParameter]]:
+    """Reports of the layers of a run, by what messages call each."""
+    prefix = f"run {run}, " if run else ""
+    return {f"{prefix}layer {number}": layer.report for number, layer in enumerate(layers, 1)}
+
+
+def decisive(structure: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the structure of a layer without its lanes, which have no influence on results."""
+    return {name: value for name, value in structure.items() if name != "lanes"}

@@ -1,0 +1,1 @@
+"""Programs that run something: Verilator, ngspice, the virtual board."""

@@ -1,0 +1,141 @@
+"""Runs compiled gateware: every trial of a job in a process of its own, with its own coefficients and its own state."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memtwin.hdl.core.config import Window
+from memtwin.hdl.port.host import HostPort
+from memtwin.sim.backends import Progress, Run
+from memtwin.sim.coefficients import LayerCoefficients
+from memtwin.sim.engines import verilator
+from memtwin.sim.state import State, join
+
+__all__ = ["Writes", "image", "register_writes", "run_trials", "state_of", "words_of"]
+
+# Addresses and words that are written for one presentation; the last write starts it.
+Writes = tuple[NDArray[np.int64], NDArray[np.int64]]
+
+
+def image(coefficients: Sequence[LayerCoefficients], trial: int) -> dict[str, list[int]]:
+    """Coefficient image of every layer, in one trial."""
+    out: dict[str, list[int]] = {}
+    for number, layer in enumerate(coefficients, 1):
+        out |= layer.image(trial, f"layer{number}.")
+    return out
+
+
+def words_of(bits: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Words of 16 bits, lowest first, from bits along the last axis."""
+    padded = np.pad(bits, [(0, 0), (0, -bits.shape[1] % 16)])
+    return np.packbits(padded, axis=1, bitorder="little").view("<u2").astype(np.int64)
+
+
+def register_writes(registers: Mapping[str, range], values: Mapping[str, NDArray]) -> list[Writes]:
+    """Bus writes that show each presentation, from the words of every register, (presentations, words) by name."""
+    addresses = np.concatenate([list(words) for words in registers.values()])
+    table = np.concatenate([values[name] for name in registers], axis=1).astype(np.int64)
+    return [(addresses, words) for words in table]
+
+
+def run_trials(
+    job: Run,
+    host: HostPort,
+    text: str,
+    coefficients: Sequence[LayerCoefficients],
+    show: Callable[[int], Sequence[Writes]],
+    *,
+    kinds: Sequence[int],
+    progress: Progress | None = None,
+) -> list[verilator.Output]:
+    """Run every trial of `job`, as many at a time as there are processors, from its state if it has one.
+
+    Parameters
+    ----------
+    job : Run
+        For the number of trials, and the state to start from. A network that starts from one is powered up first, by a
+        presentation of no length, so that those of `show` must not have ``init``.
+    host : HostPort
+        Design, for its addresses.
+    text : str
+        Its Verilog; the top module is called ``top``.
+    coefficients : sequence of LayerCoefficients
+        Integers of each layer.
+    show : callable
+        The writes of each of a trial's presentations, such as `register_writes` gives.
+    kinds : sequence of int
+        Kinds of trace words to keep.
+    progress : callable, optional
+        Called with the part done, 0 to 1.
+
+    Returns
+    -------
+    list of Output
+        One for each trial. The first mark follows the load of the coefficients and of the state, one more each
+        presentation. In the end the whole state is read, see `state_of`.
+
+    Raises
+    ------
+    InputError
+        If the job starts from a state that the network does not have, or a tool is missing.
+    """
+    start = _start(job, host)
+    binary = verilator.binary(text, layers=len(coefficients))
+    done = np.zeros(job.program.trials)
+
+    def one(trial: int) -> verilator.Output:
+        def tell(part: float) -> None:
+            done[trial] = part
+            if progress:
+                progress(float(done.mean()))
+
+        first = {name: words[trial].tolist() for name, words in start.items()}
+        operations = _operations(host, image(coefficients, trial), first, show(trial))
+        return verilator.run(binary, operations, layers=len(coefficients), kinds=kinds, progress=tell)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(one, range(job.program.trials)))
+
+
+def state_of(host: HostPort, outputs: Sequence[verilator.Output]) -> dict[str, NDArray[np.int64]]:
+    """State at the end of `run_trials`: words (trials, words) by window."""
+    reads = np.stack([output.reads for output in outputs])
+    windows = _state_windows(host)
+    ends = np.cumsum([window.depth for window in windows], dtype=np.int64)
+    return {window.name: reads[:, end - window.depth : end] for window, end in zip(windows, ends, strict=True)}
+
+
+def _state_windows(host: HostPort) -> list[Window]:
+    return [window for window in host.network.memory_map.windows.values() if window.state]
+
+
+def _start(job: Run, host: HostPort) -> State:
+    """State that a job starts from, checked; nothing if it starts with power-up."""
+    if job.start is None:
+        return {}
+    trials = job.program.trials
+    like = {window.name: np.zeros((trials, window.depth), dtype=np.int64) for window in _state_windows(host)}
+    return join([job.start], like)
+
+
+def _operations(
+    host: HostPort, words: Mapping[str, Sequence[int]], start: Mapping[str, Sequence[int]], show: Sequence[Writes]
+) -> NDArray[np.uint64]:
+    """Load the coefficients, and the state; show every presentation, with a mark before each; read the state."""
+    memory_map = host.network.memory_map
+    parts = [verilator.write(*np.array(memory_map.writes(words)).T)]
+    if start:
+        zeros = dict.fromkeys(host.registers, 0) | {"init": 1, "go": 1}
+        power_up = [(address, zeros[name]) for name, addresses in host.registers.items() for address in addresses]
+        parts += [verilator.write(*np.array(power_up).T), np.array([verilator.WAIT_IDLE])]
+        parts.append(verilator.write(*np.array(memory_map.writes(start)).T))
+    end = np.array([verilator.WAIT_IDLE, verilator.MARK])
+    parts.append(end)
+    for writes in show:
+        parts += [verilator.write(*writes), end]
+    for window in _state_windows(host):
+        parts.append(verilator.read([window.address(index) for index in range(window.depth)]))
+    return np.concatenate(parts)

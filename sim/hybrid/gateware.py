@@ -1,0 +1,186 @@
+"""The gateware, compiled by Verilator: the same job as on any backend, bit for bit (design, section 1).
+
+One binary serves every trial, and every job of the same structure: coefficients are loaded over the configuration bus.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memtwin.hdl.hybrid.layer import LayerConfig
+from memtwin.hdl.hybrid.network import Network
+from memtwin.hdl.port.host import HostPort
+from memtwin.hdl.verilog import convert
+from memtwin.sim.backends import Progress, Run
+from memtwin.sim.coefficients import LayerCoefficients
+from memtwin.sim.engines import verilator
+from memtwin.sim.engines.gateware import Writes, register_writes, run_trials, state_of, words_of
+from memtwin.sim.errors import InputError
+from memtwin.sim.hybrid import trace
+from memtwin.sim.hybrid.shown import Program
+from memtwin.sim.recording import LayerRecording, Recording
+from memtwin.sim.state import State
+
+__all__ = ["presentation_writes", "recording", "run"]
+
+_KIND = {name: kind for kind, name in trace.KINDS.items()}
+# Counts and times are made of these; a recording keeps all kinds.
+_COUNTED = tuple(_KIND[name] for name in ("substep", "half"))
+_L1, _L2 = (20 + trace.FLAGS.index(name) for name in ("l1", "l2"))
+_LARGEST_COUNT = 2**16 - 1
+
+
+def run(job: Run, progress: Progress | None = None) -> Recording:
+    """Run one job, each trial in a process of its own, as many at a time as there are processors.
+
+    Parameters
+    ----------
+    job : Run
+        Network, program, seed; with `record`, words, waveforms, events and learning steps are kept.
+    progress : callable, optional
+        Called with the part done, 0 to 1.
+
+    Raises
+    ------
+    InputError
+        If a value of a card or of the program does not fit its word, `job.start` is of another network, or a tool is
+        missing.
+    """
+    coefficients = job.coefficients()
+    host, text = _gateware(tuple(LayerConfig(**layer.structure) for layer in coefficients))
+    outputs = run_trials(
+        job,
+        host,
+        text,
+        coefficients,
+        lambda trial: presentation_writes(host.registers, job.program, trial, powered=job.start is not None),
+        kinds=tuple(trace.KINDS) if job.record else _COUNTED,
+        progress=progress,
+    )
+    return recording(job, coefficients, outputs, state_of(host, outputs), "rtl")
+
+
+def recording(
+    job: Run,
+    coefficients: Sequence[LayerCoefficients],
+    outputs: Sequence[verilator.Output],
+    state: State,
+    backend: str,
+) -> Recording:
+    """Make a recording of what the gateware left, wherever it ran: trace words of each trial, and the state."""
+    trials = [
+        [_read(output, number, l1[trial], job.record) for number, l1 in enumerate(_first_l1(job, coefficients))]
+        for trial, output in enumerate(outputs)
+    ]
+    layers = []
+    for number, (own, parts) in enumerate(zip(coefficients, zip(*trials, strict=True), strict=True), 1):
+        synapses = state[f"layer{number}.conductance"].reshape(len(parts), -1, own.structure["neurons"])
+        layer = LayerRecording(
+            fires=np.stack([part.fires for part in parts]),
+            spikes=np.stack([part.spikes for part in parts]),
+            conductance=synapses.swapaxes(1, 2) * own.g_lsb,
+        )
+        if job.record:
+            layer.words = [part.words for part in parts]
+            trace.decode_layer(layer, job.spec, own)
+        layers.append(layer)
+    halves = np.stack([first.halves for first, *_ in trials])
+    return Recording(
+        backend=backend,
+        layers=layers,
+        periods=halves // 2 - job.program.rest,
+        time_s=halves.sum(axis=1) * job.spec.half_period,
+        clocks=np.array([first.clocks for first, *_ in trials]),
+        state=dict(state),
+    )
+
+
+@cache
+def _gateware(layers: tuple[LayerConfig, ...]) -> tuple[HostPort, str]:
+    """Network behind its bus, and its Verilog; writing that takes about as long as running a short job."""
+    host = HostPort(Network(layers))
+    return host, convert(host, "top")
+
+
+def presentation_writes(
+    registers: Mapping[str, range], program: Program, trial: int, *, powered: bool = False
+) -> list[Writes]:
+    """Bus writes to the `registers` of a `HostPort` that show each presentation of one trial.
+
+    The first one begins with power-up, unless the network is `powered` already.
+
+    Raises
+    ------
+    InputError
+        If a number of fires or periods is too large for the gateware.
+    """
+    for name in ("fires", "periods", "rest"):
+        most = int(getattr(program, name).max(initial=0))
+        if most > _LARGEST_COUNT:
+            raise InputError(f"program, {name}: the gateware counts to {_LARGEST_COUNT}, not to {most}")
+    values = {name: words_of(getattr(program, name)[trial]) for name in ("pixels", "gates", "learn")} | {
+        name: getattr(program, name)[trial][:, None] for name in ("until", "fires", "periods", "rest")
+    }
+    values["init"] = (np.arange(program.presentations) == (-1 if powered else 0))[:, None]
+    values["go"] = np.ones((program.presentations, 1))
+    return register_writes(registers, values)
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """What one layer did in one trial; `halves` (presentations,) and `clocks` are those of the whole network."""
+
+    fires: NDArray[np.int64]
+    spikes: NDArray[np.int64]
+    halves: NDArray[np.int64]
+    clocks: int
+    words: NDArray[np.uint64] | None
+
+
+def _first_l1(job: Run, coefficients: Sequence[LayerCoefficients]) -> list[NDArray[np.int64]]:
+    """L1 of each layer before the first presentation, (trials, neurons)."""
+    if job.start is None:
+        return [np.zeros((job.program.trials, layer.structure["neurons"]), dtype=np.int64) for layer in coefficients]
+    return [job.start[f"layer{number}.latches"] & 1 for number in range(1, len(coefficients) + 1)]
+
+
+def _read(output: verilator.Output, number: int, first_l1: NDArray[np.int64], record: bool) -> _Layer:
+    """Count what happened in each presentation."""
+    start, *ends = output.position[number].tolist()
+    # What comes before the first presentation is the power-up after reset, without coefficients.
+    all_words = output.words[number][start:]
+    words = all_words.astype(np.int64)
+    ends = np.array(ends, dtype=np.int64) - start
+    presentations = len(ends)
+    neurons = first_l1.size
+    kind, value = words & 15, words >> 20
+
+    def presentation(position: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.searchsorted(ends, position, side="right")
+
+    at_half = np.flatnonzero(kind == _KIND["half"])
+    halves = np.bincount(presentation(at_half), minlength=presentations)
+
+    at_substep = np.flatnonzero(kind == _KIND["substep"])
+    substeps = value[at_substep].reshape(-1, neurons)
+    at_pass = at_substep[::neurons]
+    fires = np.zeros((presentations, neurons), dtype=np.int64)
+    rises, who = np.nonzero(np.diff(substeps >> _L1 & 1, axis=0, prepend=first_l1[None]) == 1)
+    np.add.at(fires, (presentation(at_pass[rises]), who), 1)
+    # G1 is L2 in a high half-period, and L2 does not change within one: its first pass tells.
+    spikes = np.zeros((presentations, neurons), dtype=np.int64)
+    high = at_half[value[at_half] & 1 == 1]
+    first = np.searchsorted(at_pass, high)
+    which, who = np.nonzero(substeps[first] >> _L2 & 1)
+    np.add.at(spikes, (presentation(high[which]), who), 1)
+
+    return _Layer(
+        fires=fires,
+        spikes=spikes,
+        halves=halves,
+        clocks=int(output.clocks[-1] - output.clocks[0]),
+        words=all_words if record else None,
+    )

@@ -1,0 +1,86 @@
+"""A network that does what a test tells it, at any speed: a memory whose words are its spikes."""
+
+from dataclasses import dataclass
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.lib import data, memory
+from amaranth.lib.wiring import Out
+
+from memtwin.hdl.core.config import READ_LATENCY, MemoryMap
+from memtwin.hdl.core.trace import TraceKind, trace_word
+from memtwin.hdl.port.network_port import NetworkPort
+
+WORDS = 16
+
+
+@dataclass(frozen=True)
+class Shape:
+    rows: int
+    neurons: int
+
+
+class Tiny(NetworkPort):
+    """Two layers, of 5 and 3 neurons: in step `s`, counted from 0, they spike as word ``s % 16`` says, bit by bit.
+
+    A step takes ``gap + 3`` clocks. In its first one both layers write a trace word: layer 1 a reciprocal and
+    layer 2 a threshold, whose index is `s` and whose value ``s << 28 | 5``. The answer is the number of steps, modulo
+    4. Words 0 to 15 cannot be read; ``spikes`` is the state, whose words are there `READ_LATENCY` clocks after they
+    were asked for, in that clock alone.
+    """
+
+    def __init__(self):
+        memory_map = MemoryMap()
+        memory_map.claim("hidden", 12)
+        self.window = memory_map.claim("spikes", WORDS, state=True)
+        layout = data.StructLayout({"steps": 16, "gap": 16, "wide": 20})
+        super().__init__([Shape(4, 5), Shape(5, 3)], memory_map, layout, more={"answer": Out(2)})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.cells = cells = memory.Memory(shape=16, depth=WORDS, init=[])
+        write, read = cells.write_port(), cells.read_port()
+        asked = Signal(READ_LATENCY)
+        m.d.sync += asked.eq(Cat(self.config.read, asked))
+        step = Signal(16)
+        left = Signal(16)
+        shown = self.presentations.payload
+        m.d.comb += [
+            write.addr.eq(self.window.offset(self.config)),
+            write.data.eq(self.config.data),
+            write.en.eq(self.window.hit(self.config)),
+            read.en.eq(1),
+            read.addr.eq(step),
+            self.config.q.eq(self.window.shown(self.config, Mux(asked[-1], read.data, 0))),
+            self.layer1.on.eq(read.data[:5]),
+            self.layer2.on.eq(read.data[5:8]),
+            self.answer.eq(step),
+            self.done.eq(self.presentations.ready),
+        ]
+        for trace, kind in ((self.trace1, TraceKind.RECIPROCAL), (self.trace2, TraceKind.THRESHOLD)):
+            m.d.comb += trace.word.eq(trace_word(kind, step, Const(5, 28), step))
+        with m.FSM() as fsm:
+            m.d.comb += self.idle.eq(fsm.ongoing("idle") & ~self.presentations.valid)
+            with m.State("power"):
+                m.next = "idle"
+            with m.State("idle"):
+                m.d.comb += read.addr.eq(self.window.offset(self.config))
+                with m.If(self.presentations.valid):
+                    m.d.sync += step.eq(0)
+                    m.next = "step"
+            with m.State("step"):
+                m.d.sync += left.eq(shown.gap)
+                with m.If(step == shown.steps):
+                    m.d.comb += self.presentations.ready.eq(1)
+                    m.next = "idle"
+                with m.Else():
+                    m.d.comb += [self.trace1.valid.eq(1), self.trace2.valid.eq(1)]
+                    m.next = "gap"
+            with m.State("gap"), m.If(self.tick):
+                m.d.sync += left.eq(left - 1)
+                with m.If(left == 0):
+                    m.next = "spikes"
+            with m.State("spikes"):
+                m.d.comb += self.spikes_strobe.eq(1)
+                m.d.sync += step.eq(step + 1)
+                m.next = "step"
+        return m
