@@ -38,10 +38,10 @@ __all__ = [
 _MODULES = {
     "Card": "sim.cards",
     "InputError": "sim.errors",
-    "LayerSpec": "sim.network",
-    "NetworkSpec": "sim.network",
+    "LayerSpec": "sim.hybrid.spec",
+    "NetworkSpec": "sim.hybrid.spec",
     "Outcome": "api",
-    "Program": "sim.program",
+    "Program": "sim.hybrid.shown",
     "Recording": "sim.recording",
     "card_names": "sim.cards",
     "compare": "api",

@@ -6,7 +6,7 @@ import sys
 def main() -> None:
     """Run the command line; Ctrl-C ends it with the same status while its modules are still imported."""
     try:
-        from memtwin.cli import main as command
+        from memtwin.cli.main import main as command
 
         command()
     except KeyboardInterrupt:

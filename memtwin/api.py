@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from memtwin.boards.registry import board as find_board
-from memtwin.mnist import Mnist
 from memtwin.sim import backends
 from memtwin.sim.compare import CONTINUOUS
 from memtwin.sim.compare import compare as compare_recordings
@@ -26,6 +25,7 @@ from memtwin.sim.recording import Recording
 from memtwin.sim.run_warnings import warnings_of_jobs, warnings_of_recordings
 from memtwin.sim.waves import write_waves
 from memtwin.states import check_saved, load_states, save_states
+from memtwin.train.mnist import Mnist
 
 __all__ = ["BACKENDS", "CLOCK_BOARD", "EXPERIMENTS", "Outcome", "compare", "experiment", "netlist", "run"]
 
@@ -351,8 +351,8 @@ def _on_board(
 ) -> tuple[dict[str, Recording], float]:
     """Run jobs on the twin at a port; returns the recordings, and the clock of the twin, Hz."""
     # Imported here, because nothing else needs a serial port.
-    from memtwin import board
     from memtwin.link import BAUD, Link
+    from memtwin.link import backend as board
 
     assert port is not None  # checked
     with Link(port, baud=BAUD if baud is None else baud, map=map_file) as link:

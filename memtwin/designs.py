@@ -16,7 +16,6 @@ from amaranth.utils import ceil_log2
 from numpy.typing import NDArray
 
 from memtwin.boards.image import BoardImage, LessonPlan, Phase, Picture, Play
-from memtwin.drawn_digits import DrawnDigits, held_entries
 from memtwin.hdl.core.config import MatrixWindow, MemoryMap
 from memtwin.hdl.hybrid.layer import LayerConfig
 from memtwin.hdl.hybrid.lia import LateralInhibition
@@ -44,6 +43,7 @@ from memtwin.sim.lif.spec import LifSpec
 from memtwin.sim.opamp.shown import Stimulus
 from memtwin.sim.opamp.spec import OpampSpec
 from memtwin.sim.run_warnings import warnings_of_jobs
+from memtwin.train.drawn_digits import DrawnDigits, held_entries
 
 __all__ = ["DESIGNS", "Changes", "Design", "board_image", "find_design", "verilog"]
 

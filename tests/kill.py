@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from memtwin.data import draw_digits
+from memtwin.train.data import draw_digits
 
 COMMANDS = {
     "run": "run digits --backend rtl --set patterns=two.txt --set epochs=3 --save out/states.npz -o out --json",

@@ -19,17 +19,17 @@ import h5py
 import numpy as np
 
 from memtwin import api
-from memtwin.data import read_idx
 from memtwin.link.events import EventDecoder
 from memtwin.link.frames import LARGEST_BODY, FrameReader, encode
 from memtwin.link.maps import digest_of, read_map
 from memtwin.link.snapshot import Snapshot
-from memtwin.nir_io import graph_of, load_network, network_names, read_nir
+from memtwin.nir.nir_io import graph_of, load_network, network_names, read_nir
 from memtwin.sim.cards import load_card
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments.patterns import load_patterns
 from memtwin.sim.state import join
 from memtwin.states import load_states, structure_digest
+from memtwin.train.data import read_idx
 from tests.fake_twin import a_map
 from tests.fuzz.mutators import NUMBERS, VALUES, change, damaged, insert_token
 

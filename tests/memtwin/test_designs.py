@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from memtwin.designs import DESIGNS, Changes, board_image, find_design, verilog
-from memtwin.nir_io import load_network, write_nir
+from memtwin.nir.nir_io import load_network, write_nir
 from memtwin.sim.errors import InputError
 from memtwin.sim.hybrid.spec import NetworkSpec
 from memtwin.sim.lif.spec import LifLayerSpec, LifSpec

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 from memtwin import api
-from memtwin.board import run as run_on_board
-from memtwin.cli import app
+from memtwin.cli.main import app
 from memtwin.designs import Changes, find_design
 from memtwin.link import Link, LinkError, Snapshot
+from memtwin.link.backend import run as run_on_board
 from memtwin.link.frames import encode
 from memtwin.serve import DIVIDER, build, serving
 from memtwin.sim import backends
@@ -28,7 +28,7 @@ from memtwin.sim.errors import InputError
 from memtwin.sim.hybrid import trace
 from memtwin.sim.lif import trace as lif_trace
 from memtwin.sim.lif.quantize import image_words, power_up_words
-from tests.memtwin.test_cli import memtwin
+from tests.memtwin.cli.test_cli import memtwin
 
 # Two patterns: layers of 6 x 2 and 2 x 2 neurons, which compile and run fast.
 PATTERNS = "#.#\n.#.\n\n.#.\n#.#\n"
@@ -260,7 +260,7 @@ def test_no_word_that_a_host_writes_locks_the_next_one_out(lif):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_server_ends_when_told(lif, number):
-    command = [sys.executable, "-m", "memtwin.cli", "serve", "lif"]
+    command = [sys.executable, "-m", "memtwin", "serve", "lif"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         url = process.stdout.readline().strip()
@@ -277,7 +277,7 @@ def test_server_ends_when_told(lif, number):
 
 
 def test_commands(lif, tmp_path):
-    command = [sys.executable, "-m", "memtwin.cli", "serve", "lif", "--json"]
+    command = [sys.executable, "-m", "memtwin", "serve", "lif", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         said = json.loads(process.stdout.readline())

@@ -9,7 +9,7 @@ import pytest
 from memtwin import designs
 from memtwin import verify as module
 from memtwin.hdl.verilog import convert
-from memtwin.nir_io import load_network, write_nir
+from memtwin.nir.nir_io import load_network, write_nir
 from memtwin.sim.errors import InputError
 from memtwin.verify import run_bench, synthesise, verify
 

@@ -123,7 +123,7 @@ def test_read_only_cache_gives_what_it_has(folder):
 
 SLOW = """
 import signal, sys
-signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # as memtwin.cli does
+signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # as memtwin.cli.main does
 from pathlib import Path
 from memtwin.sim import cache, processes
 cache.cached("program", lambda folder: processes.run(["sh", "-c", sys.argv[1]], folder))

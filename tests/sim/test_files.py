@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from memtwin.data import read_idx
 from memtwin.link.maps import read_map
 from memtwin.link.snapshot import Snapshot
-from memtwin.nir_io import read_nir
+from memtwin.nir.nir_io import read_nir
 from memtwin.sim.cards import load_card
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments.patterns import load_patterns
 from memtwin.sim.files import read_arrays, read_bytes, read_text, whole, write_arrays, write_whole
+from memtwin.train.data import read_idx
 from tests.refusal import refusal
 
 
@@ -129,11 +129,11 @@ def test_no_module_reads_a_file_of_a_user_past_the_border():
         "boards/fits.py": "package data",
         "boards/registry.py": "package data",
         "memtwin/benches/common.py": "a variable of the parent process",
-        "memtwin/bench_lif.py": "a log that it has just written",
-        "memtwin/cli.py": "the null device, to write to",
-        "memtwin/data.py": "bytes that were read before",
-        "memtwin/fits.py": "package data",
-        "memtwin/hdf5.py": "bytes that were read before",
+        "memtwin/bench/lif.py": "a log that it has just written",
+        "memtwin/cli/main.py": "the null device, to write to",
+        "memtwin/train/data.py": "bytes that were read before",
+        "memtwin/build/fits.py": "package data",
+        "memtwin/nir/hdf5.py": "bytes that were read before",
         "memtwin/verify.py": "files that it has just written",
         "sim/cache.py": "programs that it has built, and their checksums",
         "sim/cards.py": "package data",

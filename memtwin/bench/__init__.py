@@ -1,0 +1,1 @@
+"""Benchmarks (``make bench``): clocks, speed, area, accuracy, beside the peers' figures."""

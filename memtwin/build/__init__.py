@@ -1,0 +1,1 @@
+"""Bitstreams of designs, what fits which board, and programming."""

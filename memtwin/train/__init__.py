@@ -1,0 +1,1 @@
+"""Training of networks for the engine, and the images that they are trained on."""
