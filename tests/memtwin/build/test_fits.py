@@ -13,7 +13,7 @@ from memtwin.cli import main as cli
 from memtwin.designs import DESIGNS
 from memtwin.sim.errors import InputError
 
-DOCS = Path(__file__).parents[2] / "docs/boards.md"
+DOCS = Path(__file__).parents[3] / "docs/boards.md"
 REPORT = {
     "fmax_hz": 33e6,
     "seed": 1,

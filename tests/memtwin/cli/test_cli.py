@@ -14,7 +14,7 @@ import pytest
 import memtwin as package
 from memtwin.boards.registry import BOARDS
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def memtwin(*arguments, cwd=None):
