@@ -13,7 +13,7 @@ from memtwin.boards.opamp_twin import OpampTwin
 from memtwin.boards.panel import AnalogPin
 from memtwin.hdl.core.config import MemoryMap
 from memtwin.hdl.hybrid.lia import LateralInhibition
-from memtwin.hdl.hybrid.network import Network
+from memtwin.hdl.hybrid.network import HybridNetwork
 from memtwin.hdl.hybrid.neuron import HybridNeuron
 from memtwin.hdl.hybrid.ts_neuron import TsNeuron
 
@@ -39,7 +39,7 @@ class DigitsTwin(Twin):
     def __init__(self, content: BoardImage, clock_hz: int, sample_bits: int = SAMPLE_BITS) -> None:
         if content.lesson is None:
             raise ValueError("lesson must be given")
-        self._network = Network(content.layers, content.image)
+        self._network = HybridNetwork(content.layers, content.image)
         layout = self._network.presentation
         if max(layout.gates, len(content.lesson.patterns)) > self.NO_ANSWER:
             raise ValueError(f"a lesson must have at most {self.NO_ANSWER} patterns and answers for {WINNER_BITS} LEDs")

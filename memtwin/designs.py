@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from memtwin.boards.image import BoardImage, LessonPlan, Phase, Picture, Play
 from memtwin.hdl.core.config import MatrixWindow, MemoryMap
-from memtwin.hdl.hybrid.layer import LayerConfig
+from memtwin.hdl.hybrid.layer import HybridLayerConfig
 from memtwin.hdl.hybrid.lia import LateralInhibition
-from memtwin.hdl.hybrid.network import Network
+from memtwin.hdl.hybrid.network import HybridNetwork
 from memtwin.hdl.hybrid.neuron import HybridNeuron
 from memtwin.hdl.hybrid.ts_neuron import TsNeuron
 from memtwin.hdl.lif.layer import LifLayerConfig
@@ -48,7 +48,7 @@ from memtwin.train.drawn_digits import DrawnDigits, held_entries
 __all__ = ["DESIGNS", "Changes", "Design", "board_image", "find_design", "verilog"]
 
 Image = Mapping[str, Sequence[int]]
-Layers = Sequence[LayerConfig] | Sequence[OpampLayerConfig] | Sequence[LifLayerConfig]
+Layers = Sequence[HybridLayerConfig] | Sequence[OpampLayerConfig] | Sequence[LifLayerConfig]
 
 _EXPERIMENTS: dict[str, Experiment] = {**EXPERIMENTS, DrawnDigits.name: DrawnDigits()}
 
@@ -157,7 +157,7 @@ class Design:
             return [OpampLayerConfig(**structure) for structure in structures]
         if isinstance(self.spec, LifSpec):
             return [LifLayerConfig(**structure) for structure in structures]
-        return [LayerConfig(**structure) for structure in structures]
+        return [HybridLayerConfig(**structure) for structure in structures]
 
     @property
     def image(self) -> dict[str, list[int]]:
@@ -172,26 +172,26 @@ class Design:
         return self.parts(self.layers, self.image)
 
 
-def _ts_neuron(layers: list[LayerConfig], image: Image) -> tuple[wiring.Component, MemoryMap]:
+def _ts_neuron(layers: list[HybridLayerConfig], image: Image) -> tuple[wiring.Component, MemoryMap]:
     (layer,) = layers
     neuron = TsNeuron(image, substeps=layer.substeps, recip_shift=layer.recip_shift)
     return neuron, neuron.memory_map
 
 
-def _hybrid_neuron(layers: list[LayerConfig], image: Image) -> tuple[wiring.Component, MemoryMap]:
+def _hybrid_neuron(layers: list[HybridLayerConfig], image: Image) -> tuple[wiring.Component, MemoryMap]:
     (layer,) = layers
     neuron = HybridNeuron(layer.rows, image, substeps=layer.substeps, recip_shift=layer.recip_shift)
     return neuron, neuron.memory_map
 
 
-def _lia(layers: list[LayerConfig], image: Image) -> tuple[wiring.Component, MemoryMap]:
+def _lia(layers: list[HybridLayerConfig], image: Image) -> tuple[wiring.Component, MemoryMap]:
     (layer,) = layers
     memory_map = MemoryMap(image)
     return LateralInhibition(layer.neurons, layer.tie, memory_map, "layer1."), memory_map
 
 
-def _network(layers: list[LayerConfig], image: Image) -> tuple[wiring.Component, MemoryMap]:
-    network = Network(layers, image)
+def _network(layers: list[HybridLayerConfig], image: Image) -> tuple[wiring.Component, MemoryMap]:
+    network = HybridNetwork(layers, image)
     return HostPort(network), network.memory_map
 
 

@@ -25,7 +25,7 @@ class ConfigBus(wiring.Signature):
 
     A word of a state is on `q` `READ_LATENCY` clocks after `read`, if `address` is held until then; there is no other
     read or write in between. A part that holds no word of that address shows zero. A design must be idle while its
-    tables are written or its state is read (see `Network.idle`).
+    tables are written or its state is read (see `NetworkPort.idle`).
 
     Members
     -------

@@ -20,7 +20,7 @@ from memtwin.hdl.hybrid.shaper import SpikeShaper
 from memtwin.hdl.hybrid.threshold import Threshold
 from memtwin.hdl.hybrid.threshold_switch import ThresholdSwitch
 
-__all__ = ["SCALARS", "TIES", "Layer", "LayerConfig"]
+__all__ = ["SCALARS", "TIES", "HybridLayer", "HybridLayerConfig"]
 
 TIES = ("inhibit", "lowest", "random")
 
@@ -49,7 +49,7 @@ SCALARS = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class LayerConfig:
+class HybridLayerConfig:
     """What is fixed when the gateware of a layer is generated (docs/arithmetic.md, section 1).
 
     Attributes
@@ -110,7 +110,7 @@ class LayerConfig:
         return ceil_log2(self.substeps) + 1
 
 
-class Layer(wiring.Component):
+class HybridLayer(wiring.Component):
     """One layer, half-period by half-period: node 1, substeps of every neuron, inhibition, learning, thresholds.
 
     A half-period (docs/arithmetic.md, section 4) is a sequence: the edge of CLK at the shapers; with events, the
@@ -134,7 +134,7 @@ class Layer(wiring.Component):
 
     Parameters
     ----------
-    config : LayerConfig
+    config : HybridLayerConfig
         Structure.
     memory_map : MemoryMap
         Map in which the layer claims its coefficients.
@@ -195,9 +195,9 @@ class Layer(wiring.Component):
     fire: Signal
     trace: wiring.PureInterface
 
-    def __init__(self, config: LayerConfig, memory_map: MemoryMap, prefix: str) -> None:
-        if not isinstance(config, LayerConfig):
-            raise TypeError(f"config must be a LayerConfig, not {config!r}")
+    def __init__(self, config: HybridLayerConfig, memory_map: MemoryMap, prefix: str) -> None:
+        if not isinstance(config, HybridLayerConfig):
+            raise TypeError(f"config must be a HybridLayerConfig, not {config!r}")
         self.structure = config
         rows, neurons = config.rows, config.neurons
         self._registers = Registers(memory_map, prefix, SCALARS)

@@ -7,11 +7,11 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
 
 from memtwin.hdl.core.config import MemoryMap, connect_config
-from memtwin.hdl.hybrid.layer import Layer, LayerConfig
+from memtwin.hdl.hybrid.layer import HybridLayer, HybridLayerConfig
 from memtwin.hdl.hybrid.presenter import Presentation, Presenter
 from memtwin.hdl.port.network_port import NetworkPort, layers_in_a_row
 
-__all__ = ["Network", "ProbeSignature"]
+__all__ = ["HybridNetwork", "ProbeSignature"]
 
 PROBES = ("g1", "v_l", "l1", "l2", "t1", "t3", "node2", "gate")
 
@@ -22,23 +22,23 @@ class ProbeSignature(wiring.Signature):
     Members
     -------
     g1, v_l, l1, l2, t1, t3, node2, gate : Out(neurons)
-        See `Layer`.
+        See `HybridLayer`.
     """
 
     def __init__(self, neurons: int) -> None:
         super().__init__({name: Out(neurons) for name in PROBES})
 
 
-class Network(NetworkPort):
+class HybridNetwork(NetworkPort):
     """Layers of hybrid neurons, each driven by the spikes of the one before, under one CLK.
 
-    Latency and throughput: a half-period takes as long as in the slowest `Layer`, and 1 or 2 clocks more (see
+    Latency and throughput: a half-period takes as long as in the slowest `HybridLayer`, and 1 or 2 clocks more (see
     `Presenter`). The 30 x 10 x 10 network with 4 lanes takes about 255 clocks for a high half-period with 16 active
     rows, and 20 for a quiet one.
 
     Parameters
     ----------
-    layers : sequence of LayerConfig
+    layers : sequence of HybridLayerConfig
         Layer 1 first. The rows of a later layer are the neurons of the one before; all have the same `substeps`.
     image : mapping of str to sequence of int, optional
         Coefficients after reset; names start with ``"layer1."``, ``"layer2."``, ...
@@ -69,17 +69,17 @@ class Network(NetworkPort):
     Source: zhang2021, Fig. 5; docs/arithmetic.md.
     """
 
-    layers: list[LayerConfig]
+    layers: list[HybridLayerConfig]
     presentation: Presentation
 
-    def __init__(self, layers: Sequence[LayerConfig], image: Mapping[str, Sequence[int]] | None = None) -> None:
-        layers = layers_in_a_row(layers, LayerConfig)
+    def __init__(self, layers: Sequence[HybridLayerConfig], image: Mapping[str, Sequence[int]] | None = None) -> None:
+        layers = layers_in_a_row(layers, HybridLayerConfig)
         substeps = layers[0].substeps
         for number, layer in enumerate(layers, 1):
             if layer.substeps != substeps:
                 raise ValueError(f"substeps of layer {number} must be {substeps}, not {layer.substeps!r}")
         memory_map = MemoryMap(image)
-        self._layers = [Layer(layer, memory_map, f"layer{number}.") for number, layer in enumerate(layers, 1)]
+        self._layers = [HybridLayer(layer, memory_map, f"layer{number}.") for number, layer in enumerate(layers, 1)]
         memory_map.writes(image or {})  # refuses names that the design does not have
         self._presenter = Presenter(layers[0].rows, layers[-1].neurons, len(layers), substeps)
         super().__init__(layers, memory_map, self._presenter.layout, ProbeSignature)

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from memtwin.hdl.core.config import ConfigBus, MemoryMap
 from memtwin.hdl.core.fixed import VOLT, X
 from memtwin.hdl.core.trace import TraceKind, TraceSignature
-from memtwin.hdl.hybrid.layer import Layer, LayerConfig
+from memtwin.hdl.hybrid.layer import HybridLayer, HybridLayerConfig
 from memtwin.hdl.hybrid.presenter import Pace
 
 __all__ = ["HybridNeuron"]
@@ -18,8 +18,8 @@ __all__ = ["HybridNeuron"]
 class HybridNeuron(wiring.Component):
     """One neuron with its synapses, and a CLK that runs while `run` is high.
 
-    It is a `Layer` of one neuron without lateral inhibition, half-period after half-period. Neurons that must share
-    one CLK belong in a `Network`: each of these waits for its own work only.
+    It is a `HybridLayer` of one neuron without lateral inhibition, half-period after half-period. Neurons that must
+    share one CLK belong in a `HybridNetwork`: each of these waits for its own work only.
 
     Latency: CLK rises 1 clock after `run` when stopped; outputs follow the substep that changes them. Throughput: a
     substep takes 7 clocks, a half-period of 16 substeps 116 clocks and about 16 more with pulses. With `tick` as a
@@ -30,11 +30,11 @@ class HybridNeuron(wiring.Component):
     rows : int
         Synapses.
     image : mapping of str to sequence of int, optional
-        Coefficients after reset; names start with ``"layer1."``, as in a `Network` of one layer.
+        Coefficients after reset; names start with ``"layer1."``, as in a `HybridNetwork` of one layer.
     substeps : int
         Device updates per half-period, a power of two.
     recip_shift : int
-        See `LayerConfig`.
+        See `HybridLayerConfig`.
 
     Attributes
     ----------
@@ -72,7 +72,7 @@ class HybridNeuron(wiring.Component):
     v1 : Out(16)
         Voltage that the pulses make at node 1, UQ(2, 14) V, of the last half-period with pulses.
     trace : Out(TraceSignature())
-        See `Layer`.
+        See `HybridLayer`.
 
     Source: zhang2021, Fig. 3; docs/arithmetic.md.
     """
@@ -105,9 +105,9 @@ class HybridNeuron(wiring.Component):
         substeps: int = 16,
         recip_shift: int = 12,
     ) -> None:
-        structure = LayerConfig(rows=rows, neurons=1, substeps=substeps, recip_shift=recip_shift)
+        structure = HybridLayerConfig(rows=rows, neurons=1, substeps=substeps, recip_shift=recip_shift)
         self.memory_map = MemoryMap(image)
-        self._layer = Layer(structure, self.memory_map, "layer1.")
+        self._layer = HybridLayer(structure, self.memory_map, "layer1.")
         self._pace = Pace(substeps)
         self.memory_map.writes(image or {})  # refuses names that the design does not have
         super().__init__(

@@ -31,7 +31,7 @@ class TsNeuron(wiring.Component):
     substeps : int
         Device updates per half-period, a power of two.
     recip_shift : int
-        See `LayerConfig`.
+        See `HybridLayerConfig`.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class TsNeuron(wiring.Component):
     x : Out(20)
         Its filament, UQ(2, 18), 1 = nominal threshold.
     trace : Out(TraceSignature())
-        See `Layer`.
+        See `HybridLayer`.
 
     Source: zhang2021, Fig. 2; docs/arithmetic.md, section 6.
     """

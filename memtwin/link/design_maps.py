@@ -9,7 +9,7 @@ from typing import Any
 from amaranth.hdl import Fragment, UnusedElaboratable
 
 from memtwin import designs
-from memtwin.hdl.hybrid.network import Network
+from memtwin.hdl.hybrid.network import HybridNetwork
 from memtwin.hdl.lif.network import LifNetwork
 from memtwin.hdl.link.map import DIGEST_BYTES, design_digest, link_map
 from memtwin.hdl.opamp.network import OpampNetwork
@@ -20,7 +20,7 @@ from memtwin.sim.errors import InputError
 
 __all__ = ["design_map", "host_of", "shipped_maps", "write_design_map"]
 
-_KINDS = {Network: "hybrid", OpampNetwork: "opamp", LifNetwork: "lif", StdpNetwork: "stdp"}
+_KINDS = {HybridNetwork: "hybrid", OpampNetwork: "opamp", LifNetwork: "lif", StdpNetwork: "stdp"}
 
 
 def host_of(design: str, changes: designs.Changes | None = None) -> HostPort:

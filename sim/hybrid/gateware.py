@@ -10,8 +10,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from memtwin.hdl.hybrid.layer import LayerConfig
-from memtwin.hdl.hybrid.network import Network
+from memtwin.hdl.hybrid.layer import HybridLayerConfig
+from memtwin.hdl.hybrid.network import HybridNetwork
 from memtwin.hdl.port.host import HostPort
 from memtwin.hdl.verilog import convert
 from memtwin.sim.backends import Progress, Run
@@ -50,7 +50,7 @@ def run(job: Run, progress: Progress | None = None) -> Recording:
         missing.
     """
     coefficients = job.coefficients()
-    host, text = _gateware(tuple(LayerConfig(**layer.structure) for layer in coefficients))
+    host, text = _gateware(tuple(HybridLayerConfig(**layer.structure) for layer in coefficients))
     outputs = run_trials(
         job,
         host,
@@ -99,9 +99,9 @@ def recording(
 
 
 @cache
-def _gateware(layers: tuple[LayerConfig, ...]) -> tuple[HostPort, str]:
+def _gateware(layers: tuple[HybridLayerConfig, ...]) -> tuple[HostPort, str]:
     """Network behind its bus, and its Verilog; writing that takes about as long as running a short job."""
-    host = HostPort(Network(layers))
+    host = HostPort(HybridNetwork(layers))
     return host, convert(host, "top")
 
 

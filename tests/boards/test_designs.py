@@ -17,7 +17,7 @@ from memtwin.boards.registry import board
 from memtwin.boards.tools import ToolError
 from memtwin.boards.twins import TWINS
 from memtwin.designs import board_image, find_design
-from memtwin.hdl.hybrid.network import Network
+from memtwin.hdl.hybrid.network import HybridNetwork
 from memtwin.sim.backends import Run, run
 from memtwin.sim.engines import verilator as simulator
 from memtwin.sim.experiments.digits import answers
@@ -59,7 +59,7 @@ class Taught(wiring.Component):
     """The network of the digits under its lesson, which goes on to the next pattern after each show."""
 
     def __init__(self, content):
-        self.network = Network(content.layers, content.image)
+        self.network = HybridNetwork(content.layers, content.image)
         self.lesson = Lesson(content.lesson, self.network.presentation)
         super().__init__(
             {"over": Out(1), "training": Out(1), "shown": Out(4), "winner": Out(4), "answered": Out(1), "next": In(1)}

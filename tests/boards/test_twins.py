@@ -7,7 +7,7 @@ from amaranth.sim import Simulator
 from memtwin.boards.image import BoardImage, LessonPlan, Phase
 from memtwin.boards.twins import TWINS, DigitsTwin, HybridNeuronTwin, LiaTwin, TsNeuronTwin
 from memtwin.designs import DESIGNS
-from memtwin.hdl.hybrid.layer import LayerConfig
+from memtwin.hdl.hybrid.layer import HybridLayerConfig
 from memtwin.sim.hybrid.quantize import quantize
 from memtwin.sim.hybrid.spec import LayerSpec, NetworkSpec, draw_sample
 
@@ -23,7 +23,7 @@ def content(*layers, lesson=None, substeps=SUBSTEPS, **options):
     image = {}
     for number, layer in enumerate(coefficients, 1):
         image |= layer.image(0, f"layer{number}.")
-    structure = [LayerConfig(**layer.structure) for layer in coefficients]
+    structure = [HybridLayerConfig(**layer.structure) for layer in coefficients]
     return BoardImage(layers=structure, image=image, substep_hz=round(1 / spec.substep), lesson=lesson, **options)
 
 

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In
 from amaranth.sim import Simulator
 
 from memtwin.hdl.core.config import MemoryMap
-from memtwin.hdl.hybrid.layer import Layer, LayerConfig
+from memtwin.hdl.hybrid.layer import HybridLayer, HybridLayerConfig
 from tests.hdl.hybrid.card import layer_image
 
 KINDS = {1: "drive", 2: "substep", 3: "threshold", 4: "conductance", 5: "reciprocal", 6: "half"}
@@ -50,10 +50,10 @@ class Half:
 
 
 class Bench:
-    """Drives a `Layer` of the trial card."""
+    """Drives a `HybridLayer` of the trial card."""
 
     def __init__(self, *, rows, neurons, config=None, **card):
-        structure = LayerConfig(rows=rows, neurons=neurons, **(config or {}))
+        structure = HybridLayerConfig(rows=rows, neurons=neurons, **(config or {}))
         self.image = layer_image(
             rows=rows,
             neurons=neurons,
@@ -62,7 +62,7 @@ class Bench:
             **card,
         )
         self.memory_map = MemoryMap(self.image)
-        self.layer = Layer(structure, self.memory_map, "layer1.")
+        self.layer = HybridLayer(structure, self.memory_map, "layer1.")
         self.structure = structure
         self.power_up = None
 

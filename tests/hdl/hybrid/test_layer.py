@@ -3,7 +3,7 @@
 import pytest
 
 from memtwin.hdl.core.config import MemoryMap
-from memtwin.hdl.hybrid.layer import Layer, LayerConfig
+from memtwin.hdl.hybrid.layer import HybridLayer, HybridLayerConfig
 from tests.hdl.bench import Bench
 from tests.hdl.helpers import fetch, load, places, refused
 from tests.hdl.hybrid.card import ADAPTIVE, DEPRESSION, REFRACTORY, SCALED, SKIP
@@ -716,14 +716,14 @@ def test_without_an_array_nobody_is_suppressed_and_every_gate_is_open():
 )
 def test_a_bad_structure_is_refused(fields, error, message):
     with pytest.raises(error, match=message):
-        LayerConfig(**({"rows": 2, "neurons": 3} | fields))
+        HybridLayerConfig(**({"rows": 2, "neurons": 3} | fields))
 
 
 def test_a_bad_image_is_refused():
     refused(
         "image of layer1.gain must have 3 words, not 2",
-        Layer,
-        LayerConfig(rows=2, neurons=3),
+        HybridLayer,
+        HybridLayerConfig(rows=2, neurons=3),
         MemoryMap({"layer1.gain": [1, 2]}),
         "layer1.",
     )

@@ -5,8 +5,8 @@ import subprocess
 
 import pytest
 
-from memtwin.hdl.hybrid.layer import LayerConfig
-from memtwin.hdl.hybrid.network import Network
+from memtwin.hdl.hybrid.layer import HybridLayerConfig
+from memtwin.hdl.hybrid.network import HybridNetwork
 from memtwin.hdl.verilog import convert
 from tests.hdl.bench import parse
 from tests.hdl.helpers import Taps, load, refused, simulate
@@ -18,7 +18,7 @@ BLANK = {"pixels": 0, "gates": -1, "learn": 0, "until": 0, "fires": 0, "periods"
 def chain(**card):
     """Network of two neurons in a chain (zhang2021, Supp. 6), and its image."""
     one = {"rows": 1, "neurons": 1, "conductance": 400e-6, "options": REFRACTORY | SKIP} | card
-    return [LayerConfig(rows=1, neurons=1)] * 2, layer_image(**one) | layer_image("layer2.", **one)
+    return [HybridLayerConfig(rows=1, neurons=1)] * 2, layer_image(**one) | layer_image("layer2.", **one)
 
 
 class Recorder:
@@ -74,7 +74,7 @@ class Recorder:
 
 
 def test_spikes_of_one_layer_drive_the_next_in_the_same_half_period():
-    recorder = Recorder(Network(*chain())).run({"pixels": 1, "periods": 40})
+    recorder = Recorder(HybridNetwork(*chain())).run({"pixels": 1, "periods": 40})
     spikes = [g1 for g1, _ in recorder.strobed]
     assert len(spikes) == 40
     assert 5 < sum(spikes) < 20
@@ -87,8 +87,8 @@ def test_spikes_of_one_layer_drive_the_next_in_the_same_half_period():
 def test_coefficients_over_the_bus_are_those_of_an_image():
     layers, image = chain()
     shown = {"pixels": 1, "periods": 8}
-    with_image = Recorder(Network(layers, image)).run(shown)
-    empty = Network(layers)
+    with_image = Recorder(HybridNetwork(layers, image)).run(shown)
+    empty = HybridNetwork(layers)
     over_bus = Recorder(empty).run(shown | {"init": 1}, writes=empty.memory_map.writes(image))
     assert over_bus.traces == with_image.traces
     assert any(sum(strobe) for strobe in with_image.strobed)
@@ -97,8 +97,8 @@ def test_coefficients_over_the_bus_are_those_of_an_image():
 def test_a_presentation_of_nothing_with_init_is_power_up_alone():
     layers, image = chain()
     shown = {"pixels": 1, "periods": 8, "learn": 3}
-    whole = Recorder(Network(layers, image)).run(shown | {"init": 1}, shown)
-    empty = Network(layers)
+    whole = Recorder(HybridNetwork(layers, image)).run(shown | {"init": 1}, shown)
+    empty = HybridNetwork(layers)
     in_parts = Recorder(empty).run({"init": 1}, shown, shown, writes=empty.memory_map.writes(image))
     assert in_parts.traces == whole.traces
     assert in_parts.done == 3
@@ -106,7 +106,7 @@ def test_a_presentation_of_nothing_with_init_is_power_up_alone():
 
 def test_a_presentation_ends_after_its_fires_and_the_refractory_period():
     layers, image = chain()
-    recorder = Recorder(Network(layers, image)).run({"pixels": 1, "fires": 2, "periods": 99})
+    recorder = Recorder(HybridNetwork(layers, image)).run({"pixels": 1, "fires": 2, "periods": 99})
     passes = recorder.kinds(1, "substep")
     fires = [
         number
@@ -121,10 +121,10 @@ def test_a_presentation_ends_after_its_fires_and_the_refractory_period():
 
 
 def test_the_mask_closes_gates_of_the_last_layer_only():
-    layers = [LayerConfig(rows=2, neurons=2), LayerConfig(rows=2, neurons=2)]
+    layers = [HybridLayerConfig(rows=2, neurons=2), HybridLayerConfig(rows=2, neurons=2)]
     card = {"rows": 2, "neurons": 2, "conductance": 400e-6, "options": REFRACTORY}
     image = layer_image(**card) | layer_image("layer2.", **card)
-    recorder = Recorder(Network(layers, image)).run({"pixels": 3, "gates": 0b10, "periods": 6})
+    recorder = Recorder(HybridNetwork(layers, image)).run({"pixels": 3, "gates": 0b10, "periods": 6})
     assert {entry["gate"] for half in recorder.kinds(1, "substep") for entry in half} == {1}
     gates = {(entry["index"], entry["gate"]) for half in recorder.kinds(2, "substep") for entry in half}
     assert gates == {(0, 0), (1, 1)}
@@ -132,10 +132,10 @@ def test_the_mask_closes_gates_of_the_last_layer_only():
 
 def test_each_layer_has_its_own_bit_of_learn():
     layers, image = chain(options=REFRACTORY | DEPRESSION)
-    layers = [LayerConfig(rows=1, neurons=1), LayerConfig(rows=1, neurons=1, one_cycle=True)]
+    layers = [HybridLayerConfig(rows=1, neurons=1), HybridLayerConfig(rows=1, neurons=1, one_cycle=True)]
     learned = {}
     for learn in (0b01, 0b10):
-        recorder = Recorder(Network(layers, image)).run({"pixels": 1, "learn": learn, "periods": 12})
+        recorder = Recorder(HybridNetwork(layers, image)).run({"pixels": 1, "learn": learn, "periods": 12})
         learned[learn] = [any(recorder.kinds(layer, "conductance")) for layer in (1, 2)]
     assert learned == {0b01: [True, False], 0b10: [False, True]}
 
@@ -143,7 +143,7 @@ def test_each_layer_has_its_own_bit_of_learn():
 def test_power_up_starts_over_with_the_same_random_numbers():
     layers, image = chain(theta_sd=0.1)
     shown = {"pixels": 1, "periods": 12, "rest": 2}
-    recorder = Recorder(Network(layers, image)).run(shown, shown | {"init": 1})
+    recorder = Recorder(HybridNetwork(layers, image)).run(shown, shown | {"init": 1})
     first, second = recorder.traces[0][:28], recorder.traces[0][28:]
     assert first[-1][-1]["kind"] == "threshold"  # of the power-up that follows, drawn anew
     assert [half[0] for half in first] == [half[0] for half in second]
@@ -155,10 +155,10 @@ def digits():
     """The 30 x 10 x 10 network."""
 
     def build(image=None):
-        return Network(
+        return HybridNetwork(
             [
-                LayerConfig(rows=30, neurons=10, lanes=4, inhibition=True),
-                LayerConfig(rows=10, neurons=10, lanes=2, one_cycle=True),
+                HybridLayerConfig(rows=30, neurons=10, lanes=4, inhibition=True),
+                HybridLayerConfig(rows=10, neurons=10, lanes=2, one_cycle=True),
             ],
             image,
         )
@@ -210,17 +210,21 @@ def test_memories_and_products_of_the_digits_network_are_blocks_of_an_ice40(digi
     [
         ([], None, "layers must have at least one layer"),
         (
-            [LayerConfig(rows=2, neurons=3), LayerConfig(rows=2, neurons=1)],
+            [HybridLayerConfig(rows=2, neurons=3), HybridLayerConfig(rows=2, neurons=1)],
             None,
             "rows of layer 2 must be 3, not 2",
         ),
         (
-            [LayerConfig(rows=2, neurons=3), LayerConfig(rows=3, neurons=1, substeps=8)],
+            [HybridLayerConfig(rows=2, neurons=3), HybridLayerConfig(rows=3, neurons=1, substeps=8)],
             None,
             "substeps of layer 2 must be 16, not 8",
         ),
-        ([LayerConfig(rows=2, neurons=3)], {"layer2.gain": [1]}, "image has layer2.gain, which the design does not"),
+        (
+            [HybridLayerConfig(rows=2, neurons=3)],
+            {"layer2.gain": [1]},
+            "image has layer2.gain, which the design does not",
+        ),
     ],
 )
 def test_layers_that_do_not_fit_are_refused(layers, image, message):
-    refused(message, Network, layers, image)
+    refused(message, HybridNetwork, layers, image)

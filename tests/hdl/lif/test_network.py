@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 from amaranth.hdl import Cat, Const
 
-from memtwin.hdl.hybrid.layer import LayerConfig
+from memtwin.hdl.hybrid.layer import HybridLayerConfig
 from memtwin.hdl.lif.layer import LifLayerConfig
 from memtwin.hdl.lif.network import LifNetwork
 from memtwin.hdl.port.host import HostPort
@@ -410,8 +410,8 @@ def test_what_does_not_fit_is_refused(layers, capacity, image, message):
 
 
 def test_layers_of_another_kind_are_refused():
-    other = [LayerConfig(rows=2, neurons=3)]
-    refused("layer 1 must be a LifLayerConfig, not LayerConfig", LifNetwork, other, 2, error=TypeError)
+    other = [HybridLayerConfig(rows=2, neurons=3)]
+    refused("layer 1 must be a LifLayerConfig, not HybridLayerConfig", LifNetwork, other, 2, error=TypeError)
 
 
 @pytest.mark.parametrize(

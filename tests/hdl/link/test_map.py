@@ -6,8 +6,8 @@ import json
 import pytest
 from amaranth.hdl import Fragment
 
-from memtwin.hdl.hybrid.layer import LayerConfig
-from memtwin.hdl.hybrid.network import Network
+from memtwin.hdl.hybrid.layer import HybridLayerConfig
+from memtwin.hdl.hybrid.network import HybridNetwork
 from memtwin.hdl.link.map import LINK_BASE, design_digest, link_map, map_digest
 from memtwin.hdl.port.host import HostPort
 from tests.hdl.link.bench import LINK, NAMES
@@ -21,7 +21,7 @@ def host_of(network):
 
 
 def hybrid(rows=5):
-    return host_of(Network([LayerConfig(rows=rows, neurons=3)]))
+    return host_of(HybridNetwork([HybridLayerConfig(rows=rows, neurons=3)]))
 
 
 def test_the_map_names_every_address():

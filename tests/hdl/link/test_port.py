@@ -8,8 +8,8 @@ import zlib
 import pytest
 from amaranth.hdl import UnusedElaboratable
 
-from memtwin.hdl.hybrid.layer import LayerConfig
-from memtwin.hdl.hybrid.network import Network
+from memtwin.hdl.hybrid.layer import HybridLayerConfig
+from memtwin.hdl.hybrid.network import HybridNetwork
 from memtwin.hdl.link.port import LinkPort
 from memtwin.hdl.port.host import HostPort
 from tests.hdl.hybrid.card import REFRACTORY, layer_image
@@ -559,7 +559,7 @@ def test_trace_words_of_the_kinds_that_are_asked_for():
 
 def test_a_hybrid_network_streams_its_spikes_and_fires():
     image = layer_image(rows=20, neurons=2, conductance=20e-6, options=REFRACTORY)
-    network = Network([LayerConfig(rows=20, neurons=2, recip_shift=9)], image)
+    network = HybridNetwork([HybridLayerConfig(rows=20, neurons=2, recip_shift=9)], image)
     rises, spikes = [], []
 
     async def watch(ctx):

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from memtwin.hdl.hybrid.layer import LayerConfig
+from memtwin.hdl.hybrid.layer import HybridLayerConfig
 from memtwin.hdl.opamp.layer import OpampLayerConfig
 from memtwin.hdl.opamp.network import OpampNetwork
 from memtwin.hdl.opamp.neuron import OpampNeuron
@@ -256,5 +256,5 @@ def test_layers_that_do_not_fit_are_refused(layers, image, message):
 
 
 def test_layers_of_another_kind_are_refused():
-    other = [LayerConfig(rows=2, neurons=3)]
-    refused("layer 1 must be an OpampLayerConfig, not LayerConfig", OpampNetwork, other, error=TypeError)
+    other = [HybridLayerConfig(rows=2, neurons=3)]
+    refused("layer 1 must be an OpampLayerConfig, not HybridLayerConfig", OpampNetwork, other, error=TypeError)

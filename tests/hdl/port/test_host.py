@@ -3,8 +3,8 @@
 import pytest
 from amaranth.lib.wiring import In
 
-from memtwin.hdl.hybrid.layer import LayerConfig
-from memtwin.hdl.hybrid.network import Network
+from memtwin.hdl.hybrid.layer import HybridLayerConfig
+from memtwin.hdl.hybrid.network import HybridNetwork
 from memtwin.hdl.opamp.layer import OpampLayerConfig
 from memtwin.hdl.opamp.network import OpampNetwork
 from memtwin.hdl.port.host import REGISTERS_BASE, HostPort
@@ -16,7 +16,7 @@ from tests.hdl.opamp import reference as opamp_reference
 
 
 def small():
-    return Network([LayerConfig(rows=20, neurons=2, recip_shift=9)])
+    return HybridNetwork([HybridLayerConfig(rows=20, neurons=2, recip_shift=9)])
 
 
 IMAGE = layer_image(rows=20, neurons=2, conductance=20e-6, options=REFRACTORY)
@@ -149,7 +149,7 @@ def test_reads_the_state_when_its_latency_is_over():
 
 @pytest.mark.parametrize("neurons", [10, 150])
 def test_every_port_fits_a_machine_word(neurons):
-    host = HostPort(Network([LayerConfig(rows=4, neurons=neurons, lanes=2)]))
+    host = HostPort(HybridNetwork([HybridLayerConfig(rows=4, neurons=neurons, lanes=2)]))
     widths = {name: member.shape for name, member in host.signature.members.items()}
     assert max(widths.values()) <= 64
     assert {name for name, member in host.signature.members.items() if member.flow == In} == {
