@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from memtwin.boards.image import BoardImage
 from memtwin.boards.panel import Button, Flash, Sampler, Ticker
 
-__all__ = ["ANALOG_BITS", "SAMPLE_BITS", "SCOPE_PINS", "WINNER_BITS", "Twin"]
+__all__ = ["ANALOG_BITS", "SAMPLE_BITS", "SCOPE_PINS", "WINNER_BITS", "BoardDemo"]
 
 SCOPE_PINS = 8
 WINNER_BITS = 4
@@ -17,7 +17,7 @@ SAMPLE_BITS = 9  # buttons and flashes: every 512 substeps, 8 ms in the circuit'
 ANALOG_BITS = 12
 
 
-class Twin(wiring.Component):
+class BoardDemo(wiring.Component):
     """What every design has in common: two buttons, LEDs, and a scope header.
 
     Parameters

@@ -8,7 +8,7 @@ from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from memtwin.boards.base import SCOPE_PINS, WINNER_BITS, Twin
+from memtwin.boards.base import SCOPE_PINS, WINNER_BITS, BoardDemo
 from memtwin.boards.image import BoardImage, Picture
 from memtwin.hdl.core.config import ConfigBus, Window
 from memtwin.hdl.lif.network import LifNetwork
@@ -181,7 +181,7 @@ class Album(wiring.Component):
         return m
 
 
-class LifTwin(Twin):
+class LifTwin(BoardDemo):
     """A network of LIF neurons, which is shown a picture again and again in the network's own time.
 
     `button` goes on to the next picture; while it is down, the LEDs show the label of the picture in binary, and after
@@ -193,7 +193,7 @@ class LifTwin(Twin):
     the last layer that should answer, and those of its first five neurons. A spike lasts as long as a step, so that two
     in a row are one wide pulse.
 
-    Parameters, members: see `Twin`; `content` must have pictures. Buttons are looked at every 8 ms by default.
+    Parameters, members: see `BoardDemo`; `content` must have pictures. Buttons are looked at every 8 ms by default.
 
     Source: yu-tio2.
     """

@@ -4,7 +4,7 @@ from amaranth.hdl import Module, Mux, Signal, ValueLike
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from memtwin.boards.base import ANALOG_BITS, SAMPLE_BITS, WINNER_BITS, Twin
+from memtwin.boards.base import ANALOG_BITS, SAMPLE_BITS, WINNER_BITS, BoardDemo
 from memtwin.boards.image import BoardImage, Play
 from memtwin.boards.panel import AnalogPin
 from memtwin.hdl.core.trace import INDEX_BITS, KIND_BITS, TraceKind
@@ -81,7 +81,7 @@ class Player(wiring.Component):
         return m
 
 
-class OpampTwin(Twin):
+class OpampTwin(BoardDemo):
     """A network of op-amp neurons, which plays a stimulus again and again in the circuit's own time.
 
     `button` starts the stimulus, and stops it at the end of a presentation (`training` is high in between); every
@@ -93,7 +93,7 @@ class OpampTwin(Twin):
     of the log word in the trace (docs/opamp-arithmetic.md, section 1). The mean voltage of that pin is 1/32 of the
     supply for each octave above 2**-20 V: 1 V is 0.625 of the supply, 4 V is 0.6875.
 
-    Parameters, members: see `Twin`; `content` must have a stimulus.
+    Parameters, members: see `BoardDemo`; `content` must have a stimulus.
 
     Source: us12387090, Fig. 4 to 8.
     """

@@ -96,8 +96,8 @@ class Board:
     button, second : str
         Buttons, or nothing.
     scope : mapping of str to str
-        Eight pins of a header, in the order of `memtwin.boards.base.Twin.signals`: ``pins``, ``connector`` (without
-        it, the pins are those of the chip).
+        Eight pins of a header, in the order of `memtwin.boards.base.BoardDemo.signals`: ``pins``, ``connector``
+        (without it, the pins are those of the chip).
     attributes : mapping of str to str
         Electrical attributes of the header's pins.
     uart : str or mapping of str to str

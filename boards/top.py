@@ -6,7 +6,7 @@ from amaranth.build import Pins, Platform, ResourceError
 from amaranth.hdl import ClockDomain, Elaboratable, Module, ValueLike
 from amaranth.lib import io
 
-from memtwin.boards.base import Twin
+from memtwin.boards.base import BoardDemo
 from memtwin.boards.clock import ClockGenerator
 from memtwin.boards.panel import SelfPress
 from memtwin.boards.registry import Board, resource
@@ -16,7 +16,7 @@ __all__ = ["BoardTop", "drive_lights", "request_uart"]
 
 
 class BoardTop(Elaboratable):
-    """Clock, buttons, LEDs and header of a board around a `Twin`.
+    """Clock, buttons, LEDs and header of a board around a `BoardDemo`.
 
     What the board lacks is left out; without a button, the first one presses itself (`SelfPress`).
 
@@ -24,11 +24,11 @@ class BoardTop(Elaboratable):
     ----------
     board : Board
         Board.
-    twin : Twin
+    twin : BoardDemo
         Design, made for the clock of the board.
     """
 
-    def __init__(self, board: Board, twin: Twin) -> None:
+    def __init__(self, board: Board, twin: BoardDemo) -> None:
         self.board = board
         self.twin = twin
 

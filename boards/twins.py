@@ -5,7 +5,7 @@ from collections.abc import Callable
 from amaranth.hdl import Array, Module, Mux, Signal
 from amaranth.lib import wiring
 
-from memtwin.boards.base import ANALOG_BITS, SAMPLE_BITS, WINNER_BITS, Twin
+from memtwin.boards.base import ANALOG_BITS, SAMPLE_BITS, WINNER_BITS, BoardDemo
 from memtwin.boards.image import BoardImage
 from memtwin.boards.lesson import Lesson
 from memtwin.boards.lif_twin import LifTwin
@@ -20,7 +20,7 @@ from memtwin.hdl.hybrid.ts_neuron import TsNeuron
 __all__ = ["TWINS", "DigitsTwin", "HybridNeuronTwin", "LiaTwin", "TsNeuronTwin"]
 
 
-class DigitsTwin(Twin):
+class DigitsTwin(BoardDemo):
     """The digits network: trains as fast as it can, and then shows patterns in the circuit's own time.
 
     `button` steps to the next pattern; while it is down, the LEDs show the number of the pattern in binary, and after
@@ -28,7 +28,7 @@ class DigitsTwin(Twin):
     time and full speed. `training` is high until the lesson is over. The scope is clipped to that neuron of the last
     layer whose number is the pattern's.
 
-    Parameters, members: see `Twin`; `content` must have a lesson.
+    Parameters, members: see `BoardDemo`; `content` must have a lesson.
 
     Source: zhang2021, Fig. 5.
     """
@@ -72,14 +72,14 @@ class DigitsTwin(Twin):
         return m
 
 
-class HybridNeuronTwin(Twin):
+class HybridNeuronTwin(BoardDemo):
     """One hybrid neuron in the circuit's own time: the paper's 250 us pulses take 250 us.
 
     `button` switches the input pulses on and off (`training` is high while they are on); `second` powers the neuron
     up again, with the device at rest, though not its synapses. The LEDs of the answer show G1, V_L, node 2 and T3.
     Scope pin ``x`` is the filament: its mean voltage is a quarter of the supply at the nominal threshold.
 
-    Parameters, members: see `Twin`.
+    Parameters, members: see `BoardDemo`.
 
     Source: zhang2021, Fig. 3.
     """
@@ -104,14 +104,14 @@ class HybridNeuronTwin(Twin):
         return m
 
 
-class TsNeuronTwin(Twin):
+class TsNeuronTwin(BoardDemo):
     """The bare threshold switch under voltage pulses, in the circuit's own time.
 
     `button` switches the pulses on and off (`training` is high while they are on); `second` puts the device at rest.
     The first LED of the answer shows that the device conducts, the second that it is on. Scope pin ``x`` is the
     filament: its mean voltage is a quarter of the supply at the nominal threshold.
 
-    Parameters, members: see `Twin`.
+    Parameters, members: see `BoardDemo`.
 
     Source: zhang2021, Fig. 2.
     """
@@ -164,13 +164,13 @@ def _switched_pulses(
     return pulsing
 
 
-class LiaTwin(Twin):
+class LiaTwin(BoardDemo):
     """The lateral inhibition array by hand: the buttons are V_L of the first two neurons.
 
     The LEDs of the answer are L_G of the first four: all are lit while nobody fires, and only the winner's while one
     does. `training` is not used; `spike` flashes when a button goes down. The scope shows V_L and L_G.
 
-    Parameters, members: see `Twin`.
+    Parameters, members: see `BoardDemo`.
 
     Source: zhang2021, Fig. 4.
     """
@@ -210,7 +210,7 @@ class LiaTwin(Twin):
         return m
 
 
-TWINS: dict[str, Callable[[BoardImage, int], Twin]] = {
+TWINS: dict[str, Callable[[BoardImage, int], BoardDemo]] = {
     "digits": DigitsTwin,
     "hybrid-neuron": HybridNeuronTwin,
     "ts-neuron": TsNeuronTwin,

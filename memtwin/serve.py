@@ -75,7 +75,7 @@ def build(design: str, changes: designs.Changes | None = None) -> BuiltBoard:
         design_digest=bytes.fromhex(document["design_digest"]),
         traces=True,
     )
-    program = virtual_board.binary(virtual_board.Twin(link, host.idle, link.on_trial))
+    program = virtual_board.binary(virtual_board.SerialTop(link, host.idle, link.on_trial))
     return BuiltBoard(design, program, write_map(document, program.with_suffix(".map.json")))
 
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from memtwin.train import distort
 from memtwin.train.data import CLASSES, Digits
+from memtwin.train.float_network import Adam, softmax_loss
 from memtwin.train.settings import Settings
-from memtwin.train.twin import Adam, softmax_loss
 
 __all__ = ["FloatNetwork", "train_float"]
 

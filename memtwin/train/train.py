@@ -1,7 +1,7 @@
 """Training of LIF networks for the engine: surrogate gradient through time, weights quantised while they train.
 
 `train` gives a network whose integers are those that were trained: weights are whole levels, and the learned step of
-each neuron is its `r`. How it is done is in `memtwin.train.twin`.
+each neuron is its `r`. How it is done is in `memtwin.train.float_network`.
 """
 
 import dataclasses
@@ -19,8 +19,8 @@ from memtwin.sim.lif.recording import LifRecording
 from memtwin.sim.lif.spec import LifLayerSpec, LifSpec
 from memtwin.train import distort
 from memtwin.train.data import CLASSES, Digits
+from memtwin.train.float_network import HEADROOM, Adam, FloatNetwork, Synapses
 from memtwin.train.settings import NETS, Settings, settings_of
-from memtwin.train.twin import HEADROOM, Adam, Synapses, Twin
 
 __all__ = ["NETS", "Settings", "accuracy", "settings_of", "train"]
 
@@ -55,8 +55,8 @@ def train(
     if not len(digits) or digits.images.shape[0] != len(digits) or digits.labels.max() >= CLASSES:
         raise InputError(f"training: expected pictures with a label from 0 to {CLASSES - 1} each")
     rng = np.random.default_rng(settings.seed)
-    twin = Twin(settings, digits.images.shape[1], settings.encoding.values, rng)
-    adam = Adam(twin.parameters)
+    network = FloatNetwork(settings, digits.images.shape[1], settings.encoding.values, rng)
+    adam = Adam(network.parameters)
     batches = math.ceil(len(digits) / settings.batch)
     for epoch in range(settings.epochs):
         losses = 0.0
@@ -66,14 +66,14 @@ def train(
                 images = distort.bend(images, settings.bend, rng)
             if settings.shift:
                 images = distort.shift(images, settings.shift, rng)
-            loss, gradients = twin.gradients(images, digits.labels[batch])
+            loss, gradients = network.gradients(images, digits.labels[batch])
             done = (epoch + number / batches) / settings.epochs
             adam.step(gradients, settings.rate * 0.5 * (1 + math.cos(math.pi * done)), settings.decay)
-            twin.clamp()
+            network.clamp()
             losses += loss
         if progress:
             progress((epoch + 1) / settings.epochs, losses / batches)
-    layers = _layers(twin, settings, digits)
+    layers = _layers(network, settings, digits)
     return StoredNetwork(
         spec=LifSpec(layers=tuple(layers), dt=DT, weight_bits=settings.weight_bits),
         names=tuple(f"layer{number}" for number in range(1, len(layers) + 1)),
@@ -107,12 +107,12 @@ def accuracy(
     return float((recording.answers[0] == digits.labels).mean())
 
 
-def _layers(twin: Twin, settings: Settings, digits: Digits) -> list[LifLayerSpec]:
+def _layers(network: FloatNetwork, settings: Settings, digits: Digits) -> list[LifLayerSpec]:
     """Write the network in training in volts; a threshold of hidden neurons is 1 V."""
-    sums = twin.sums(digits.images[:_CALIBRATION]).max(axis=1)
+    sums = network.sums(digits.images[:_CALIBRATION]).max(axis=1)
     threshold = max(float(np.median(sums)), 1e-3) / settings.winner
-    last = _layer(twin.layers[-1], threshold, leak=0.0)
-    return [*(_layer(layer, 1.0, settings.leak) for layer in twin.layers[:-1]), last]
+    last = _layer(network.layers[-1], threshold, leak=0.0)
+    return [*(_layer(layer, 1.0, settings.leak) for layer in network.layers[:-1]), last]
 
 
 def _layer(layer: Synapses, threshold: float, leak: float) -> LifLayerSpec:

@@ -18,13 +18,13 @@ from amaranth.lib.wiring import In, Out
 from memtwin.hdl.verilog import convert
 from memtwin.sim.engines import verilator
 
-__all__ = ["Counts", "Twin", "VirtualBoard", "binary", "running"]
+__all__ = ["Counts", "SerialTop", "VirtualBoard", "binary", "running"]
 
 _COUNTS = struct.Struct("<5Q")
 _PIPE_BYTES = 4096  # the least: what waits there is lost to nobody else
 
 
-class Twin(wiring.Component):
+class SerialTop(wiring.Component):
     """What the harness sees of a twin.
 
     Parameters
@@ -75,7 +75,7 @@ class Twin(wiring.Component):
         return m
 
 
-def binary(twin: Twin) -> Path:
+def binary(twin: SerialTop) -> Path:
     """Compile a virtual board, or find it in the cache.
 
     Raises

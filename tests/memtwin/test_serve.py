@@ -48,7 +48,7 @@ class Successor(wiring.Component):
 
 @pytest.fixture(scope="module")
 def program():
-    return virtual_board.binary(virtual_board.Twin(Successor(), Const(1)))
+    return virtual_board.binary(virtual_board.SerialTop(Successor(), Const(1)))
 
 
 @contextlib.contextmanager

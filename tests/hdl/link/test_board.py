@@ -12,7 +12,7 @@ from cobs import cobs
 
 from memtwin.hdl.lif.layer import LifLayerConfig
 from memtwin.hdl.lif.network import LifNetwork
-from memtwin.sim.engines.virtual_board import Twin, binary, running
+from memtwin.sim.engines.virtual_board import SerialTop, binary, running
 from tests.hdl.lif.reference import Reference, image_of
 from tests.hdl.link.bench import (
     DIVIDER,
@@ -110,7 +110,7 @@ class Board:
 @contextmanager
 def board_of(network, **options):
     link = link_port(network, **options)
-    with running(binary(Twin(link, link.host.idle))) as board:
+    with running(binary(SerialTop(link, link.host.idle))) as board:
         yield Board(board)
 
 

@@ -17,8 +17,8 @@ from memtwin.sim.lif.shown import Images
 from memtwin.sim.lif.spec import LifLayerSpec, LifSpec
 from memtwin.train import distort
 from memtwin.train.data import Digits, draw_digits
+from memtwin.train.float_network import HEADROOM, MOST_BIAS, REACH, Adam, FloatNetwork, Synapses
 from memtwin.train.train import NETS, Settings, accuracy, settings_of, train
-from memtwin.train.twin import HEADROOM, MOST_BIAS, REACH, Adam, Synapses, Twin
 
 
 def small(digits):
@@ -103,10 +103,10 @@ def test_training_with_the_spread_of_devices_makes_the_network_bear_it():
 def test_without_hidden_neurons_the_gradients_are_the_slopes_of_the_loss():
     # In latency mode nothing is random; with steps that are far finer than the weights, rounding is no matter.
     settings = Settings(mode="latency", smooth=0.1)
-    twin = Twin(settings, 196, settings.encoding.values, np.random.default_rng(0))
-    layer = twin.layers[0] = Synapses(196, 10, 0.01, 16, np.random.default_rng(0))
+    network = FloatNetwork(settings, 196, settings.encoding.values, np.random.default_rng(0))
+    layer = network.layers[0] = Synapses(196, 10, 0.01, 16, np.random.default_rng(0))
     layer.log_step[:] = np.log(1e-5)
-    loss, gradients = twin.gradients(OTHERS.images[:50], OTHERS.labels[:50])
+    loss, gradients = network.gradients(OTHERS.images[:50], OTHERS.labels[:50])
     rng = np.random.default_rng(1)
     for parameter, gradient in ((layer.real, gradients[0]), (layer.bias, gradients[2])):
         direction = rng.standard_normal(parameter.shape).astype(np.float32)
@@ -114,7 +114,7 @@ def test_without_hidden_neurons_the_gradients_are_the_slopes_of_the_loss():
         losses = []
         for side in (1, -1):
             parameter[:] = kept + np.float32(side * 3e-3) * direction
-            losses.append(twin.gradients(OTHERS.images[:50], OTHERS.labels[:50])[0])
+            losses.append(network.gradients(OTHERS.images[:50], OTHERS.labels[:50])[0])
         parameter[:] = kept
         assert (losses[0] - losses[1]) / 6e-3 == pytest.approx((gradient * direction).sum(), rel=0.03)
     assert loss > 0
@@ -123,12 +123,12 @@ def test_without_hidden_neurons_the_gradients_are_the_slopes_of_the_loss():
 def test_the_surrogate_is_the_chain_rule_with_the_fast_sigmoid():
     # One hidden neuron, written out: u' = keep (u - s) + drive, ds/du = 1 / (1 + slope |u - 1|)**2.
     settings = Settings(hidden=1, mode="latency", steps=3, levels=1, leak=0.25, slope=2.0)
-    twin = Twin(settings, 196, settings.encoding.values, np.random.default_rng(0))
+    network = FloatNetwork(settings, 196, settings.encoding.values, np.random.default_rng(0))
     drive = np.array([1.5, 0.0, 0.0])
-    counts, slopes = twin._hidden(
+    counts, slopes = network._hidden(
         [np.full((1, 1), 1.5, np.float32)], np.ones((1, 1), np.float32), np.zeros(1, np.float32)
     )
-    gradient = [float(part[0, 0]) for part in twin._back(np.ones((1, 1), np.float32), slopes)]
+    gradient = [float(part[0, 0]) for part in network._back(np.ones((1, 1), np.float32), slopes)]
     u, s, v = [], [], 0.0
     for step in range(3):
         u.append(0.75 * v + drive[step])
@@ -142,13 +142,13 @@ def test_the_surrogate_is_the_chain_rule_with_the_fast_sigmoid():
 
 
 def test_hidden_neurons_are_clamped_where_the_words_of_the_engine_end():
-    twin = Twin(HIDDEN, 196, HIDDEN.encoding.values, np.random.default_rng(0))
-    twin.layers[0].bias[:] = 50.0
-    twin.clamp()
-    assert (twin.layers[0].bias == MOST_BIAS).all()
+    network = FloatNetwork(HIDDEN, 196, HIDDEN.encoding.values, np.random.default_rng(0))
+    network.layers[0].bias[:] = 50.0
+    network.clamp()
+    assert (network.layers[0].bias == MOST_BIAS).all()
     drive = np.array([[6e4, -6e4, 0.5]], np.float32)
     still = np.zeros(3, np.float32)
-    counts, slopes = twin._hidden([np.ones((1, 1), np.float32)], drive, still)
+    counts, slopes = network._hidden([np.ones((1, 1), np.float32)], drive, still)
     # From the end of the range a neuron spikes in each of the 8 steps, as it does on the integer model.
     layer = LifLayerSpec(weight=drive.T, tau=np.inf, r=1e3, reset="subtract", headroom=HEADROOM)
     shown = Images.from_values([[1]], steps=HIDDEN.steps, mode="latency")

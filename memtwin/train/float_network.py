@@ -1,4 +1,4 @@
-"""The network in training: the float twin of the integer one, with its gradients.
+"""The network in training: in float, for the integers of the gateware, with its gradients.
 
 A hidden neuron integrates ``u = (1 - leak) v + weights of the events + bias``, spikes if ``u > 1``, and then subtracts
 1; `u` and the bias are clamped where the engine's words end. A neuron of the last layer only integrates: the class is
@@ -20,7 +20,7 @@ from memtwin.sim.lif.spec import LifLayerSpec
 from memtwin.train.data import CLASSES
 from memtwin.train.settings import Settings
 
-__all__ = ["HEADROOM", "MOST_BIAS", "REACH", "Adam", "Synapses", "Twin", "softmax_loss"]
+__all__ = ["HEADROOM", "MOST_BIAS", "REACH", "Adam", "FloatNetwork", "Synapses", "softmax_loss"]
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
@@ -87,7 +87,7 @@ class Adam:
             part -= even * mean / (np.sqrt(square * level) + np.float32(1e-8))
 
 
-class Twin:
+class FloatNetwork:
     """Layers of synapses with at most one layer of hidden neurons.
 
     Parameters
