@@ -13,10 +13,10 @@ from memtwin.hdl.core.crossbar import Crossbar
 from memtwin.hdl.core.fixed import GROWTH, X
 from memtwin.hdl.core.trace import TraceKind, TraceSignature, trace_word
 from memtwin.hdl.hybrid.growth import GrowthTable
-from memtwin.hdl.hybrid.hebbian import Hebbian
 from memtwin.hdl.hybrid.lia import LateralInhibition
 from memtwin.hdl.hybrid.node1 import Node1
 from memtwin.hdl.hybrid.shaper import SpikeShaper
+from memtwin.hdl.hybrid.soft_bound_rule import SoftBoundRule
 from memtwin.hdl.hybrid.threshold import Threshold
 from memtwin.hdl.hybrid.threshold_switch import ThresholdSwitch
 
@@ -206,7 +206,7 @@ class HybridLayer(wiring.Component):
         self._threshold = Threshold(neurons, memory_map, prefix)
         self._crossbar = Crossbar(rows, neurons, config.lanes, memory_map, prefix + "conductance", state=True)
         self._node1 = Node1(rows, neurons, config.recip_shift, memory_map, prefix)
-        self._hebbian = Hebbian(rows, neurons)
+        self._rule = SoftBoundRule(rows, neurons)
         self._lia = LateralInhibition(neurons, config.tie, memory_map, prefix) if config.inhibition else None
         self._filament = memory_map.claim(prefix + "filament", 2 * neurons, state=True)
         self._latches = memory_map.claim(prefix + "latches", neurons, state=True)
@@ -246,7 +246,7 @@ class HybridLayer(wiring.Component):
         m.submodules.threshold = threshold = self._threshold
         m.submodules.crossbar = crossbar = self._crossbar
         m.submodules.node1 = node1 = self._node1
-        m.submodules.hebbian = hebbian = self._hebbian
+        m.submodules.rule = rule = self._rule
         # While power-up walks the columns the switch is held in reset, so that zeros come out of it for every neuron.
         clearing = Signal()
         switch = ThresholdSwitch()
@@ -461,22 +461,22 @@ class HybridLayer(wiring.Component):
         potentiate = enabled & driven.replicate(neurons)
         divide = Signal()
         m.d.comb += [
-            hebbian.column.eq(index),
-            hebbian.potentiate.eq(potentiate.bit_select(index, 1) & ~clearing),
-            hebbian.depress.eq(depress.bit_select(index, 1) & ~clearing),
-            hebbian.events.eq(self.events),
-            hebbian.step_potentiation.eq(registers.potentiation),
-            hebbian.step_depression.eq(scaled_step),
-            *(getattr(hebbian, name).eq(getattr(registers, name)) for name in ("g_min", "g_max", "g_load")),
-            hebbian.r_data.eq(crossbar.r_data),
-            crossbar.r_row.eq(Mux(looking, crossbar.window.fields(self.config)[0], hebbian.r_row)),
-            crossbar.r_enable.eq(looking | hebbian.r_enable),
+            rule.column.eq(index),
+            rule.potentiate.eq(potentiate.bit_select(index, 1) & ~clearing),
+            rule.depress.eq(depress.bit_select(index, 1) & ~clearing),
+            rule.events.eq(self.events),
+            rule.step_potentiation.eq(registers.potentiation),
+            rule.step_depression.eq(scaled_step),
+            *(getattr(rule, name).eq(getattr(registers, name)) for name in ("g_min", "g_max", "g_load")),
+            rule.r_data.eq(crossbar.r_data),
+            crossbar.r_row.eq(Mux(looking, crossbar.window.fields(self.config)[0], rule.r_row)),
+            crossbar.r_enable.eq(looking | rule.r_enable),
             *(
-                getattr(crossbar, name).eq(getattr(hebbian, name))
+                getattr(crossbar, name).eq(getattr(rule, name))
                 for name in ("r_column", "w_row", "w_column", "w_data", "w_enable")
             ),
             node1.w_column.eq(index),
-            node1.w_total.eq(hebbian.total),
+            node1.w_total.eq(rule.total),
             node1.w_start.eq(divide),
         ]
         # The low `adapt_interval` bits of the count decide; `count` already includes this half-period here.
@@ -572,7 +572,7 @@ class HybridLayer(wiring.Component):
                 with m.If(self.clk & self.learn & (depress | potentiate).any()):
                     m.next = "COLUMN"
             with m.State("COLUMN"):
-                with m.If(clearing | hebbian.potentiate | hebbian.depress):
+                with m.If(clearing | rule.potentiate | rule.depress):
                     m.next = "STEP"
                 with m.Else():
                     m.d.comb += advance.eq(1)
@@ -593,9 +593,9 @@ class HybridLayer(wiring.Component):
                         scaled_step.eq(Mux(larger[15:] != 0, 1 << 15, larger)),
                     ]
                 with m.Else():
-                    m.d.comb += hebbian.start.eq(1)
+                    m.d.comb += rule.start.eq(1)
                     m.next = "WALK"
-            with m.State("WALK"), m.If(hebbian.done):
+            with m.State("WALK"), m.If(rule.done):
                 m.d.comb += divide.eq(1)
                 m.next = "DIVIDE"
             with m.State("DIVIDE"), m.If(node1.w_done):
@@ -655,8 +655,8 @@ class HybridLayer(wiring.Component):
                 ),
             ),
             (
-                hebbian.t_valid,
-                trace_word(TraceKind.CONDUCTANCE, hebbian.t_column, hebbian.t_conductance, hebbian.t_row),
+                rule.t_valid,
+                trace_word(TraceKind.CONDUCTANCE, rule.t_column, rule.t_conductance, rule.t_row),
             ),
             (node1.w_done, trace_word(TraceKind.RECIPROCAL, index, node1.w_reciprocal)),
             (

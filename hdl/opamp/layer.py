@@ -13,11 +13,11 @@ from memtwin.hdl.core.fixed import saturate
 from memtwin.hdl.core.trace import TraceKind, TraceSignature, trace_word
 from memtwin.hdl.opamp.logarithm import Log2
 from memtwin.hdl.opamp.neuron import OpampCircuit, OpampNeuron
-from memtwin.hdl.opamp.synapse_update import SynapseUpdate
+from memtwin.hdl.opamp.nonlinear_rule import NonlinearRule
 
 __all__ = ["LEARNING", "OpampLayer", "OpampLayerConfig"]
 
-# Coefficients of the synapses of a layer that learns, as `SynapseUpdate` names them.
+# Coefficients of the synapses of a layer that learns, as `NonlinearRule` names them.
 LEARNING = ("g_off", "g_on", "step_up", "step_down", "bend_up", "bend_down")
 
 
@@ -281,7 +281,7 @@ class OpampLayer(wiring.Component):
         with m.If(crossbar.start):
             m.d.sync += [last_events.eq(self.events), last_mask.eq(self.mask), fresh.eq(0), stale.eq(0)]
 
-        update = self._update(m, index) if structure.learns else None
+        rule = self._rule(m, index) if structure.learns else None
 
         # The sequence.
         with m.FSM() as fsm:
@@ -311,18 +311,18 @@ class OpampLayer(wiring.Component):
                         m.next = "DRAIN"
             with m.State("DRAIN"), m.If(leaves & (out_index == last)):
                 m.next = "IDLE"
-                if update is not None:
+                if rule is not None:
                     with m.If(self.learn & learning.any()):
                         m.next = "COLUMN"
-            if update is not None:
+            if rule is not None:
                 with m.State("COLUMN"):
-                    m.d.comb += [update.start.eq(learning[0]), advance.eq(~learning[0])]
+                    m.d.comb += [rule.start.eq(learning[0]), advance.eq(~learning[0])]
                     with m.If(learning[0]):
                         m.d.sync += stale.eq(1)
                         m.next = "WALK"
                     with m.Elif(index == last):
                         m.next = "IDLE"
-                with m.State("WALK"), m.If(update.done):
+                with m.State("WALK"), m.If(rule.done):
                     m.d.comb += advance.eq(1)
                     m.next = "COLUMN"
                     with m.If(index == last):
@@ -345,32 +345,32 @@ class OpampLayer(wiring.Component):
             (summed, trace_word(TraceKind.CURRENT, out_index, current)),
             *((commit & (out_word == number), word) for number, word in enumerate(words)),
         ]
-        if update is not None:
-            written = trace_word(TraceKind.CONDUCTANCE, update.w_column, update.w_data, update.w_row)
-            entries.append((update.w_enable, written))
+        if rule is not None:
+            written = trace_word(TraceKind.CONDUCTANCE, rule.w_column, rule.w_data, rule.w_row)
+            entries.append((rule.w_enable, written))
         m.d.sync += self.trace.valid.eq(Cat(valid for valid, _ in entries).any())
         for number, (valid, entry) in enumerate(entries):
             with m.If(valid) if number == 0 else m.Elif(valid):
                 m.d.sync += self.trace.word.eq(entry)
         return m
 
-    def _update(self, m: Module, column: Signal) -> SynapseUpdate:
+    def _rule(self, m: Module, column: Signal) -> NonlinearRule:
         """Learning of one column: which rows were seen, and what the rule shares with the crossbar."""
         crossbar = self._crossbar
-        m.submodules.update = update = SynapseUpdate(self.structure.rows, self.structure.neurons)
+        m.submodules.rule = rule = NonlinearRule(self.structure.rows, self.structure.neurons)
         seen = Signal(self.structure.rows)
         with m.If(self.init):
             m.d.sync += seen.eq(0)
         with m.Elif(self.start):
             m.d.sync += seen.eq(Mux(self.first, 0, seen) | self.events)
         m.d.comb += [
-            update.column.eq(column),
-            update.seen.eq(seen),
-            *(getattr(update, name).eq(getattr(self._registers, name)) for name in LEARNING),
-            update.r_data.eq(crossbar.r_data),
+            rule.column.eq(column),
+            rule.seen.eq(seen),
+            *(getattr(rule, name).eq(getattr(self._registers, name)) for name in LEARNING),
+            rule.r_data.eq(crossbar.r_data),
             *(
-                getattr(crossbar, name).eq(getattr(update, name))
+                getattr(crossbar, name).eq(getattr(rule, name))
                 for name in ("r_row", "r_column", "r_enable", "w_row", "w_column", "w_data", "w_enable")
             ),
         ]
-        return update
+        return rule

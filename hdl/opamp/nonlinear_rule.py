@@ -8,10 +8,10 @@ from amaranth.lib.wiring import In, Out
 
 from memtwin.hdl.core.fixed import CONDUCTANCE
 
-__all__ = ["SynapseUpdate"]
+__all__ = ["NonlinearRule"]
 
 
-class SynapseUpdate(wiring.Component):
+class NonlinearRule(wiring.Component):
     """Walk through one column of the crossbar: every synapse makes a step, up or down, that depends on where it is.
 
     For every row in order, with `c` its conductance between `g_off` and `g_on`, and ``sat`` to 0..65535:

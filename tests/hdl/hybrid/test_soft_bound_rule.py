@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from memtwin.hdl.core.config import MemoryMap
 from memtwin.hdl.core.crossbar import Crossbar
-from memtwin.hdl.hybrid.hebbian import Hebbian
+from memtwin.hdl.hybrid.soft_bound_rule import SoftBoundRule
 from tests.hdl.helpers import refused, simulate
 
 
@@ -17,7 +17,7 @@ class Column(wiring.Component):
 
     def __init__(self, rows, neurons, lanes, words):
         memory_map = MemoryMap({"g": words})
-        self.rule = Hebbian(rows, neurons)
+        self.rule = SoftBoundRule(rows, neurons)
         self.crossbar = Crossbar(rows, neurons, lanes, memory_map, "g")
         super().__init__({})
 
@@ -202,4 +202,4 @@ def test_start_while_busy_is_ignored():
     ],
 )
 def test_bad_parameter(arguments, message):
-    refused(message, Hebbian, *arguments)
+    refused(message, SoftBoundRule, *arguments)

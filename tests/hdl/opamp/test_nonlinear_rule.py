@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from memtwin.hdl.core.config import MemoryMap
 from memtwin.hdl.core.crossbar import Crossbar
-from memtwin.hdl.opamp.synapse_update import SynapseUpdate
+from memtwin.hdl.opamp.nonlinear_rule import NonlinearRule
 from tests.hdl.helpers import refused, simulate
 
 
@@ -17,7 +17,7 @@ class Column(wiring.Component):
 
     def __init__(self, rows, neurons, lanes, words):
         memory_map = MemoryMap({"g": words})
-        self.rule = SynapseUpdate(rows, neurons)
+        self.rule = NonlinearRule(rows, neurons)
         self.crossbar = Crossbar(rows, neurons, lanes, memory_map, "g")
         super().__init__({})
 
@@ -189,4 +189,4 @@ def test_start_while_busy_is_ignored():
     ],
 )
 def test_bad_parameter(arguments, message):
-    refused(message, SynapseUpdate, *arguments)
+    refused(message, NonlinearRule, *arguments)

@@ -7,10 +7,10 @@ from amaranth.utils import ceil_log2
 
 from memtwin.hdl.core.fixed import CONDUCTANCE, GAIN
 
-__all__ = ["Hebbian"]
+__all__ = ["SoftBoundRule"]
 
 
-class Hebbian(wiring.Component):
+class SoftBoundRule(wiring.Component):
     """Walk through one column of the crossbar: change its synapses, and sum them.
 
     For every row in order, with `c` its conductance:
