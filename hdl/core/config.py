@@ -16,7 +16,7 @@ from amaranth.utils import ceil_log2
 
 __all__ = ["READ_LATENCY", "ConfigBus", "MatrixWindow", "MemoryMap", "Registers", "Window", "connect_config"]
 
-# Clocks from a read strobe to its word: the neuron, two more for a threshold (`ThresholdSwitch.theta_delay`), memory.
+# Clocks from a read strobe to its word: the neuron, two more for a threshold (`TsDevice.theta_delay`), memory.
 READ_LATENCY = 4
 
 

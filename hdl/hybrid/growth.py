@@ -22,7 +22,7 @@ class GrowthTable(wiring.Component):
         growth = saturate(round_shift(g * gain, 15))
 
     Latency: `latency` clocks from `valid` to `o_valid`. Throughput: one voltage per clock. One SB_MAC16 for the gain;
-    the product with the slope is made by a borrowed multiplier (see `ThresholdSwitch`). Two block RAMs.
+    the product with the slope is made by a borrowed multiplier (see `TsDevice`). Two block RAMs.
 
     Parameters
     ----------

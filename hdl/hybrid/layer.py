@@ -17,8 +17,8 @@ from memtwin.hdl.hybrid.lia import LateralInhibition
 from memtwin.hdl.hybrid.node1 import Node1
 from memtwin.hdl.hybrid.shaper import SpikeShaper
 from memtwin.hdl.hybrid.soft_bound_rule import SoftBoundRule
-from memtwin.hdl.hybrid.threshold import Threshold
-from memtwin.hdl.hybrid.threshold_switch import ThresholdSwitch
+from memtwin.hdl.hybrid.thresholds import Thresholds
+from memtwin.hdl.hybrid.ts_device import TsDevice
 
 __all__ = ["SCALARS", "TIES", "HybridLayer", "HybridLayerConfig"]
 
@@ -115,7 +115,7 @@ class HybridLayer(wiring.Component):
 
     A half-period (docs/arithmetic.md, section 4) is a sequence: the edge of CLK at the shapers; with events, the
     crossbar's sums, node 1 and the growth of every neuron; passes over all neurons through one pipelined
-    `ThresholdSwitch`, one neuron per clock, and after each pass the LIA; learning, column by column; the thresholds.
+    `TsDevice`, one neuron per clock, and after each pass the LIA; learning, column by column; the thresholds.
 
     The next pass starts before the last neuron of a pass has come out of the pipeline. When the LIA then finds that
     a fire has changed the gates, what is in the pipeline behind that neuron is dropped and started again; nothing of
@@ -203,7 +203,7 @@ class HybridLayer(wiring.Component):
         self._registers = Registers(memory_map, prefix, SCALARS)
         self._growth = GrowthTable(memory_map, prefix)
         self._lift_window = memory_map.claim(prefix + "lift_growth", neurons)
-        self._threshold = Threshold(neurons, memory_map, prefix)
+        self._thresholds = Thresholds(neurons, memory_map, prefix)
         self._crossbar = Crossbar(rows, neurons, config.lanes, memory_map, prefix + "conductance", state=True)
         self._node1 = Node1(rows, neurons, config.recip_shift, memory_map, prefix)
         self._rule = SoftBoundRule(rows, neurons)
@@ -243,15 +243,15 @@ class HybridLayer(wiring.Component):
 
         m.submodules.registers = registers = self._registers
         m.submodules.growth = growth = self._growth
-        m.submodules.threshold = threshold = self._threshold
+        m.submodules.thresholds = thresholds = self._thresholds
         m.submodules.crossbar = crossbar = self._crossbar
         m.submodules.node1 = node1 = self._node1
         m.submodules.rule = rule = self._rule
-        # While power-up walks the columns the switch is held in reset, so that zeros come out of it for every neuron.
+        # While power-up walks the columns the device is held in reset, so that zeros come out of it for every neuron.
         clearing = Signal()
-        switch = ThresholdSwitch()
-        m.submodules.switch = ResetInserter(clearing)(switch)
-        parts = [registers, growth, threshold, crossbar, node1]
+        device = TsDevice()
+        m.submodules.ts_device = ResetInserter(clearing)(device)
+        parts = [registers, growth, thresholds, crossbar, node1]
         if self._lia is not None:
             m.submodules.lia = self._lia
             parts.append(self._lia)
@@ -315,7 +315,7 @@ class HybridLayer(wiring.Component):
                 shaper.commit.eq(commit & (out_index == neuron)),
                 shaper.restore.eq(restored[neuron]),
                 shaper.latches.eq(self.config.data[:2]),
-                shaper.node2.eq(switch.o_node2),
+                shaper.node2.eq(device.o_node2),
                 shaper.refractory.eq(option["refractory"]),
                 shaper.depression.eq(option["depression"]),
                 self.g1[neuron].eq(shaper.g1),
@@ -350,8 +350,8 @@ class HybridLayer(wiring.Component):
                 lia.evaluate.eq(ended | refresh),
                 lia.refresh.eq(refresh),
                 lia.v_l.eq(self.v_l),
-                lia.random.eq(threshold.random),
-                threshold.step.eq(lia.take_random),
+                lia.random.eq(thresholds.random),
+                thresholds.step.eq(lia.take_random),
                 changed.eq(lia.changed),
                 settling.eq(lia.busy),
                 self.gate.eq(lia.l_g & self.mask),
@@ -382,10 +382,10 @@ class HybridLayer(wiring.Component):
 
         # One multiplier serves parts that never work at the same time; an idle part asks for zero.
         m.d.comb += [
-            switch.m_a.eq(growth.m_a | threshold.m_a),
-            switch.m_b.eq(growth.m_b | threshold.m_b),
-            growth.m_product.eq(switch.m_product),
-            threshold.m_product.eq(switch.m_product),
+            device.m_a.eq(growth.m_a | thresholds.m_a),
+            device.m_b.eq(growth.m_b | thresholds.m_b),
+            growth.m_product.eq(device.m_product),
+            thresholds.m_product.eq(device.m_product),
         ]
 
         # A pass, stage 0: addresses and flags of a neuron. T1 and T3 exclude each other except where node 1 stays at
@@ -400,7 +400,7 @@ class HybridLayer(wiring.Component):
             state_read.en.eq(1),
             drive_read.addr.eq(Cat(index, lifted)),
             drive_read.en.eq(1),
-            threshold.read.eq(_delayed(m, index, switch.theta_delay, "index")),
+            thresholds.read.eq(_delayed(m, index, device.theta_delay, "index")),
         ]
         m.d.sync += [
             entering.lifted.eq(lifted),
@@ -409,36 +409,36 @@ class HybridLayer(wiring.Component):
             entering.t1.eq(self.t1.bit_select(index, 1)),
         ]
         # Stage 1: the threshold switch.
-        in_flight = Signal(switch.latency + 1)
+        in_flight = Signal(device.latency + 1)
         m.d.sync += in_flight.eq(Cat(issue, in_flight))
         m.d.comb += [
-            switch.valid.eq(in_flight[0]),
-            switch.x.eq(before.x),
-            switch.on.eq(before.on),
-            switch.growth.eq(drive_read.data),
-            switch.driven.eq(entering.driven),
-            switch.skipped.eq(skipped),
-            switch.theta.eq(threshold.theta),
-            switch.adapt.eq(threshold.adapt),
+            device.valid.eq(in_flight[0]),
+            device.x.eq(before.x),
+            device.on.eq(before.on),
+            device.growth.eq(drive_read.data),
+            device.driven.eq(entering.driven),
+            device.skipped.eq(skipped),
+            device.theta.eq(thresholds.theta),
+            device.adapt.eq(thresholds.adapt),
             *(
-                getattr(switch, name).eq(getattr(registers, name))
+                getattr(device, name).eq(getattr(registers, name))
                 for name in ("leak", "leak_half", "relax", "theta_off", "x_max")
             ),
             commit.eq(in_flight[-1]),
         ]
-        leaving = _delayed(m, entering, switch.latency, "flags")
-        lifted_before = _delayed(m, before.lifted, switch.latency, "lifted")
+        leaving = _delayed(m, entering, device.latency, "flags")
+        lifted_before = _delayed(m, before.lifted, device.latency, "lifted")
         # Last stage: store.
         completed = Signal(lifted_bits)  # passes
         store = commit | (clearing & advance)
-        node2 = switch.o_node2
+        node2 = device.o_node2
         with m.If(option["scaled"]):
             m.d.comb += after.lifted.eq(Mux(completed == 0, 0, lifted_before) + leaving.lifted)
-        on = Mux(filament_hit, self.config.data[4], switch.o_on)
+        on = Mux(filament_hit, self.config.data[4], device.o_on)
         stored = Mux(filament_hit, self._filament.offset(self.config)[1:], out_index)
         m.d.comb += [
-            after.x.eq(switch.o_x),
-            after.on.eq(switch.o_on),
+            after.x.eq(device.o_x),
+            after.on.eq(device.o_on),
             state_write.en.eq(Mux(filament_hit, Cat(~filament_part, filament_part), store.replicate(2))),
             state_write.addr.eq(stored),
             state_write.data.eq(Mux(filament_hit, self.config.data.replicate(2), after)),
@@ -485,14 +485,14 @@ class HybridLayer(wiring.Component):
         adapts = option["adaptive"] & self.learn
         m.d.sync += due.eq(adapts & ~(count & below).any())
         m.d.comb += [
-            threshold.seed.eq(Cat(registers.seed_low, registers.seed_high)),
-            threshold.load.eq(clear),
-            threshold.clear.eq(powering),
-            threshold.redraw.eq(powering | fired.any()),
-            threshold.decay.eq(due & ~powering),
-            threshold.rise.eq(fired & adapts.replicate(neurons)),
+            thresholds.seed.eq(Cat(registers.seed_low, registers.seed_high)),
+            thresholds.load.eq(clear),
+            thresholds.clear.eq(powering),
+            thresholds.redraw.eq(powering | fired.any()),
+            thresholds.decay.eq(due & ~powering),
+            thresholds.rise.eq(fired & adapts.replicate(neurons)),
             *(
-                getattr(threshold, name).eq(getattr(registers, name))
+                getattr(thresholds, name).eq(getattr(registers, name))
                 for name in ("theta_sd", "adapt_step", "adapt_leak", "theta_off")
             ),
         ]
@@ -504,7 +504,7 @@ class HybridLayer(wiring.Component):
         # before it has been stored, and if there is a next one.
         waiting = Signal()
         m.d.sync += waiting.eq((issue & (index == last)) | (waiting & ~ended))
-        may_begin = ~waiting | ~last_pass if neurons > switch.latency else ~waiting
+        may_begin = ~waiting | ~last_pass if neurons > device.latency else ~waiting
         half_trace = Signal()
         # A clock late, which keeps the comparison out of the path through the sequence; the sum has long settled
         # when the next pass is due.
@@ -606,10 +606,10 @@ class HybridLayer(wiring.Component):
                     m.next = "THRESHOLD"
             with m.State("THRESHOLD"):
                 m.next = "IDLE"
-                with m.If(threshold.redraw | threshold.decay):
-                    m.d.comb += threshold.start.eq(1)
+                with m.If(thresholds.redraw | thresholds.decay):
+                    m.d.comb += thresholds.start.eq(1)
                     m.next = "THRESHOLDS"
-            with m.State("THRESHOLDS"), m.If(~threshold.busy):
+            with m.State("THRESHOLDS"), m.If(~thresholds.busy):
                 m.d.comb += refresh.eq(powering)
                 m.next = "SETTLE"
             with m.State("SETTLE"), m.If(~settling):
@@ -643,8 +643,8 @@ class HybridLayer(wiring.Component):
                 trace_word(
                     TraceKind.SUBSTEP,
                     out_index,
-                    switch.o_x,
-                    switch.o_on,
+                    device.o_x,
+                    device.o_on,
                     node2,
                     l1_traced,
                     self.l2.bit_select(out_index, 1),
@@ -660,8 +660,8 @@ class HybridLayer(wiring.Component):
             ),
             (node1.w_done, trace_word(TraceKind.RECIPROCAL, index, node1.w_reciprocal)),
             (
-                threshold.o_valid,
-                trace_word(TraceKind.THRESHOLD, threshold.o_neuron, threshold.o_theta, threshold.o_adapt),
+                thresholds.o_valid,
+                trace_word(TraceKind.THRESHOLD, thresholds.o_neuron, thresholds.o_theta, thresholds.o_adapt),
             ),
         ]
         m.d.sync += self.trace.valid.eq(Cat(valid for valid, _ in entries).any())

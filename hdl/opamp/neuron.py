@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from memtwin.hdl.core.delay_line import delayed
 from memtwin.hdl.opamp.dynamic_memristor import STATE, DynamicMemristors
 from memtwin.hdl.opamp.logarithm import LOG, Exp2, Log2, LogSum, clip_to_log, log_word
-from memtwin.hdl.opamp.switching import COURSE, SwitchingMemristor
+from memtwin.hdl.opamp.ts_memristor import COURSE, TsMemristor
 
 __all__ = ["FIRSTS", "SECONDS", "OpampCircuit", "OpampNeuron"]
 
@@ -114,7 +114,7 @@ class OpampNeuron(wiring.Component):
     current : In(18)
         Current into it, log word.
     s : In(signed(17)), on : In(1)
-        State of its switching memristor (see `SwitchingMemristor`).
+        State of its switching memristor (see `TsMemristor`).
     u_first, u_second : In(27)
         States of its dynamic memristors (see `DynamicMemristors`); only those that the circuit has.
     <name> : In(16)
@@ -158,9 +158,7 @@ class OpampNeuron(wiring.Component):
         # the voltages, which take two clocks from the later of these.
         self._v_out1_at = 2 + (DynamicMemristors.resistance_latency if circuit.first == "dynamic" else 0)
         self._drop_at = self._v_out1_at + (Exp2.latency + 1 + Log2.latency if circuit.terminal else 0)
-        self._total_at = SwitchingMemristor.resistance_latency + LogSum.latency * (
-            1 if circuit.second == "switch" else 2
-        )
+        self._total_at = TsMemristor.resistance_latency + LogSum.latency * (1 if circuit.second == "switch" else 2)
         self._voltage_at = max(self._drop_at, self._total_at) + 2
         # The first memristor follows the amplifier and may have to wait for the rest.
         ends = [self._voltage_at + 2]
@@ -198,7 +196,7 @@ class OpampNeuron(wiring.Component):
         m.d.comb += self.o_valid.eq(valid[-1])
 
         # Devices.
-        m.submodules.switch = switch = SwitchingMemristor(voltage_at, latency)
+        m.submodules.ts_memristor = switch = TsMemristor(voltage_at, latency)
         m.d.comb += [
             *(getattr(switch, name).eq(getattr(self, name)) for name in ("s", "on", "v_th_log", *_SWITCH)),
             *(getattr(self, name).eq(getattr(switch, name)) for name in ("o_s", "o_on", "o_set")),
@@ -292,7 +290,7 @@ class OpampNeuron(wiring.Component):
 
     def _resistances(self, m: Module, rt: Signal, rm: Signal | None) -> tuple[Value, int, Value]:
         """Resistance across the switching memristor, its clock, and the total one."""
-        at = SwitchingMemristor.resistance_latency
+        at = TsMemristor.resistance_latency
         r1 = log_word(self.r1_log)
         m.submodules.total = total = LogSum(parallel=False)
         m.d.comb += total.b.eq(r1)

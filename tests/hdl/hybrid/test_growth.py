@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from memtwin.hdl.core.config import MemoryMap
 from memtwin.hdl.hybrid.growth import GrowthTable
-from memtwin.hdl.hybrid.threshold_switch import ThresholdSwitch
+from memtwin.hdl.hybrid.ts_device import TsDevice
 
 LINE = [64 * i for i in range(128)]
 ONE = 1 << 15  # gain
@@ -28,8 +28,8 @@ def stream(image, inputs, writes=()):
     memory_map = MemoryMap(image)
     m = Module()
     m.submodules.dut = dut = GrowthTable(memory_map, "layer1.")
-    m.submodules.switch = switch = ThresholdSwitch()
-    m.d.comb += [switch.m_a.eq(dut.m_a), switch.m_b.eq(dut.m_b), dut.m_product.eq(switch.m_product)]
+    m.submodules.device = device = TsDevice()
+    m.d.comb += [device.m_a.eq(dut.m_a), device.m_b.eq(dut.m_b), dut.m_product.eq(device.m_product)]
     results = []
 
     async def testbench(ctx):

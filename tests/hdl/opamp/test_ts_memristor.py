@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memtwin.hdl.opamp.switching import SwitchingMemristor
+from memtwin.hdl.opamp.ts_memristor import TsMemristor
 from tests.hdl.helpers import refused
 from tests.hdl.opamp.reference import round_shift, sat
 from tests.hdl.pipeline import stream
 
 DELAY, LATENCY = 7, 12
-OUTPUTS = {"rt": SwitchingMemristor.resistance_latency, "o_s": LATENCY, "o_on": LATENCY, "o_set": LATENCY}
+OUTPUTS = {"rt": TsMemristor.resistance_latency, "o_s": LATENCY, "o_on": LATENCY, "o_set": LATENCY}
 
 # Four substeps up, ten down. Logarithms are coefficients: the log words are four times as large.
 COEFFICIENTS = {
@@ -44,7 +44,7 @@ def expected(d, c):
 
 def run(devices, coefficients=COEFFICIENTS, delay=DELAY, latency=LATENCY):
     outputs = {name: clocks if name == "rt" else latency for name, clocks in OUTPUTS.items()}
-    dut = SwitchingMemristor(delay, latency)
+    dut = TsMemristor(delay, latency)
     return stream(dut, devices, outputs, late={"voltage": delay}, stable=coefficients)
 
 
@@ -147,4 +147,4 @@ def test_a_train_of_pulses_keeps_its_period():
     [((3, 9), "voltage_delay must be at least 4, not 3"), ((6, 7), "latency must be at least 8, not 7")],
 )
 def test_refuses_a_delay_that_is_too_short(arguments, message):
-    refused(message, SwitchingMemristor, *arguments)
+    refused(message, TsMemristor, *arguments)

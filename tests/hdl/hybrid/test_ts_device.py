@@ -3,7 +3,7 @@ from amaranth.sim import Simulator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memtwin.hdl.hybrid.threshold_switch import ThresholdSwitch
+from memtwin.hdl.hybrid.ts_device import TsDevice
 
 COEFFICIENTS = {"leak": 32768, "leak_half": 20000, "relax": 6000, "theta_off": 6000, "x_max": 30000}
 NEURON = {"x": 0, "on": 0, "growth": 0, "driven": 0, "skipped": 0, "theta": 16384, "adapt": 0}
@@ -34,7 +34,7 @@ def expected(n, c):
 
 def stream(neurons, coefficients, gaps=()):
     """Present the neurons (after those in `gaps` a clock is left empty); the (clock, result) pairs that come out."""
-    dut = ThresholdSwitch()
+    dut = TsDevice()
     results = []
     entered = []
     late = {}
@@ -46,8 +46,8 @@ def stream(neurons, coefficients, gaps=()):
 
         async def tick():
             nonlocal clock
-            if clock - ThresholdSwitch.theta_delay in late:
-                for name, value in late[clock - ThresholdSwitch.theta_delay].items():
+            if clock - TsDevice.theta_delay in late:
+                for name, value in late[clock - TsDevice.theta_delay].items():
                     ctx.set(getattr(dut, name), value)
             await ctx.tick()
             clock += 1
@@ -65,14 +65,14 @@ def stream(neurons, coefficients, gaps=()):
             ctx.set(dut.valid, 0)
             if index in gaps:
                 await tick()
-        for _ in range(ThresholdSwitch.latency + 2):
+        for _ in range(TsDevice.latency + 2):
             await tick()
 
     sim = Simulator(dut)
     sim.add_clock(1e-6)
     sim.add_testbench(testbench)
     sim.run()
-    assert [clock for clock, _ in results] == [clock + ThresholdSwitch.latency for clock in entered]
+    assert [clock for clock, _ in results] == [clock + TsDevice.latency for clock in entered]
     return [result for _, result in results]
 
 
@@ -134,7 +134,7 @@ def test_matches_the_specification_at_one_neuron_per_clock(neurons, c, gaps):
 
 
 def test_idle_multiplier_is_lent():
-    dut = ThresholdSwitch()
+    dut = TsDevice()
     factors = [(0, 0), (65535, 65535), (3, 5), (12345, 54321)]
 
     async def testbench(ctx):
@@ -154,7 +154,7 @@ def test_idle_multiplier_is_lent():
 
 
 def test_borrowed_multiplier_does_not_disturb_a_pass():
-    dut = ThresholdSwitch()
+    dut = TsDevice()
 
     async def testbench(ctx):
         for name, value in (COEFFICIENTS | NEURON | {"x": 100000, "m_a": 65535, "m_b": 65535}).items():

@@ -11,10 +11,10 @@ from memtwin.hdl.core.config import ConfigBus, MemoryMap
 from memtwin.hdl.core.fixed import THETA
 from memtwin.hdl.core.random import Xorshift32
 
-__all__ = ["Threshold"]
+__all__ = ["Thresholds"]
 
 
-class Threshold(wiring.Component):
+class Thresholds(wiring.Component):
     """Threshold pass: decay and rise of the adaptation and a fresh threshold, for every neuron in order.
 
     ::
@@ -26,7 +26,7 @@ class Threshold(wiring.Component):
     Each redraw takes one random number. With `clear` every `adapt` is 0 and every `theta` is drawn.
 
     Latency: `busy` is high for ``4 * neurons + 3`` clocks. Throughput: one neuron per 4 clocks; the first one's
-    `o_valid` comes 7 clocks after `start`. Both products are made by a borrowed multiplier (see `ThresholdSwitch`).
+    `o_valid` comes 7 clocks after `start`. Both products are made by a borrowed multiplier (see `TsDevice`).
     Three block RAMs up to 256 neurons.
 
     Parameters

@@ -8,10 +8,10 @@ from amaranth.lib.wiring import In, Out
 
 from memtwin.hdl.core.fixed import GROWTH, THETA, X, saturate
 
-__all__ = ["ThresholdSwitch"]
+__all__ = ["TsDevice"]
 
 
-class ThresholdSwitch(wiring.Component):
+class TsDevice(wiring.Component):
     """Datapath of a pass: filament, switching and node 2 of one neuron after the next.
 
     Off, the filament integrates: ``x += d - leak * x``, and the switch closes at ``x >= theta + adapt``. On, it grows
@@ -21,7 +21,7 @@ class ThresholdSwitch(wiring.Component):
     Latency: `latency` clocks from `valid` to `o_valid`. Throughput: one neuron per clock. One SB_MAC16.
 
     The multiplier is free while `valid` is low, and lent to parts of the layer that never work during a pass
-    (`GrowthTable`, `Threshold`): ``m_product`` is ``m_a * m_b`` of two clocks earlier, if `valid` was low then.
+    (`GrowthTable`, `Thresholds`): ``m_product`` is ``m_a * m_b`` of two clocks earlier, if `valid` was low then.
 
     Members
     -------

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memtwin.hdl.core.config import MemoryMap
-from memtwin.hdl.hybrid.threshold import Threshold
-from memtwin.hdl.hybrid.threshold_switch import ThresholdSwitch
+from memtwin.hdl.hybrid.thresholds import Thresholds
+from memtwin.hdl.hybrid.ts_device import TsDevice
 from tests.hdl.helpers import fetch, load, places
 
 COEFFICIENTS = {"theta_sd": 200, "adapt_step": 800, "adapt_leak": 9000, "theta_off": 6000}
@@ -58,7 +58,7 @@ class Bench:
 
     def __init__(self, mean, coefficients=COEFFICIENTS, seed=SEED, name="layer1."):
         self.memory_map = MemoryMap({name + "theta_mean": mean})
-        self.dut = Threshold(len(mean), self.memory_map, name)
+        self.dut = Thresholds(len(mean), self.memory_map, name)
         self.model = Model(mean, coefficients, seed)
         self.coefficients = coefficients
         self.seed = seed
@@ -119,8 +119,8 @@ class Bench:
     def simulate(self, testbench):
         m = Module()
         m.submodules.dut = dut = self.dut
-        m.submodules.switch = switch = ThresholdSwitch()
-        m.d.comb += [switch.m_a.eq(dut.m_a), switch.m_b.eq(dut.m_b), dut.m_product.eq(switch.m_product)]
+        m.submodules.device = device = TsDevice()
+        m.d.comb += [device.m_a.eq(dut.m_a), device.m_b.eq(dut.m_b), dut.m_product.eq(device.m_product)]
 
         async def bench(ctx):
             await self.setup(ctx)
@@ -287,5 +287,5 @@ def test_matches_the_specification(mean, coefficients, seed, plan):
 @pytest.mark.parametrize(("neurons", "error"), [(0, ValueError), (-1, ValueError), (2.0, TypeError), (True, TypeError)])
 def test_bad_number_of_neurons(neurons, error):
     with pytest.raises(error, match="neurons must be"):
-        Threshold(neurons, MemoryMap(), "")
+        Thresholds(neurons, MemoryMap(), "")
     gc.collect()  # what the constructor left half-made, while its warning is ignored

@@ -8,12 +8,12 @@ from memtwin.hdl.core.check import check_integer
 from memtwin.hdl.core.delay_line import delayed
 from memtwin.hdl.opamp.logarithm import COEFFICIENT_LOG, LOG, clip_to_log, log_word
 
-__all__ = ["COURSE", "SwitchingMemristor"]
+__all__ = ["COURSE", "TsMemristor"]
 
 COURSE = signed(17)  # octaves below the high resistance, 12 fraction bits
 
 
-class SwitchingMemristor(wiring.Component):
+class TsMemristor(wiring.Component):
     """Datapath of one substep of a threshold-switching memristor, one device after the next.
 
     Its resistance is ``rt = saturate(r_off - 2 * min(max(s, 0), swing))``. Its course `s` moves by `rise` while it is
