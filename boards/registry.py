@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
-
-from amaranth.build import Attrs, Pins, Platform, Resource, Subsignal
+from typing import TYPE_CHECKING
 
 from memtwin.boards.pll import Ecp5Pll, GowinPll, Ice40Pll, Limits, Pll, find_pll
 from memtwin.sim.errors import InputError
+
+if TYPE_CHECKING:
+    from amaranth.build import Pins, Platform
 
 __all__ = ["BOARDS", "CHIPS", "Board", "Chip", "board"]
 
@@ -160,8 +162,11 @@ class Board:
         """Clock that designs run at."""
         return self.pll.output_hz(self.oscillator_hz)
 
-    def platform(self) -> Platform:
+    def platform(self) -> "Platform":
         """Make the platform of amaranth-boards, with all resources that designs ask for."""
+        # Only now: a listing of boards, and the clock of one, need no Amaranth.
+        from amaranth.build import Attrs, Resource, Subsignal
+
         module, name = self.path.rsplit(".", 1)
         platform = getattr(importlib.import_module(f"amaranth_boards.{module}"), name)()
         if self.extension:
@@ -194,8 +199,10 @@ def resource(words: str) -> tuple[str, int, str]:
     return name, int(number), "".join(member)
 
 
-def _pins(where: Mapping[str, str], name: str, direction: str) -> Pins:
+def _pins(where: Mapping[str, str], name: str, direction: str) -> "Pins":
     """Return pins of a header, or of the chip."""
+    from amaranth.build import Pins
+
     connector = where.get("connector")
     return Pins(where[name], dir=direction, conn=tuple(connector.split()) if connector else None)
 

@@ -1,21 +1,35 @@
-"""Drawing helpers that the figures of the experiments share. Nothing here touches a display."""
+"""Drawing helpers that the figures of the experiments share. Nothing here touches a display.
+
+Matplotlib is imported when the first figure is made: most commands draw none, and it takes longer than they do.
+"""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-__all__ = ["COLOURS", "axis", "digital", "panels", "spread_bars"]
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["COLOURS", "axis", "blank", "digital", "panels", "spread_bars"]
 
 COLOURS = ("#1f5f99", "#c8501e", "#3a7d44", "#7a4b94", "#8a6d1d", "#555555")
 
 
+def blank(title: str, width: float, height: float) -> "Figure":
+    """Make a figure without panels, of a size in inches."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    figure.suptitle(title, fontsize=10, x=0.01, ha="left")
+    return figure
+
+
 def panels(
     title: str, rows: int = 1, *, width: float = 7.0, height: float = 3.2, ratios: Sequence[float] | None = None
-) -> tuple[Figure, list[Axes]]:
+) -> "tuple[Figure, list[Axes]]":
     """Make a figure of `rows` panels above each other that share their x axis.
 
     Returns
@@ -23,9 +37,8 @@ def panels(
     figure, axes
         The axes from top to bottom, with a light grid and without frame lines on the right and at the top.
     """
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = blank(title, width, height)
     axes = figure.subplots(rows, 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": ratios})[:, 0]
-    figure.suptitle(title, fontsize=10, x=0.01, ha="left")
     for ax in axes:
         ax.spines[["top", "right"]].set_visible(False)
         ax.grid(True, linewidth=0.4, alpha=0.5)
@@ -33,13 +46,13 @@ def panels(
     return figure, list(axes)
 
 
-def axis(ax: Axes, x: str = "", y: str = "") -> None:
+def axis(ax: "Axes", x: str = "", y: str = "") -> None:
     """Label the axes of a panel."""
     ax.set_xlabel(x, fontsize=9)
     ax.set_ylabel(y, fontsize=9)
 
 
-def digital(ax: Axes, time_s: ArrayLike, signals: Mapping[str, ArrayLike]) -> None:
+def digital(ax: "Axes", time_s: ArrayLike, signals: Mapping[str, ArrayLike]) -> None:
     """Draw signals of 0 and 1 above each other, the first on top, over time in ms.
 
     A sample holds for the time since the sample before it.
@@ -59,7 +72,7 @@ def digital(ax: Axes, time_s: ArrayLike, signals: Mapping[str, ArrayLike]) -> No
     ax.grid(False, axis="y")
 
 
-def spread_bars(ax: Axes, points: Mapping[str, Mapping[str, Any]], scale: float, colour: str) -> None:
+def spread_bars(ax: "Axes", points: Mapping[str, Mapping[str, Any]], scale: float, colour: str) -> None:
     """Draw means with one standard deviation over amplitudes in V; points without a mean are left out."""
     known = {volts: point for volts, point in points.items() if point["mean"] is not None}
     ax.errorbar(

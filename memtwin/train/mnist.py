@@ -3,10 +3,9 @@
 import dataclasses
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from memtwin.nir.networks import StoredNetwork
@@ -19,6 +18,9 @@ from memtwin.sim.figures import axis, panels
 from memtwin.sim.lif.recording import LifRecording
 from memtwin.sim.lif.spec import ConductancePair, LifSpec
 from memtwin.train.data import load_mnist
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["Mnist"]
 
@@ -116,7 +118,7 @@ class Mnist(Experiment):
 
     def figures(
         self, settings: Settings, runs: Mapping[str, Run], recordings: Mapping[str, Any], results: Mapping[str, Any]
-    ) -> dict[str, Figure]:
+    ) -> "dict[str, Figure]":
         """Draw how often each digit got each answer."""
         answers, labels = recordings["test"].answers, runs["test"].program.labels
         table = np.zeros((10, 10), dtype=int)

@@ -1,10 +1,9 @@
 """Two layers of op-amp neurons: the first answers to what is new, the second learns (us12387090, Fig. 8)."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from memtwin.sim.backends import Run
@@ -14,6 +13,9 @@ from memtwin.sim.figures import COLOURS, axis, panels
 from memtwin.sim.opamp.shown import Stimulus
 from memtwin.sim.opamp.spec import LayerSpec, OpampSpec
 from memtwin.sim.recording import Recording
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["Apparatus"]
 
@@ -133,7 +135,7 @@ class Apparatus(Experiment):
         runs: Mapping[str, Run],
         recordings: Mapping[str, Recording],
         results: Mapping[str, Any],
-    ) -> dict[str, Figure]:
+    ) -> "dict[str, Figure]":
         """Draw the answers to every presentation, and the conductances before and after (trial 0)."""
         first, second = recordings["stream"].layers
         before = runs["stream"].sample()[1].conductance[0]
@@ -182,7 +184,7 @@ def _ratio(a: float, b: float) -> float | None:
     return float(a / b) if b > 0 else None
 
 
-def _draw_stream(shown: list[int], first: NDArray[np.int64], second: NDArray[np.int64]) -> Figure:
+def _draw_stream(shown: list[int], first: NDArray[np.int64], second: NDArray[np.int64]) -> "Figure":
     figure, (bars, novelty, learning) = panels(
         "Fig. 8: answers to a stream of repeated and fresh patterns", 3, height=5.0, ratios=(2, 2, 1)
     )
@@ -199,7 +201,7 @@ def _draw_stream(shown: list[int], first: NDArray[np.int64], second: NDArray[np.
     return figure
 
 
-def _draw_resistance(recording: Recording) -> Figure:
+def _draw_resistance(recording: Recording) -> "Figure":
     figure, (first, second) = panels("Dynamic memristors of both layers", 2, height=4.5)
     for ax, layer, name in ((first, recording.layers[0], "r_first"), (second, recording.layers[1], "r_second")):
         wave = layer.waveform[0]
@@ -212,7 +214,7 @@ def _draw_resistance(recording: Recording) -> Figure:
     return figure
 
 
-def _draw_synapses(before: NDArray[np.float64], after: NDArray[np.float64]) -> Figure:
+def _draw_synapses(before: NDArray[np.float64], after: NDArray[np.float64]) -> "Figure":
     figure, axes = panels("Synapses of layer 2", 2, height=4.0)
     top = 1e6 * max(before.max(), after.max())
     for ax, conductance, name in zip(axes, (before, after), ("before", "after"), strict=True):

@@ -1,10 +1,9 @@
 """Coincidence detection: which of 20 inputs spike together (yang2020, Fig. 16)."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from memtwin.sim.backends import Run
@@ -16,6 +15,9 @@ from memtwin.sim.recording import Recording
 from memtwin.sim.stdp.recording import StdpRecording
 from memtwin.sim.stdp.shown import SpikeTrains, check_steps
 from memtwin.sim.stdp.spec import StdpSpec
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["Coincidence"]
 
@@ -109,7 +111,7 @@ class Coincidence(Experiment):
         runs: Mapping[str, Run],
         recordings: Mapping[str, Recording],
         results: Mapping[str, Any],
-    ) -> dict[str, Figure]:
+    ) -> "dict[str, Figure]":
         """Draw an epoch of either half, and the conductances over all epochs (trial 0)."""
         recording, run = recordings["epochs"], runs["epochs"]
         assert isinstance(recording, StdpRecording)
@@ -139,7 +141,7 @@ def _ratio(conductance: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray
     return own / rest
 
 
-def _draw_patterns(run: Run) -> Figure:
+def _draw_patterns(run: Run) -> "Figure":
     figure, axes = panels("yang2020, Fig. 16d: the first epoch of either half", 2, height=4.5)
     for ax, epoch, rows in zip(axes, (0, EPOCHS // 2), CORRELATED, strict=True):
         step, row = np.nonzero(run.program.inputs[0, epoch])
@@ -151,7 +153,7 @@ def _draw_patterns(run: Run) -> Figure:
     return figure
 
 
-def _draw_conductance(history: NDArray[np.float64]) -> Figure:
+def _draw_conductance(history: NDArray[np.float64]) -> "Figure":
     figure, (image, means) = panels("yang2020, Fig. 16e: conductances over the epochs", 2, height=5.0, ratios=(2, 1))
     epochs = np.arange(1, EPOCHS + 1)
     extent = (0.5, EPOCHS + 0.5, 0.5, ROWS + 0.5)

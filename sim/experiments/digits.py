@@ -2,10 +2,9 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from memtwin.sim.backends import Run
@@ -16,6 +15,9 @@ from memtwin.sim.experiments.patterns import load_patterns
 from memtwin.sim.hybrid.shown import Program
 from memtwin.sim.hybrid.spec import TIES, LayerSpec, NetworkSpec
 from memtwin.sim.recording import Recording
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["FLIPS", "MODES", "Digits", "answers", "winners"]
 
@@ -147,7 +149,7 @@ class Digits(Experiment):
         runs: Mapping[str, Run],
         recordings: Mapping[str, Recording],
         results: Mapping[str, Any],
-    ) -> dict[str, Figure]:
+    ) -> "dict[str, Figure]":
         """Draw Fig. 5a, 5d to 5f and 5h to 5k, of the first trial."""
         patterns = load_patterns(settings.options["patterns"])
         figures = {"fig5a-patterns": draw.patterns(patterns)}

@@ -1,27 +1,28 @@
 """Figures of the experiment `digits`: patterns, weight maps, rates, and the evolution of one neuron's synapses."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
 from memtwin.sim.backends import Run
-from memtwin.sim.figures import COLOURS, axis, panels
+from memtwin.sim.figures import COLOURS, axis, blank, panels
 from memtwin.sim.recording import Recording
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
 __all__ = ["evolution", "layer1", "layer2", "patterns", "rates"]
 
 
-def patterns(pixels: NDArray[np.uint8]) -> Figure:
+def patterns(pixels: NDArray[np.uint8]) -> "Figure":
     """Draw the patterns (Fig. 5a); `pixels` is (patterns, height, width)."""
     columns = min(10, len(pixels))
     rows = -(-len(pixels) // columns)
-    figure = Figure(figsize=(0.9 * columns, 1.1 * rows + 0.4), layout="constrained")
-    _title(figure, "Fig. 5a: patterns; black pixels pulse")
+    figure = blank("Fig. 5a: patterns; black pixels pulse", 0.9 * columns, 1.1 * rows + 0.4)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for number, ax in enumerate(axes):
         if number < len(pixels):
@@ -31,15 +32,18 @@ def patterns(pixels: NDArray[np.uint8]) -> Figure:
     return figure
 
 
-def layer1(runs: Mapping[str, Run], recordings: Mapping[str, Recording], shape: Sequence[int]) -> Figure:
+def layer1(runs: Mapping[str, Run], recordings: Mapping[str, Recording], shape: Sequence[int]) -> "Figure":
     """Draw the synapses of layer 1, one picture for each neuron, before and after training (Fig. 5d, 5f)."""
     modes = list(recordings)
     before = runs[modes[0]].sample()[0].conductance[0]
     maps = {"before": before} | {mode: recording.layers[0].conductance[0] for mode, recording in recordings.items()}
     synapse = runs[modes[0]].spec.synapse
     neurons = before.shape[0]
-    figure = Figure(figsize=(0.9 * neurons + 0.6, 1.25 * len(maps) + 0.4), layout="constrained")
-    _title(figure, "Fig. 5d, 5f: synapses of layer 1 (µS), neuron by neuron, before training and after it in each mode")
+    figure = blank(
+        "Fig. 5d, 5f: synapses of layer 1 (µS), neuron by neuron, before training and after it in each mode",
+        0.9 * neurons + 0.6,
+        1.25 * len(maps) + 0.4,
+    )
     axes = figure.subplots(len(maps), neurons, squeeze=False)
     for row, (label, conductance) in zip(axes, maps.items(), strict=True):
         row[0].set_ylabel(label, fontsize=8)
@@ -52,11 +56,10 @@ def layer1(runs: Mapping[str, Run], recordings: Mapping[str, Recording], shape: 
     return figure
 
 
-def layer2(run: Run, recording: Recording) -> Figure:
+def layer2(run: Run, recording: Recording) -> "Figure":
     """Draw the synapses of layer 2 before and after training (Fig. 5h, 5j)."""
     synapse = run.spec.synapse
-    figure = Figure(figsize=(7, 3.2), layout="constrained")
-    _title(figure, "Fig. 5h, 5j: synapses of layer 2 (µS), adaptive mode")
+    figure = blank("Fig. 5h, 5j: synapses of layer 2 (µS), adaptive mode", 7, 3.2)
     axes = figure.subplots(1, 2)
     maps = (run.sample()[1].conductance[0], recording.layers[1].conductance[0])
     for ax, label, conductance in zip(axes, ("before", "after"), maps, strict=True):
@@ -67,10 +70,9 @@ def layer2(run: Run, recording: Recording) -> Figure:
     return figure
 
 
-def rates(results: Mapping[str, Any], modes: Sequence[str], flips: int) -> Figure:
+def rates(results: Mapping[str, Any], modes: Sequence[str], flips: int) -> "Figure":
     """Draw the rates of both layers for every pattern, in every mode (Fig. 5g, 5k)."""
-    figure = Figure(figsize=(3.1 * len(modes) + 0.6, 5.8), layout="constrained")
-    _title(figure, f"Fig. 5g, 5k: rates (Hz) with {flips} flipped pixel")
+    figure = blank(f"Fig. 5g, 5k: rates (Hz) with {flips} flipped pixel", 3.1 * len(modes) + 0.6, 5.8)
     axes = figure.subplots(2, len(modes), squeeze=False)
     for row, layer in zip(axes, ("1", "2"), strict=True):
         for ax, mode in zip(row, modes, strict=True):
@@ -81,7 +83,7 @@ def rates(results: Mapping[str, Any], modes: Sequence[str], flips: int) -> Figur
     return figure
 
 
-def evolution(run: Run, recording: Recording, pattern: NDArray[np.uint8]) -> Figure:
+def evolution(run: Run, recording: Recording, pattern: NDArray[np.uint8]) -> "Figure":
     """Draw the synapses of the neuron that fires most while one pattern alone is shown (Fig. 5e)."""
     layer = recording.layers[0]
     neuron = int(layer.fires[0].sum(axis=0).argmax())
@@ -98,16 +100,12 @@ def evolution(run: Run, recording: Recording, pattern: NDArray[np.uint8]) -> Fig
     return figure
 
 
-def _map(ax: Axes, siemens: NDArray[np.float64], g_min: float, g_max: float) -> AxesImage:
+def _map(ax: "Axes", siemens: NDArray[np.float64], g_min: float, g_max: float) -> "AxesImage":
     return ax.imshow(1e6 * siemens, cmap="viridis", vmin=1e6 * g_min, vmax=1e6 * g_max)
 
 
-def _bare(ax: Axes, frame: bool = True) -> None:
+def _bare(ax: "Axes", frame: bool = True) -> None:
     ax.set_xticks([])
     ax.set_yticks([])
     if not frame:
         ax.set_axis_off()
-
-
-def _title(figure: Figure, text: str) -> None:
-    figure.suptitle(text, fontsize=10, x=0.01, ha="left")

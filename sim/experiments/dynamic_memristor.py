@@ -1,10 +1,9 @@
 """A dynamic memristor alone under voltage pulses (us12387090, Fig. 2)."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from memtwin.sim.backends import Run
 from memtwin.sim.errors import InputError
@@ -14,6 +13,9 @@ from memtwin.sim.figures import COLOURS, axis, panels
 from memtwin.sim.opamp.shown import Stimulus
 from memtwin.sim.opamp.spec import LayerSpec, OpampSpec
 from memtwin.sim.recording import Recording
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["DynamicMemristor"]
 
@@ -122,7 +124,7 @@ class DynamicMemristor(Experiment):
         runs: Mapping[str, Run],
         recordings: Mapping[str, Recording],
         results: Mapping[str, Any],
-    ) -> dict[str, Figure]:
+    ) -> "dict[str, Figure]":
         """Draw the resistance over time for every width and every duty ratio."""
         labels = {
             "widths": [f"{1e3 * width:g} ms" for width in _widths(settings)],

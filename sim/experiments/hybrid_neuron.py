@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from memtwin.sim.backends import Run
@@ -15,6 +14,9 @@ from memtwin.sim.figures import COLOURS, axis, digital, panels, spread_bars
 from memtwin.sim.hybrid.shown import Program
 from memtwin.sim.hybrid.spec import LayerSpec
 from memtwin.sim.recording import LayerRecording, Recording
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["HybridNeuron"]
 
@@ -136,7 +138,7 @@ class HybridNeuron(Experiment):
         runs: Mapping[str, Run],
         recordings: Mapping[str, Recording],
         results: Mapping[str, Any],
-    ) -> dict[str, Figure]:
+    ) -> "dict[str, Figure]":
         """Draw Fig. 3b to 3d, the learning curve (Supp. Fig. 3) and the chain (Supp. Fig. 6)."""
         return {
             "fig3b-sequence": _draw_sequence(runs["fire"], recordings["fire"]),
@@ -192,7 +194,7 @@ def _learning_curve(run: Run, recording: Recording, fires: int) -> dict[str, lis
     }
 
 
-def _draw_sequence(run: Run, recording: Recording) -> Figure:
+def _draw_sequence(run: Run, recording: Recording) -> "Figure":
     """Two firing cycles of the nodes that Fig. 3b shows, and of the filament."""
     layer, period = recording.layers[0], 2 * run.spec.half_period
     wave = layer.waveform[0]
@@ -216,7 +218,7 @@ def _draw_sequence(run: Run, recording: Recording) -> Figure:
     return figure
 
 
-def _draw_spikes(settings: Settings, recording: Recording) -> Figure:
+def _draw_spikes(settings: Settings, recording: Recording) -> "Figure":
     figure, (ax,) = panels(f"Fig. 3c: output spikes of {settings.neuron['v_spike']:g} V", height=4.2)
     waves = [recording.layers[0].waveform[trial] for trial in range(len(AMPLITUDES))]
     shown = waves[0].time_s <= _SHOWN_PERIODS / settings.neuron["clock"]
@@ -227,7 +229,7 @@ def _draw_spikes(settings: Settings, recording: Recording) -> Figure:
     return figure
 
 
-def _draw_rates(results: Mapping[str, Any]) -> Figure:
+def _draw_rates(results: Mapping[str, Any]) -> "Figure":
     figure, (ax,) = panels("Fig. 3d: rate of output spikes")
     points = results["rate_hz"]
     ax.plot([float(volts) for volts in points], list(points.values()), "o-", color=COLOURS[0], label="nominal")
@@ -239,7 +241,7 @@ def _draw_rates(results: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def _draw_learning(settings: Settings, learning: Mapping[str, list[float]]) -> Figure:
+def _draw_learning(settings: Settings, learning: Mapping[str, list[float]]) -> "Figure":
     title = "In situ learning: pulses on input 1, input 2 grounded (Supp. Fig. 3)"
     figure, (top, bottom) = panels(title, 2, height=4.6, ratios=(2, 1.3))
     for name, label, colour in (("s1_S", "S1 (pulses)", COLOURS[0]), ("s2_S", "S2 (grounded)", COLOURS[1])):
@@ -256,7 +258,7 @@ def _draw_learning(settings: Settings, learning: Mapping[str, list[float]]) -> F
     return figure
 
 
-def _draw_chain(recording: Recording) -> Figure:
+def _draw_chain(recording: Recording) -> "Figure":
     figure, (ax,) = panels("Two neurons in a chain (Supp. Fig. 6)", height=3.6)
     first, second = (layer.waveform[0] for layer in recording.layers)
     rows = {"CLK": first.clk}

@@ -1,10 +1,9 @@
 """The lateral inhibition array: truth table, margins, ties (zhang2021, Fig. 4)."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from memtwin.sim.backends import Run
@@ -16,6 +15,9 @@ from memtwin.sim.hybrid.quantize import quantize
 from memtwin.sim.hybrid.shown import Program
 from memtwin.sim.hybrid.spec import TIES, LayerSpec
 from memtwin.sim.recording import Recording, Waveform
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["Lia"]
 
@@ -102,7 +104,7 @@ class Lia(Experiment):
         runs: Mapping[str, Run],
         recordings: Mapping[str, Recording],
         results: Mapping[str, Any],
-    ) -> dict[str, Figure]:
+    ) -> "dict[str, Figure]":
         """Draw the column voltages (Fig. 4c, 4d), the moment of inhibition (Fig. 4e), and the margins."""
         n = settings.options["neurons"]
         twice = list(_patterns(n)).index("twice")
@@ -214,7 +216,7 @@ def _closed_form(card: Card, n: int) -> tuple[float, float, float]:
     return bias, bias + card["v_l"] * card["g_self"] / total, loser - card["v_ref"]
 
 
-def _draw_columns(card: Card, n: int) -> Figure:
+def _draw_columns(card: Card, n: int) -> "Figure":
     figure, axes = panels(f"Fig. 4d: columns of the array for {n} neurons", 2, height=4.2)
     array, reference = InhibitionArray(card, n), 1e3 * card["v_ref"]
     winner = np.eye(n)[0]
@@ -230,7 +232,7 @@ def _draw_columns(card: Card, n: int) -> Figure:
     return figure
 
 
-def _draw_moment(wave: Waveform) -> Figure:
+def _draw_moment(wave: Waveform) -> "Figure":
     figure, (ax,) = panels("Fig. 4e: V_L rises when the device switches on; two firing cycles", height=3.4)
     names = {"CLK": wave.clk, "node 2": wave.signals["node2"][:, -1], "V_L": wave.signals["v_l"][:, -1]}
     names |= {"own gate": wave.signals["gate"][:, -1], "another's gate": wave.signals["gate"][:, 0]}
@@ -240,7 +242,7 @@ def _draw_moment(wave: Waveform) -> Figure:
     return figure
 
 
-def _draw_margins(card: Card, results: Mapping[str, Any]) -> Figure:
+def _draw_margins(card: Card, results: Mapping[str, Any]) -> "Figure":
     figure, (ax,) = panels("Margin of the array to V_ref over its size", height=3.6)
     sizes = np.unique(np.geomspace(2, 1000, 120).astype(int))
     volts = np.array([_closed_form(card, n) for n in sizes])

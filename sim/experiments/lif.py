@@ -1,10 +1,9 @@
 """A LIF neuron under constant current, against the closed form (yu-tio2, eq. 2 and 3)."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from memtwin.sim.backends import Run
@@ -15,6 +14,9 @@ from memtwin.sim.lif.physics import charge, interval
 from memtwin.sim.lif.shown import Images
 from memtwin.sim.lif.spec import LifLayerSpec, LifSpec
 from memtwin.sim.recording import Recording
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["Lif"]
 
@@ -95,7 +97,7 @@ class Lif(Experiment):
         runs: Mapping[str, Run],
         recordings: Mapping[str, Recording],
         results: Mapping[str, Any],
-    ) -> dict[str, Figure]:
+    ) -> "dict[str, Figure]":
         """Draw the membranes, and the closed form of the one that never spikes."""
         wave = recordings["neurons"].layers[0].waveform[0]
         figure, (ax,) = panels("LIF neuron under constant current")

@@ -2,10 +2,9 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from memtwin.sim.backends import Run
@@ -15,6 +14,9 @@ from memtwin.sim.experiments.opamp_figures import draw_stimulus
 from memtwin.sim.opamp.shown import Stimulus
 from memtwin.sim.opamp.spec import CIRCUITS, LayerSpec, OpampSpec
 from memtwin.sim.recording import Recording, Waveform
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["OPAMP_COMMON", "Opamp5a", "Opamp6a", "Opamp7a", "Opamp7b", "OpampNeuron", "circuit_cards", "substeps"]
 
@@ -192,7 +194,7 @@ class OpampNeuron(Experiment):
         runs: Mapping[str, Run],
         recordings: Mapping[str, Recording],
         results: Mapping[str, Any],
-    ) -> dict[str, Figure]:
+    ) -> "dict[str, Figure]":
         """Draw current, resistance, both voltages and the pulses of each stimulus."""
         titles = {"B": "five currents", "C": "uniform periods", "D": "non-uniform periods"}
         return {

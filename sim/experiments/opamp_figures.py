@@ -1,18 +1,22 @@
 """Figures of one op-amp neuron: current, resistance, both voltages and pulses over time (us12387090, Fig. 5, 6)."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from matplotlib.figure import Figure
 
 from memtwin.sim.figures import COLOURS, axis, panels
 from memtwin.sim.opamp.spec import OpampSpec
 from memtwin.sim.recording import LayerRecording
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["draw_stimulus"]
 
 _MEMRISTORS = {"r_first": "$R_m$, feedback", "r_second": "$R_m$, beside the switch"}
 
 
-def draw_stimulus(title: str, layer: LayerRecording, spec: OpampSpec) -> Figure:
+def draw_stimulus(title: str, layer: LayerRecording, spec: OpampSpec) -> "Figure":
     """Draw one neuron under one stimulus (trial 0), from top to bottom I_in, R_m, V_OUT1, V_OUT2; pulses are marked."""
     wave = layer.waveform[0]
     ms = 1e3 * wave.time_s

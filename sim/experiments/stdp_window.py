@@ -1,10 +1,9 @@
 """The learning window of one STDP synapse, pair by pair (yu-tio2, Fig. 3c and eq. 1)."""
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from memtwin.sim.backends import Run
 from memtwin.sim.errors import InputError
@@ -14,6 +13,9 @@ from memtwin.sim.recording import Recording
 from memtwin.sim.stdp.recording import StdpRecording
 from memtwin.sim.stdp.shown import SpikeTrains, check_steps
 from memtwin.sim.stdp.spec import StdpSpec
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["STDP_CARDS", "STDP_IDLE", "STEP", "StdpWindow"]
 
@@ -102,7 +104,7 @@ class StdpWindow(Experiment):
         runs: Mapping[str, Run],
         recordings: Mapping[str, Recording],
         results: Mapping[str, Any],
-    ) -> dict[str, Figure]:
+    ) -> "dict[str, Figure]":
         """Draw the changes over the law, and the relative errors."""
         device = settings.cards["memristor"]
         figure, (window, error) = panels("yu-tio2, Fig. 3c: STDP window", 2, height=4.5, ratios=(3, 1))

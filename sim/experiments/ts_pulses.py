@@ -1,10 +1,9 @@
 """Pulses on a bare threshold switch (zhang2021, Fig. 2c to 2f)."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from memtwin.sim.backends import Run
 from memtwin.sim.cards import Card
@@ -14,6 +13,9 @@ from memtwin.sim.figures import COLOURS, axis, panels, spread_bars
 from memtwin.sim.hybrid.shown import Program
 from memtwin.sim.hybrid.spec import LayerSpec
 from memtwin.sim.recording import Recording
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["TsPulses"]
 
@@ -130,7 +132,7 @@ class TsPulses(Experiment):
         runs: Mapping[str, Run],
         recordings: Mapping[str, Recording],
         results: Mapping[str, Any],
-    ) -> dict[str, Figure]:
+    ) -> "dict[str, Figure]":
         """Draw Fig. 2c to 2f."""
         spread = results.get("spread")
         return {
@@ -185,7 +187,7 @@ def _pulses(ax: Any, recording: Recording, trial: int) -> None:
     axis(ax, "", "input (V)")
 
 
-def _draw_pulse(run: Run, recording: Recording, results: Mapping[str, Any]) -> Figure:
+def _draw_pulse(run: Run, recording: Recording, results: Mapping[str, Any]) -> "Figure":
     trial = AMPLITUDES.index(1.2)
     figure, (top, bottom) = panels("Fig. 2c: one 1.2 V, 1 ms pulse", 2, ratios=(1, 3))
     _pulses(top, recording, trial)
@@ -202,7 +204,7 @@ def _draw_pulse(run: Run, recording: Recording, results: Mapping[str, Any]) -> F
     return figure
 
 
-def _draw_times(results: Mapping[str, Any], spread: Mapping[str, Any] | None) -> Figure:
+def _draw_times(results: Mapping[str, Any], spread: Mapping[str, Any] | None) -> "Figure":
     figure, (ax,) = panels("Fig. 2d: integration and relaxation time, 1 ms pulses")
     for name, colour in (("integration", COLOURS[0]), ("relaxation", COLOURS[1])):
         points = results[f"{name}_time_s"]
@@ -216,7 +218,7 @@ def _draw_times(results: Mapping[str, Any], spread: Mapping[str, Any] | None) ->
     return figure
 
 
-def _draw_train(run: Run, recording: Recording, results: Mapping[str, Any]) -> Figure:
+def _draw_train(run: Run, recording: Recording, results: Mapping[str, Any]) -> "Figure":
     volts = np.atleast_1d(run.spec.layers[0].v_in)[0]
     title = f"Fig. 2e: pulses of {volts:g} V, 250 µs, without a refractory period; fires in pulse "
     figure, (top, bottom) = panels(title + str(results["pulses_to_first_fire"]), 2, ratios=(1, 3))
@@ -226,7 +228,7 @@ def _draw_train(run: Run, recording: Recording, results: Mapping[str, Any]) -> F
     return figure
 
 
-def _draw_counts(results: Mapping[str, Any], spread: Mapping[str, Any] | None) -> Figure:
+def _draw_counts(results: Mapping[str, Any], spread: Mapping[str, Any] | None) -> "Figure":
     figure, (ax,) = panels("Fig. 2f: pulses of 250 µs to the first fire")
     known = {float(volts): count for volts, count in results["pulses_by_amplitude"].items() if count is not None}
     ax.plot(list(known), list(known.values()), "o-", color=COLOURS[0], label="nominal")
