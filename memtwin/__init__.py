@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from memtwin.sim.hybrid.spec import LayerSpec, NetworkSpec
     from memtwin.sim.recording import Recording
 
+__version__ = "0.1.0"
+
 __all__ = [
     "Card",
     "InputError",
@@ -28,6 +30,7 @@ __all__ = [
     "Outcome",
     "Program",
     "Recording",
+    "__version__",
     "card_names",
     "compare",
     "load_card",

@@ -18,6 +18,7 @@ from memtwin.sim.errors import printable
 from memtwin.sim.units import format_si
 
 __all__ = [
+    "HELP_ALONE",
     "Clipping",
     "notice",
     "print_json",
@@ -26,12 +27,23 @@ __all__ = [
     "printable_lines",
     "progress",
     "quantised_line",
+    "show_help_alone",
     "warn",
 ]
 
 Clipping = Annotated[
     bool, typer.Option("--allow-clipping", help="Clip coefficients that do not fit their words; else they are refused.")
 ]
+
+
+def show_help_alone(context: typer.Context) -> None:
+    """Show the help of a group of commands where none of them is given."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+HELP_ALONE: dict[str, Any] = {"callback": show_help_alone, "invoke_without_command": True}
+"""Settings of a group of commands that shows its help alone."""
 
 _err = Console(stderr=True, highlight=False)
 _PIPE_WIDTH = 1 << 16  # more than any row has

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from memtwin.sim.coefficients import LayerCoefficients, reports_of
 from memtwin.sim.errors import InputError
+from memtwin.sim.extras import extra_for
 from memtwin.sim.hybrid.shown import Program
 from memtwin.sim.hybrid.spec import NetworkSpec
 from memtwin.sim.lif.shown import Images
@@ -117,7 +118,8 @@ def _module(job: Run, backend: str) -> ModuleType:
     name = f"{job.spec.package}.{_MODULES.get(backend, backend)}"
     if importlib.util.find_spec(name) is None:
         raise InputError(f"backend {backend}: not for networks of this kind; physics, model and rtl are")
-    return importlib.import_module(name)
+    with extra_for(f"backend {backend}"):
+        return importlib.import_module(name)
 
 
 def run_all(

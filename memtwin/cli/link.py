@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import typer
 
 from memtwin.console import Clipping, notice, print_json, print_line, warn
-from memtwin.designs import Changes, find_design
 from memtwin.link import BAUD, Link, Snapshot
 from memtwin.sim.units import format_si
 
@@ -47,7 +46,8 @@ def serve(
     as_json: Json = False,
 ) -> None:
     """Run a design as a virtual board: its compiled gateware behind a TCP port that speaks the bytes of a board."""
-    # Only now: it takes the gateware along.
+    # Only now: they take the gateware along.
+    from memtwin.designs import Changes, find_design
     from memtwin.serve import build, serving
 
     changes = Changes(

@@ -2,6 +2,9 @@
 
 With ``--json`` exactly one JSON document goes to standard output and everything else to standard error. Exit status:
 0 done, 1 a comparison or check failed, 2 bad input, with one line that says what was expected and what to do.
+
+What not every command needs is imported by the command that does, so that help and a mistake are answered at once, and
+so that a command asks only for the optional packages that it uses.
 """
 
 import os
@@ -11,20 +14,20 @@ import sys
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from memtwin import api, designs
+import memtwin
+from memtwin import api
 from memtwin.boards import registry
 from memtwin.boards.fits import fits
 from memtwin.boards.tools import ToolError
-from memtwin.build.bitstreams import build as build_bitstream
-from memtwin.build.programming import greeting, program
 from memtwin.cli.link import MOST_BAUD, MapFile
 from memtwin.cli.link import register as register_link
 from memtwin.cli.networks import register as register_networks
 from memtwin.console import (
+    HELP_ALONE,
     Clipping,
     notice,
     print_json,
@@ -33,26 +36,23 @@ from memtwin.console import (
     printable_lines,
     progress,
     quantised_line,
+    show_help_alone,
     warn,
 )
-from memtwin.link.design_maps import write_design_map
 from memtwin.sim.cards import card_names, load_card
 from memtwin.sim.errors import InputError, printable
+from memtwin.sim.extras import extra_for
 from memtwin.sim.files import write_whole
 from memtwin.sim.run_warnings import warnings_of_jobs
 from memtwin.sim.units import format_si
-from memtwin.verify import verify as verify_design
+
+if TYPE_CHECKING:
+    from memtwin.designs import Changes
 
 __all__ = ["app", "main"]
 
-app = typer.Typer(
-    name="memtwin",
-    help="A digital twin of memristive spiking neurons on FPGAs.",
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-export_app = typer.Typer(help="Write what other programs read.")
+app = typer.Typer(name="memtwin", add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+export_app = typer.Typer(help="Write what other programs read.", **HELP_ALONE)
 app.add_typer(export_app, name="export")
 register_networks(app, export_app)
 register_link(app)
@@ -92,6 +92,23 @@ Linked = Annotated[
         "Networks have the link by default where it fits.",
     ),
 ]
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        print(f"memtwin {memtwin.__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def start(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """A digital twin of memristive spiking neurons on FPGAs."""
+    show_help_alone(context)
 
 
 @app.command("devices")
@@ -293,6 +310,9 @@ def verilog(
     as_json: Json = False,
 ) -> None:
     """Write the Verilog of a design; with -o, beside it the map of a design with a host port."""
+    from memtwin import designs
+    from memtwin.link.design_maps import write_design_map
+
     changes = _changes(card, assignment, spread=spread, allow_clipping=allow_clipping)
     text, warnings = designs.verilog(design, changes), designs.find_design(design, changes).warnings
     warn(warnings)
@@ -342,6 +362,8 @@ def build(
     as_json: Json = False,
 ) -> None:
     """Build the bitstream of a design for a board; with the link, the map of its addresses too."""
+    from memtwin.build.bitstreams import build as build_bitstream
+
     changes = _changes(card, assignment, spread=spread, allow_clipping=allow_clipping)
     _tell(build_bitstream(design, board, out, changes, linked=linked), as_json)
 
@@ -355,6 +377,8 @@ def flash(
     out: Annotated[Path, typer.Option("-o", help="Directory of the bitstream.")] = Path("out"),
 ) -> None:
     """Build a design if needed, and program a board with it; with --port, ask it over the link whether it is there."""
+    from memtwin.build.programming import greeting, program
+
     report = program(design, board, out, port=port, linked=linked)
     warn(report["warnings"])
     notice(f"{board} runs {design}" if port is None else greeting(port, board, report))
@@ -375,6 +399,8 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Run the cocotb bench of a design on its Verilog, or on its netlist; leaves VCD and gtkw."""
+    from memtwin.verify import verify as verify_design
+
     assignments = _assignments(assignment, order=order, patterns=patterns)
     changes = _changes(card, assignments, spread=spread, allow_clipping=allow_clipping)
     report = verify_design(design, simulator, out, seed=seed, changes=changes)
@@ -395,7 +421,7 @@ def main() -> None:
         _check_repeats(sys.argv[1:])
         command = typer.main.get_command(app)
         # By hand, because what typer makes of faults is neither one line nor a status of ours.
-        with command.make_context("memtwin", sys.argv[1:]) as context:
+        with command.make_context("memtwin", sys.argv[1:]) as context, extra_for(" ".join(["command", *sys.argv[1:2]])):
             command.invoke(context)
     except typer.Exit as error:
         status = error.exit_code
@@ -470,8 +496,10 @@ def _write_text(text: str, out: Path | None) -> None:
     notice(f"wrote {out}")
 
 
-def _changes(cards: list[str] | None, assignments: list[str] | None, **flags: bool) -> designs.Changes:
-    return designs.Changes(cards=tuple(cards or ()), assignments=tuple(assignments or ()), **flags)
+def _changes(cards: list[str] | None, assignments: list[str] | None, **flags: bool) -> "Changes":
+    from memtwin.designs import Changes
+
+    return Changes(cards=tuple(cards or ()), assignments=tuple(assignments or ()), **flags)
 
 
 def _assignments(assignments: list[str] | None, **short: Any) -> list[str]:

@@ -7,7 +7,17 @@ from typing import Annotated, Any
 
 import typer
 
-from memtwin.console import Clipping, notice, print_json, print_line, print_table, progress, quantised_line, warn
+from memtwin.console import (
+    HELP_ALONE,
+    Clipping,
+    notice,
+    print_json,
+    print_line,
+    print_table,
+    progress,
+    quantised_line,
+    warn,
+)
 from memtwin.nir.networks import Encoding, StoredNetwork, card_text
 from memtwin.sim.cards import load_card
 from memtwin.sim.errors import InputError
@@ -34,7 +44,7 @@ Headroom = Annotated[
 Cards = Annotated[list[str] | None, typer.Option("--card", help="Card of a device that is stored with the network.")]
 Out = Annotated[Path, typer.Option("-o", help="File.")]
 
-train_app = typer.Typer(help="Train a network for the engine.")
+train_app = typer.Typer(help="Train a network for the engine.", **HELP_ALONE)
 
 
 def register(app: typer.Typer, export_app: typer.Typer) -> None:

@@ -4,7 +4,6 @@ import dataclasses
 
 import numpy as np
 
-from memtwin.nir.nir_io import load_network
 from memtwin.sim import backends
 from memtwin.sim.backends import Run
 from memtwin.sim.errors import InputError
@@ -39,7 +38,7 @@ class DrawnDigits(Mnist):
 
     def plan(self, settings: Settings) -> dict[str, Run]:
         """Plan one run with ten images."""
-        network = load_network(settings.options["net"])
+        network = self.network(settings)
         encoding = network.shown()
         rows, outputs = network.spec.layers[0].rows, network.spec.layers[-1].neurons
         if (rows, outputs) != (SIDE**2, CLASSES):

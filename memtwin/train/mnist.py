@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memtwin.nir.networks import StoredNetwork
-from memtwin.nir.nir_io import load_network
 from memtwin.sim.backends import Run
 from memtwin.sim.cards import Card
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments.base import Experiment, Measured, Option, Settings, every_field
+from memtwin.sim.extras import extra_for
 from memtwin.sim.figures import axis, panels
 from memtwin.sim.lif.recording import LifRecording
 from memtwin.sim.lif.spec import ConductancePair, LifSpec
@@ -53,7 +53,7 @@ class Mnist(Experiment):
     def plan(self, settings: Settings) -> dict[str, Run]:
         """Plan one run with all images."""
         options = settings.options
-        network = load_network(options["net"])
+        network = self.network(settings)
         encoding = network.shown()
         digits = load_mnist("test", Path(options["data"]) if options["data"] else None)
         if not 1 <= options["images"] <= len(digits):
@@ -67,6 +67,12 @@ class Mnist(Experiment):
         )
         spec, warnings = self.spec_of(network, settings), tuple(network.silent())
         return {"test": Run(spec=spec, program=images, seed=settings.seed, warnings=warnings)}
+
+    def network(self, settings: Settings) -> StoredNetwork:
+        """Read the network."""
+        with extra_for(f"experiment {self.name}"):
+            from memtwin.nir.nir_io import load_network
+        return load_network(settings.options["net"])
 
     def spec_of(self, network: StoredNetwork, settings: Settings) -> LifSpec:
         """Return the layers of a file as they are run: as many lanes as neurons, and devices if they spread."""
@@ -94,7 +100,7 @@ class Mnist(Experiment):
     ) -> dict[str, Any]:
         """Sum up all trials."""
         (run,), (recording,) = runs.values(), recordings.values()
-        network = load_network(settings.options["net"])
+        network = self.network(settings)
         images, trials = run.program.presentations, len(measured["accuracy"])
         results: dict[str, Any] = {
             "accuracy": float(measured["accuracy"].mean()),

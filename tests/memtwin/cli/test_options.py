@@ -122,8 +122,11 @@ def test_what_has_an_influence_is_not_warned_of(command):
 
 
 @pytest.mark.parametrize("arguments", [(), ("export",), ("train",)])
-def test_a_command_that_is_missing_is_one_line(command, arguments):
-    assert command(*arguments) == (2, "", "memtwin: Missing command. See memtwin --help.\n")
+def test_a_group_of_commands_alone_shows_its_help(command, arguments):
+    status, out, err = command(*arguments)
+    assert (status, err) == (0, "")
+    assert out.startswith(" ".join(["Usage: memtwin", *arguments]))
+    assert out == command(*arguments, "--help")[1]
 
 
 @pytest.mark.parametrize("load", [load_card, load_patterns, load_network])
