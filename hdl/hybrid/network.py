@@ -54,7 +54,7 @@ class HybridNetwork(NetworkPort):
         What to show.
     clk_level : Out(1)
         The paper's CLK.
-    half : Out(1)
+    begins : Out(1)
         Strobe: a half-period begins.
     spikes_strobe : Out(1)
         Once in each high half-period, when `g1` of every layer is valid.
@@ -98,7 +98,7 @@ class HybridNetwork(NetworkPort):
             self.clk_level.eq(presenter.clk),
             self.idle.eq(presenter.idle),
             self.done.eq(presenter.done),
-            self.half.eq(presenter.start),
+            self.begins.eq(presenter.start),
             self.spikes_strobe.eq(presenter.high),
         ]
         connect_config(m, self.config, [layer.config for layer in self._layers])

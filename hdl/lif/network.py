@@ -47,7 +47,7 @@ class LifNetwork(NetworkPort):
         For how long to show the image.
     clk_level : Out(1)
         An image is being shown.
-    half : Out(1)
+    begins : Out(1)
         Strobe: the first step of a presentation begins.
     spikes_strobe : Out(1)
         Once in each step, when `on` of every layer is valid.
@@ -116,7 +116,7 @@ class LifNetwork(NetworkPort):
             self.clk_level.eq(presenter.shown),
             self.idle.eq(presenter.idle),
             self.done.eq(presenter.done),
-            self.half.eq(presenter.step & presenter.first),
+            self.begins.eq(presenter.step & presenter.first),
             self.spikes_strobe.eq(presenter.step_done),
             self.answer.eq(decoder.answer),
             self.answer_spikes.eq(decoder.spikes),

@@ -234,7 +234,7 @@ class LinkPort(wiring.Component):
             m.d.comb += [
                 events.l1.eq(Cat(getattr(network, f"layer{number}").l1 for number in layers)),
                 # A neuron fires while CLK is high only.
-                events.fires_strobe.eq(host.half & ~host.clk_level),
+                events.fires_strobe.eq(host.begins & ~host.clk_level),
             ]
         if self._traces:
             for number in layers:

@@ -36,7 +36,7 @@ class OpampNetwork(NetworkPort):
         What to show.
     clk_level : Out(1)
         The inputs are driven.
-    half : Out(1)
+    begins : Out(1)
         Strobe: the driven part of a presentation begins, or the part without input.
     spikes_strobe : Out(1)
         Once in each substep, when `on` of every layer is valid.
@@ -71,7 +71,7 @@ class OpampNetwork(NetworkPort):
             self.clk_level.eq(presenter.driven),
             self.idle.eq(presenter.idle),
             self.done.eq(presenter.done),
-            self.half.eq(presenter.phase & presenter.start[0]),
+            self.begins.eq(presenter.phase & presenter.start[0]),
             self.spikes_strobe.eq(presenter.substep),
         ]
         connect_config(m, self.config, [layer.config for layer in self._layers])

@@ -61,7 +61,7 @@ class HostPort(wiring.Component):
         Powered up, and nothing is being shown.
     clk_level : Out(1)
         As in the network.
-    half, spikes_strobe : Out(1)
+    begins, spikes_strobe : Out(1)
         Strobes of the network.
     trace1_valid, trace1_word, trace2_valid, ... : Out(1), Out(64)
         Traces of the layers.
@@ -81,7 +81,7 @@ class HostPort(wiring.Component):
     ready: Signal
     idle: Signal
     clk_level: Signal
-    half: Signal
+    begins: Signal
     spikes_strobe: Signal
 
     def __init__(self, network: NetworkPort, *, paced: bool = False) -> None:
@@ -113,7 +113,7 @@ class HostPort(wiring.Component):
                 "ready": Out(1),
                 "idle": Out(1),
                 "clk_level": Out(1),
-                "half": Out(1),
+                "begins": Out(1),
                 "spikes_strobe": Out(1),
                 **{f"trace{number}_valid": Out(1) for number in layers},
                 **{f"trace{number}_word": Out(64) for number in layers},
@@ -141,7 +141,7 @@ class HostPort(wiring.Component):
             network.config.read.eq(self.read & self.ready & to_network),
             network.tick.eq(self.tick if self.paced else 1),
             self.clk_level.eq(network.clk_level),
-            self.half.eq(network.half),
+            self.begins.eq(network.begins),
             self.spikes_strobe.eq(network.spikes_strobe),
         ]
         m.d.sync += self.q.eq(Mux(to_network, network.config.q, 0))

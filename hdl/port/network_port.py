@@ -104,7 +104,7 @@ class NetworkPort(wiring.Component):
         Powered up, and no presentation is there.
     done : Out(1)
         Strobe: a presentation is over.
-    half : Out(1)
+    begins : Out(1)
         Strobe: a part of a presentation begins.
     spikes_strobe : Out(1)
         Strobe: `pulses` of every layer are valid.
@@ -120,7 +120,7 @@ class NetworkPort(wiring.Component):
     clk_level: Signal
     idle: Signal
     done: Signal
-    half: Signal
+    begins: Signal
     spikes_strobe: Signal
 
     layers: Sequence[LayerShape]
@@ -145,7 +145,7 @@ class NetworkPort(wiring.Component):
                 "clk_level": Out(1),
                 "idle": Out(1),
                 "done": Out(1),
-                "half": Out(1),
+                "begins": Out(1),
                 "spikes_strobe": Out(1),
                 **(more or {}),
                 **{f"layer{number}": Out(probe(layer.neurons)) for number, layer in enumerate(layers, 1)},

@@ -35,7 +35,7 @@ class StdpNetwork(NetworkPort):
         What to show.
     clk_level : Out(1)
         Something is being shown.
-    half : Out(1)
+    begins : Out(1)
         Strobe: the first step of a presentation begins.
     spikes_strobe : Out(1)
         Once in each step, when `on` is valid.
@@ -80,7 +80,7 @@ class StdpNetwork(NetworkPort):
             self.clk_level.eq(~presenter.idle),
             self.idle.eq(presenter.idle),
             self.done.eq(presenter.done),
-            self.half.eq(presenter.begins),
+            self.begins.eq(presenter.begins),
             self.spikes_strobe.eq(presenter.step_done),
         ]
         return m

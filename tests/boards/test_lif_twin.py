@@ -174,7 +174,7 @@ def test_digits_get_the_answers_of_the_model():
     async def bench(ctx):
         ctx.set(dut.second, 1)  # full speed
         for label in range(10):
-            await until(ctx, dut._network.half, 1, 1000)
+            await until(ctx, dut._network.begins, 1, 1000)
             assert ctx.get(dut._album.label) == label
             ctx.set(dut.button, 1)
             await ctx.tick().repeat(80)

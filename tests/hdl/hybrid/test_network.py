@@ -49,12 +49,12 @@ class Recorder:
         async def monitor(ctx):
             taps = Taps(network, parse)
             clock, start = 0, None
-            async for _, _, half, strobe, done, *rest in ctx.tick().sample(
-                network.half, network.spikes_strobe, network.done, *taps.signals
+            async for _, _, begins, strobe, done, *rest in ctx.tick().sample(
+                network.begins, network.spikes_strobe, network.done, *taps.signals
             ):
                 clock += 1
                 self.done += done
-                if half:
+                if begins:
                     if start is not None:
                         self.clocks.append(clock - start)
                     start = clock

@@ -58,8 +58,8 @@ class Recorder:
         async def monitor(ctx):
             taps = Taps(network, parse)
             clocks, last, shown, events = 0, None, 0, []
-            async for _, _, half, level, strobe, done, waits, adds, *rest in ctx.tick().sample(
-                network.half,
+            async for _, _, begins, level, strobe, done, waits, adds, *rest in ctx.tick().sample(
+                network.begins,
                 network.clk_level,
                 network.spikes_strobe,
                 network.done,
@@ -72,7 +72,7 @@ class Recorder:
                 self.adding += adds
                 if waits:
                     events.append(clocks)
-                if half:
+                if begins:
                     last = None
                 if strobe:
                     self.spikes.append(taps.pulses(rest))

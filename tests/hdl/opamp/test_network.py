@@ -56,13 +56,13 @@ class Recorder:
         async def monitor(ctx):
             taps = Taps(network, parse)
             clocks, last = 0, None
-            async for _, _, half, level, strobe, done, *rest in ctx.tick().sample(
-                network.half, network.clk_level, network.spikes_strobe, network.done, *taps.signals
+            async for _, _, begins, level, strobe, done, *rest in ctx.tick().sample(
+                network.begins, network.clk_level, network.spikes_strobe, network.done, *taps.signals
             ):
                 clocks += 1
                 self.done += done
                 self.levels.append(level)
-                if half:
+                if begins:
                     self.halves.append(level)
                 if strobe:
                     self.strobed.append(taps.pulses(rest))

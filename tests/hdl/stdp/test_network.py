@@ -66,12 +66,12 @@ def run(network, *presentations, writes=(), period=1):
 
     async def monitor(ctx):
         clocks, shown, last = 0, 0, None
-        async for _, _, valid, word, on, strobe, half, level, done in ctx.tick().sample(
+        async for _, _, valid, word, on, strobe, begins, level, done in ctx.tick().sample(
             network.trace1.valid,
             network.trace1.word,
             network.layer1.on,
             network.spikes_strobe,
-            network.half,
+            network.begins,
             network.clk_level,
             network.done,
         ):
@@ -79,7 +79,7 @@ def run(network, *presentations, writes=(), period=1):
             shown += level
             if valid:
                 out.trace.append(parse(word))
-            if half:
+            if begins:
                 last = None
             if strobe:
                 out.on.append(on)
