@@ -229,18 +229,18 @@ class LifTwin(BoardDemo):
         wiring.connect(m, album.config, network.config)
         wiring.connect(m, album.presentations, network.presentations)
         last = getattr(network, f"layer{len(network.layers)}").on
-        hurry = Signal()
+        full_speed = Signal()
         answer = Signal(WINNER_BITS, init=NO_ANSWER)
         step = Signal()
         on = Signal.like(last)
         with m.If(second.pressed):
-            m.d.sync += hurry.eq(~hurry)
+            m.d.sync += full_speed.eq(~full_speed)
         with m.If(network.done):
             m.d.sync += [answer.eq(network.answer), self.training.eq(network.answer == album.label)]
         with m.If(network.spikes_strobe):
             m.d.sync += [step.eq(~step), on.eq(last)]
         m.d.comb += [
-            network.tick.eq(tick | hurry),
+            network.tick.eq(tick | full_speed),
             album.next.eq(button.pressed),
             spike.eq(network.spikes_strobe & last.any()),
             self.winner.eq(Mux(button.down, album.label, answer)),

@@ -115,16 +115,16 @@ class OpampTwin(BoardDemo):
         m.submodules.analog = analog = AnalogPin(ANALOG_BITS)
         tick, button, second, spike = self._panel(m)
         wiring.connect(m, player.presentations, network.presentations)
-        hurry = Signal()
+        full_speed = Signal()
         with m.If(button.pressed):
             m.d.sync += player.play.eq(~player.play)
         with m.If(second.pressed):
-            m.d.sync += hurry.eq(~hurry)
+            m.d.sync += full_speed.eq(~full_speed)
         last = getattr(network, f"layer{len(network.layers)}").on
         before = Signal.like(last)
         m.d.sync += before.eq(last)
         m.d.comb += [
-            network.tick.eq(tick | hurry),
+            network.tick.eq(tick | full_speed),
             spike.eq((last & ~before).any()),
             self.training.eq(player.play),
             self.winner.eq(last[:WINNER_BITS]),

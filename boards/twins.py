@@ -54,11 +54,11 @@ class DigitsTwin(BoardDemo):
         tick, button, second, spike = self._panel(m)
         last = getattr(network, f"layer{len(network.layers)}")
         wiring.connect(m, lesson.presentations, network.presentations)
-        hurry = Signal()
+        full_speed = Signal()
         with m.If(second.pressed):
-            m.d.sync += hurry.eq(~hurry)
+            m.d.sync += full_speed.eq(~full_speed)
         m.d.comb += [
-            network.tick.eq(tick | hurry | lesson.training),
+            network.tick.eq(tick | full_speed | lesson.training),
             lesson.strobe.eq(network.spikes_strobe),
             lesson.spikes.eq(last.g1),
             lesson.next.eq(button.pressed),

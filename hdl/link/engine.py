@@ -104,12 +104,12 @@ class LinkEngine(wiring.Component):
         The network is idle.
     reset : Out(1)
         Strobe: the twin goes back to where it was after power-up.
-    is_owed : In(1)
+    answer_pending : In(1)
         A new divider waits.
     settle : Out(1)
         Strobe: it takes effect.
-    heard : Out(1)
-        Strobe: a request has come.
+    frame_taken : Out(1)
+        Strobe: a valid frame is taken in.
     refused : Out(1)
         Strobe: it was answered with another status than 0.
 
@@ -137,9 +137,9 @@ class LinkEngine(wiring.Component):
     link_q: Signal
     idle: Signal
     reset: Signal
-    is_owed: Signal
+    answer_pending: Signal
     settle: Signal
-    heard: Signal
+    frame_taken: Signal
     refused: Signal
 
     def __init__(self, *, identity_words: int, end: int, readable: Sequence[range], go: int, read_latency: int) -> None:
@@ -174,9 +174,9 @@ class LinkEngine(wiring.Component):
                 "link_q": In(16),
                 "idle": In(1),
                 "reset": Out(1),
-                "is_owed": In(1),
+                "answer_pending": In(1),
                 "settle": Out(1),
-                "heard": Out(1),
+                "frame_taken": Out(1),
                 "refused": Out(1),
             }
         )
@@ -242,7 +242,7 @@ class LinkEngine(wiring.Component):
             with m.State("idle"):
                 m.d.sync += [is_there.eq(0), status.eq(Status.DONE), is_beyond.eq(0), passed.eq(0), is_high.eq(0)]
                 with m.If(self.frame_valid):
-                    m.d.comb += self.heard.eq(1)
+                    m.d.comb += self.frame_taken.eq(1)
                     m.next = "header"
             with m.State("header"), m.If(is_there):
                 m.d.comb += advance.eq(1)
@@ -365,7 +365,7 @@ class LinkEngine(wiring.Component):
                 m.d.comb += [self.release.eq(1), self.refused.eq(~is_good)]
                 m.d.sync += [self.place.eq(0), self.reset.eq(is_good & (operation == Operation.RESET))]
                 m.next = "idle"
-                with m.If(self.is_owed):
+                with m.If(self.answer_pending):
                     m.next = "drain"
             with m.State("drain"), m.If(self.sent):
                 m.d.comb += self.settle.eq(1)

@@ -178,13 +178,13 @@ class LinkEvents(wiring.Component):
 
         # Neurons that are looked through. The lowest bit of `waiting` is neuron `index` of layer `layer`.
         waiting = Signal(len(self.spikes))
-        looks = Signal()
+        scanning = Signal()
         is_fires = Signal()
         layer = Signal(max(1, ceil_log2(len(self._neurons))))
         index = Signal(range(max(self._neurons)))
         lost = Signal()
         ends = Array(Const(count - 1, len(index)) for count in self._neurons)
-        with m.If(looks & ~traced & ~stepped):
+        with m.If(scanning & ~traced & ~stepped):
             m.d.comb += [
                 is_item.eq(waiting[0]),
                 item.kind.eq(Mux(is_fires, FIRE, SPIKE)),
@@ -192,15 +192,15 @@ class LinkEvents(wiring.Component):
                 item.index.eq(index),
             ]
             with m.If(~waiting[0] | taken):
-                m.d.sync += [waiting.eq(waiting >> 1), looks.eq(waiting[1:].any()), index.eq(index + 1)]
+                m.d.sync += [waiting.eq(waiting >> 1), scanning.eq(waiting[1:].any()), index.eq(index + 1)]
                 with m.If(index == ends[layer]):
                     m.d.sync += [index.eq(0), layer.eq(layer + 1)]
         fired, fires_strobe = self._fired(m, runs)
         with m.If(strobe | fires_strobe):
-            m.d.comb += lost.eq(looks & waiting.any())
+            m.d.comb += lost.eq(scanning & waiting.any())
             m.d.sync += [
                 waiting.eq(Mux(strobe, self.spikes, fired)),
-                looks.eq(Mux(strobe, option["spikes"], option["fires"])),
+                scanning.eq(Mux(strobe, option["spikes"], option["fires"])),
                 is_fires.eq(~strobe),
                 index.eq(0),
                 layer.eq(0),
@@ -212,7 +212,7 @@ class LinkEvents(wiring.Component):
         is_end = Signal()
         with m.If(runs & self.over):
             m.d.sync += [is_over.eq(1), is_shown.eq(option["done"])]
-        with m.If(is_over & ~looks & ~traced & ~stepped):
+        with m.If(is_over & ~scanning & ~traced & ~stepped):
             m.d.comb += [
                 is_end.eq(1),
                 is_item.eq(is_shown),
@@ -282,7 +282,7 @@ class LinkEvents(wiring.Component):
         is_crowded = Signal()
         m.d.sync += is_crowded.eq(queue.level[-2:].any())
         m.d.comb += [
-            self.busy.eq(looks | traced | is_over | stepped),
+            self.busy.eq(scanning | traced | is_over | stepped),
             self.hold.eq(option["wait"] & ~self.idle & (self.busy | is_crowded)),
         ]
         m.d.sync += self.dropped.eq(sum(overwritten, lost + is_refused + (rolls & wants & rolled_left.all())))

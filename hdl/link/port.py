@@ -193,9 +193,9 @@ class LinkPort(wiring.Component):
             engine.link_q.eq(registers.q),
             registers.clear.eq(engine.reset),
             registers.settle.eq(engine.settle),
-            engine.is_owed.eq(registers.is_owed),
+            engine.answer_pending.eq(registers.answer_pending),
             registers.used.eq(receiver.busy),
-            registers.heard.eq(engine.heard),
+            registers.frame_valid.eq(engine.frame_taken),
             self.on_trial.eq(registers.on_trial),
             registers.counted.eq(
                 Cat(
@@ -209,7 +209,7 @@ class LinkPort(wiring.Component):
             ),
             registers.idle.eq(engine.idle),
             registers.powered.eq(powered),
-            registers.works.eq(~host.idle),
+            registers.busy.eq(~host.idle),
             registers.over.eq(events.ended),
         ]
         m.d.sync += registers.dropped.eq(events.dropped)  # a clock late, which keeps two sums out of one path

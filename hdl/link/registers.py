@@ -95,11 +95,11 @@ class LinkRegisters(wiring.Component):
         Strobe: as after power-up, but for the divider; not during `access`.
     settle : In(1)
         Strobe: a divider that was written takes effect.
-    is_owed : Out(1)
-        There is one that waits for `settle`.
+    answer_pending : Out(1)
+        A divider waits for its answer to have left, and then for `settle`.
     used : In(1)
         Something comes over the line.
-    heard : In(1)
+    frame_valid : In(1)
         Strobe: a valid frame has come.
     counted : In(6)
         Strobes of the counters but `dropped`.
@@ -109,7 +109,7 @@ class LinkRegisters(wiring.Component):
         A presentation can begin.
     powered : In(1)
         The network has been powered up.
-    works : In(1)
+    busy : In(1)
         The network is not idle.
     over : In(1)
         Strobe: a presentation is over.
@@ -135,14 +135,14 @@ class LinkRegisters(wiring.Component):
     ready: Signal
     clear: Signal
     settle: Signal
-    is_owed: Signal
+    answer_pending: Signal
     used: Signal
-    heard: Signal
+    frame_valid: Signal
     counted: Signal
     dropped: Signal
     idle: Signal
     powered: Signal
-    works: Signal
+    busy: Signal
     over: Signal
     beat: Signal
     divider: Signal
@@ -176,14 +176,14 @@ class LinkRegisters(wiring.Component):
                 "ready": Out(1),
                 "clear": In(1),
                 "settle": In(1),
-                "is_owed": Out(1),
+                "answer_pending": Out(1),
                 "used": In(1),
-                "heard": In(1),
+                "frame_valid": In(1),
                 "counted": In(STROBES),
                 "dropped": In(4),
                 "idle": In(1),
                 "powered": In(1),
-                "works": In(1),
+                "busy": In(1),
                 "over": In(1),
                 "beat": Out(1),
                 "divider": Out(divider_bits, init=divider),
@@ -204,7 +204,7 @@ class LinkRegisters(wiring.Component):
         age = Signal(BEAT_BITS)
         m.d.sync += Cat(age, self.beat).eq(age + 1)
         with m.If(self.write & here["divider"]):
-            m.d.sync += [wanted.eq(self.data), self.is_owed.eq(1)]
+            m.d.sync += [wanted.eq(self.data), self.answer_pending.eq(1)]
             with m.If(self.data[2:] == 0):
                 m.d.sync += wanted[:3].eq(LEAST_DIVIDER)
             with m.If(self.data[len(wanted) :].any()):
@@ -216,8 +216,8 @@ class LinkRegisters(wiring.Component):
         with m.If(self.used):
             m.d.sync += self.on_trial.eq(1)
         with m.If(self.settle):
-            m.d.sync += [self.divider.eq(wanted), self.is_owed.eq(0), self.on_trial.eq(1)]
-        with m.Elif(self.heard):
+            m.d.sync += [self.divider.eq(wanted), self.answer_pending.eq(0), self.on_trial.eq(1)]
+        with m.Elif(self.frame_valid):
             m.d.sync += self.on_trial.eq(0)
         with m.Elif(trial[-1]):
             m.d.sync += [self.divider.eq(self._divider), wanted.eq(self._divider), self.on_trial.eq(0)]
@@ -240,7 +240,7 @@ class LinkRegisters(wiring.Component):
         m.d.sync += [
             strobes.eq(strobes | self.counted),
             runs.eq(runs | self.over),
-            clocks.eq(clocks + self.works),
+            clocks.eq(clocks + self.busy),
         ]
         with m.If(~drops[-1] | ~drops[-2]):  # never full: there is more room than a clock can bring
             m.d.sync += drops.eq(drops + self.dropped)
@@ -281,7 +281,7 @@ class LinkRegisters(wiring.Component):
                     m.d.sync += [
                         place.eq(LINK_REGISTERS["clocks"].start),
                         amount.eq(clocks),
-                        clocks.eq(self.works),
+                        clocks.eq(self.busy),
                         is_clocks.eq(1),
                     ]
                 with m.Elif(drops != 0):
