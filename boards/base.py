@@ -36,7 +36,7 @@ class BoardDemo(wiring.Component):
 
     Members
     -------
-    button, second : In(1)
+    button, button2 : In(1)
         Buttons, from outside the clock domain; high while down.
     winner : Out(4)
         LEDs of the answer.
@@ -51,7 +51,7 @@ class BoardDemo(wiring.Component):
     signals: Sequence[str]
 
     button: Signal
-    second: Signal
+    button2: Signal
     winner: Signal
     training: Signal
     spike: Signal
@@ -64,7 +64,7 @@ class BoardDemo(wiring.Component):
         super().__init__(
             {
                 "button": In(1),
-                "second": In(1),
+                "button2": In(1),
                 "winner": Out(WINNER_BITS),
                 "training": Out(1),
                 "spike": Out(1),
@@ -77,13 +77,13 @@ class BoardDemo(wiring.Component):
         m.submodules.ticker = ticker = self._ticker
         m.submodules.sampler = sampler = self._sampler
         m.submodules.first_button = button = Button()
-        m.submodules.second_button = second = Button()
+        m.submodules.second_button = button2 = Button()
         m.submodules.flash = flash = Flash()
         m.d.comb += [
             sampler.tick.eq(ticker.tick),
-            *(part.sample.eq(sampler.sample) for part in (button, second, flash)),
+            *(part.sample.eq(sampler.sample) for part in (button, button2, flash)),
             button.raw.eq(self.button),
-            second.raw.eq(self.second),
+            button2.raw.eq(self.button2),
             self.spike.eq(flash.lit),
         ]
-        return ticker.tick, button, second, flash.strobe
+        return ticker.tick, button, button2, flash.strobe

@@ -8,7 +8,7 @@ from memtwin.hdl.hybrid.layer import HybridLayerConfig
 from memtwin.hdl.lif.layer import LifLayerConfig
 from memtwin.hdl.opamp.layer import OpampLayerConfig
 
-__all__ = ["BoardImage", "LessonPlan", "Phase", "Picture", "Play"]
+__all__ = ["BoardImage", "LessonPlan", "Phase", "Picture", "Presentation"]
 
 
 def _counts(least: int, **values: object) -> None:
@@ -84,7 +84,7 @@ class LessonPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Play:
+class Presentation:
     """One presentation of a stimulus to op-amp neurons (docs/opamp-arithmetic.md, section 7).
 
     Parameters
@@ -148,7 +148,7 @@ class BoardImage:
         The synapses learn (``hybrid-neuron``).
     lesson : LessonPlan, optional
         What is taught and shown (``digits``).
-    stimulus : sequence of Play
+    stimulus : sequence of Presentation
         What is shown again and again (op-amp neurons).
     pictures : sequence of Picture
         Images of which one is shown again and again (LIF neurons).
@@ -162,7 +162,7 @@ class BoardImage:
     pulses: int = 1
     learn: bool = False
     lesson: LessonPlan | None = None
-    stimulus: Sequence[Play] = ()
+    stimulus: Sequence[Presentation] = ()
     pictures: Sequence[Picture] = ()
     steps: int = 1
     capacity: int = 2

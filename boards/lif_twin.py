@@ -14,7 +14,7 @@ from memtwin.hdl.core.config import ConfigBus, Window
 from memtwin.hdl.lif.network import LifNetwork
 from memtwin.hdl.lif.presenter import LifPresentation
 
-__all__ = ["Album", "LifTwin"]
+__all__ = ["LifTwin", "PictureRom"]
 
 SKIP_BITS, LENGTH_BITS, SHADE_BITS = 8, 4, 4  # of a word, which is as wide as a block RAM
 ROW_BITS = 10
@@ -23,7 +23,7 @@ NO_ANSWER = (1 << WINNER_BITS) - 1
 PROBED = SCOPE_PINS - 3  # neurons on the scope
 
 
-class Album(wiring.Component):
+class PictureRom(wiring.Component):
     """Pictures in a memory; writes one after the other into an encoder, and presents it.
 
     A word of the memory is a run of equal pixels, one per row: how many rows are skipped before it, how many there
@@ -185,7 +185,7 @@ class LifTwin(BoardDemo):
     """A network of LIF neurons, which is shown a picture again and again in the network's own time.
 
     `button` goes on to the next picture; while it is down, the LEDs show the label of the picture in binary, and after
-    that the answer to the last picture that was shown to its end; `NO_ANSWER` before the first one. `second` switches
+    that the answer to the last picture that was shown to its end; `NO_ANSWER` before the first one. `button2` switches
     between real time, one step of the network every `dt`, and full speed. `training` is high while the answer is
     right; `spike` flashes with every spike of the last layer.
 
@@ -213,7 +213,7 @@ class LifTwin(BoardDemo):
             if picture.label is not None and not 0 <= picture.label < last.neurons:
                 raise ValueError(f"label of picture {number} must be in 0..{last.neurons - 1}, not {picture.label!r}")
         windows = self._network.memory_map.windows
-        self._album = Album(content.pictures, content.steps, windows, self._network.presentation)
+        self._pictures = PictureRom(content.pictures, content.steps, windows, self._network.presentation)
         self._probed = range(min(PROBED, last.neurons))
         self.signals = ("shown", "step", "taught", *(f"on{neuron}" for neuron in self._probed))
         if sample_bits is None:
@@ -221,31 +221,31 @@ class LifTwin(BoardDemo):
         super().__init__(content, clock_hz, sample_bits)
 
     def elaborate(self, platform: object) -> Module:
-        """Join network, album and panel."""
+        """Join network, memory of pictures and panel."""
         m = Module()
         m.submodules.network = network = self._network
-        m.submodules.album = album = self._album
-        tick, button, second, spike = self._panel(m)
-        wiring.connect(m, album.config, network.config)
-        wiring.connect(m, album.presentations, network.presentations)
+        m.submodules.pictures = pictures = self._pictures
+        tick, button, button2, spike = self._panel(m)
+        wiring.connect(m, pictures.config, network.config)
+        wiring.connect(m, pictures.presentations, network.presentations)
         last = getattr(network, f"layer{len(network.layers)}").on
         full_speed = Signal()
         answer = Signal(WINNER_BITS, init=NO_ANSWER)
         step = Signal()
         on = Signal.like(last)
-        with m.If(second.pressed):
+        with m.If(button2.pressed):
             m.d.sync += full_speed.eq(~full_speed)
         with m.If(network.done):
-            m.d.sync += [answer.eq(network.answer), self.training.eq(network.answer == album.label)]
+            m.d.sync += [answer.eq(network.answer), self.training.eq(network.answer == pictures.label)]
         with m.If(network.spikes_strobe):
             m.d.sync += [step.eq(~step), on.eq(last)]
         m.d.comb += [
             network.tick.eq(tick | full_speed),
-            album.next.eq(button.pressed),
+            pictures.next.eq(button.pressed),
             spike.eq(network.spikes_strobe & last.any()),
-            self.winner.eq(Mux(button.down, album.label, answer)),
+            self.winner.eq(Mux(button.down, pictures.label, answer)),
         ]
-        pins: list[ValueLike] = [network.clk_level, step, (on & (1 << album.label)).any()]
+        pins: list[ValueLike] = [network.clk_level, step, (on & (1 << pictures.label)).any()]
         pins += [on[neuron] for neuron in self._probed]
         for pin, signal in enumerate(pins):
             m.d.sync += self.scope[pin].eq(signal)

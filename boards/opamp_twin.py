@@ -5,7 +5,7 @@ from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from memtwin.boards.base import ANALOG_BITS, SAMPLE_BITS, WINNER_BITS, BoardDemo
-from memtwin.boards.image import BoardImage, Play
+from memtwin.boards.image import BoardImage, Presentation
 from memtwin.boards.panel import AnalogPin
 from memtwin.hdl.core.trace import INDEX_BITS, KIND_BITS, TraceKind
 from memtwin.hdl.opamp.network import OpampNetwork
@@ -26,7 +26,7 @@ class Player(wiring.Component):
 
     Parameters
     ----------
-    stimulus : sequence of Play
+    stimulus : sequence of Presentation
         Presentations, in order.
     layout : OpampPresentation
         Layout of a presentation.
@@ -34,7 +34,7 @@ class Player(wiring.Component):
     Members
     -------
     play : In(1)
-        Play; when it falls, the stimulus goes back to its start.
+        Play it; when this falls, the stimulus goes back to its start.
     presentations : Out(stream.Signature(OpampPresentation(...)))
         To the network.
 
@@ -47,7 +47,7 @@ class Player(wiring.Component):
     play: Signal
     presentations: wiring.PureInterface
 
-    def __init__(self, stimulus: "list[Play]", layout: OpampPresentation) -> None:
+    def __init__(self, stimulus: "list[Presentation]", layout: OpampPresentation) -> None:
         if not stimulus:
             raise ValueError("stimulus must have at least one presentation")
         for number, shown in enumerate(stimulus, 1):
@@ -85,7 +85,7 @@ class OpampTwin(BoardDemo):
     """A network of op-amp neurons, which plays a stimulus again and again in the circuit's own time.
 
     `button` starts the stimulus, and stops it at the end of a presentation (`training` is high in between); every
-    round begins with power-up. `second` switches between real time and full speed. The LEDs of the answer show the
+    round begins with power-up. `button2` switches between real time and full speed. The LEDs of the answer show the
     output pulses of the first four neurons of the last layer, each of which flashes `spike`.
 
     On the scope are whether the input is driven, the output pulses of up to three neurons of layer 1 and, if there
@@ -113,12 +113,12 @@ class OpampTwin(BoardDemo):
         m.submodules.network = network = self._network
         m.submodules.player = player = self._player
         m.submodules.analog = analog = AnalogPin(ANALOG_BITS)
-        tick, button, second, spike = self._panel(m)
+        tick, button, button2, spike = self._panel(m)
         wiring.connect(m, player.presentations, network.presentations)
         full_speed = Signal()
         with m.If(button.pressed):
             m.d.sync += player.play.eq(~player.play)
-        with m.If(second.pressed):
+        with m.If(button2.pressed):
             m.d.sync += full_speed.eq(~full_speed)
         last = getattr(network, f"layer{len(network.layers)}").on
         before = Signal.like(last)

@@ -95,7 +95,7 @@ class Board:
         LEDs of the answer, least significant bit first; four, or as many as there are.
     training, spike : str
         LED that is on while the network trains, LED that flashes with the output; or nothing.
-    button, second : str
+    button, button2 : str
         Buttons, or nothing.
     scope : mapping of str to str
         Eight pins of a header, in the order of `memtwin.boards.base.BoardDemo.signals`: ``pins``, ``connector``
@@ -131,7 +131,7 @@ class Board:
     training: str = ""
     spike: str = ""
     button: str = ""
-    second: str = ""
+    button2: str = ""
     adapter: bool = False
     loader: tuple[str, ...] = ()
     by_hand: str = ""

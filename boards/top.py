@@ -40,7 +40,7 @@ class BoardTop(Elaboratable):
         m.submodules.clock = ClockGenerator(board)
         m.submodules.twin = twin = self.twin
 
-        for name in ("button", "second"):
+        for name in ("button", "button2"):
             if words := getattr(board, name):
                 label, number, _ = resource(words)
                 m.submodules[f"{name}_pin"] = pin = io.Buffer("i", platform.request(label, number, dir="-"))

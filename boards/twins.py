@@ -24,7 +24,7 @@ class DigitsTwin(BoardDemo):
     """The digits network: trains as fast as it can, and then shows patterns in the circuit's own time.
 
     `button` steps to the next pattern; while it is down, the LEDs show the number of the pattern in binary, and after
-    that the neuron of the last layer that answered, or `NO_ANSWER` (silence, or a tie). `second` switches between real
+    that the neuron of the last layer that answered, or `NO_ANSWER` (silence, or a tie). `button2` switches between real
     time and full speed. `training` is high until the lesson is over. The scope is clipped to that neuron of the last
     layer whose number is the pattern's.
 
@@ -51,11 +51,11 @@ class DigitsTwin(BoardDemo):
         m = Module()
         m.submodules.network = network = self._network
         m.submodules.lesson = lesson = self._lesson
-        tick, button, second, spike = self._panel(m)
+        tick, button, button2, spike = self._panel(m)
         last = getattr(network, f"layer{len(network.layers)}")
         wiring.connect(m, lesson.presentations, network.presentations)
         full_speed = Signal()
-        with m.If(second.pressed):
+        with m.If(button2.pressed):
             m.d.sync += full_speed.eq(~full_speed)
         m.d.comb += [
             network.tick.eq(tick | full_speed | lesson.training),
@@ -75,7 +75,7 @@ class DigitsTwin(BoardDemo):
 class HybridNeuronTwin(BoardDemo):
     """One hybrid neuron in the circuit's own time: the paper's 250 us pulses take 250 us.
 
-    `button` switches the input pulses on and off (`training` is high while they are on); `second` powers the neuron
+    `button` switches the input pulses on and off (`training` is high while they are on); `button2` powers the neuron
     up again, with the device at rest, though not its synapses. The LEDs of the answer show G1, V_L, node 2 and T3.
     Scope pin ``x`` is the filament: its mean voltage is a quarter of the supply at the nominal threshold.
 
@@ -107,7 +107,7 @@ class HybridNeuronTwin(BoardDemo):
 class TsNeuronTwin(BoardDemo):
     """The bare threshold switch under voltage pulses, in the circuit's own time.
 
-    `button` switches the pulses on and off (`training` is high while they are on); `second` puts the device at rest.
+    `button` switches the pulses on and off (`training` is high while they are on); `button2` puts the device at rest.
     The first LED of the answer shows that the device conducts, the second that it is on. Scope pin ``x`` is the
     filament: its mean voltage is a quarter of the supply at the nominal threshold.
 
@@ -136,7 +136,7 @@ def _switched_pulses(
     twin: HybridNeuronTwin | TsNeuronTwin, m: Module, neuron: wiring.Component, fires: Signal
 ) -> Signal:
     """Run one neuron in its own time, with its signals on the scope; return whether there is a pulse in this period."""
-    tick, button, second, spike = twin._panel(m)
+    tick, button, button2, spike = twin._panel(m)
     m.submodules.analog = analog = AnalogPin(ANALOG_BITS)
     on = Signal()
     pulsing = Signal()
@@ -148,7 +148,7 @@ def _switched_pulses(
         m.d.sync += pulsing.eq(on)
     # Power-up waits for the end of a clock period, which is shorter than a press of a button.
     m.d.comb += [
-        rest.eq(second.down),
+        rest.eq(button2.down),
         neuron.init.eq(rest),
         neuron.run.eq(~rest),
         neuron.tick.eq(tick),
@@ -188,17 +188,17 @@ class LiaTwin(BoardDemo):
         """Join array and panel."""
         m = Module()
         m.submodules.lia = lia = self._lia
-        _tick, button, second, spike = self._panel(m)
+        _tick, button, button2, spike = self._panel(m)
         powered = Signal()
         m.d.sync += powered.eq(1)
-        v_l = (button.down, second.down)
+        v_l = (button.down, button2.down)
         gates = lia.l_g[:WINNER_BITS]
         for neuron, level in enumerate(v_l):
             m.d.comb += lia.v_l[neuron].eq(level)
         m.d.comb += [
             lia.clear.eq(~powered),
             lia.evaluate.eq(1),
-            spike.eq(button.pressed | second.pressed),
+            spike.eq(button.pressed | button2.pressed),
             self.winner.eq(gates),
         ]
         # The first evaluation must be asked for, since V_L does not change at power-up.

@@ -15,7 +15,7 @@ from amaranth.lib import wiring
 from amaranth.utils import ceil_log2
 from numpy.typing import NDArray
 
-from memtwin.boards.image import BoardImage, LessonPlan, Phase, Picture, Play
+from memtwin.boards.image import BoardImage, LessonPlan, Phase, Picture, Presentation
 from memtwin.hdl.core.config import MatrixWindow, MemoryMap
 from memtwin.hdl.hybrid.layer import HybridLayerConfig
 from memtwin.hdl.hybrid.lia import LateralInhibition
@@ -386,7 +386,7 @@ def board_image(name: str, changes: Changes | None = None) -> BoardImage:
     program = design.job.program
     image = BoardImage(layers=design.layers, image=design.image, substep_hz=round(1 / _substep(design.spec)))
     if isinstance(program, Stimulus):
-        return replace(image, stimulus=_plays(program))
+        return replace(image, stimulus=_presentations(program))
     if isinstance(program, Images):
         capacity = held_entries(design.layers[0].rows)
         return replace(image, pictures=_pictures(program), steps=int(program.steps[0, 0]), capacity=capacity)
@@ -394,10 +394,10 @@ def board_image(name: str, changes: Changes | None = None) -> BoardImage:
     return replace(image, pulses=_bits(program.pixels[0, 0]), lesson=lesson)
 
 
-def _plays(stimulus: Stimulus) -> list[Play]:
+def _presentations(stimulus: Stimulus) -> list[Presentation]:
     """List the presentations of a stimulus."""
     return [
-        Play(
+        Presentation(
             **{name: _bits(getattr(stimulus, name)[0, at]) for name in ("pixels", "gates", "learn")},
             **{name: int(getattr(stimulus, name)[0, at]) for name in ("on", "off")},
         )

@@ -85,18 +85,18 @@ def _run_group(jobs: list[Run], quantised: list[list[LayerCoefficients]], progre
         start = join([job.start for job in jobs if job.start is not None], _state(layers))
         for number, layer in enumerate(layers, 1):
             layer.restore({name: start[f"layer{number}.{name}"] for name in layer.state()})
-    course = _Course(program, layers)
+    schedule = _Schedule(program, layers)
     half = 0
-    while course.live.any():
-        course.half_period(half)
+    while schedule.live.any():
+        schedule.half_period(half)
         half += 1
         if half % 256 == 0:
-            progress(course.done)
+            progress(schedule.done)
     progress(1.0)
     ends = np.cumsum([job.program.trials for job in jobs])
     starts = ends - [job.program.trials for job in jobs]
     return [
-        _recording(job, course, own, slice(start, end), saturated)
+        _recording(job, schedule, own, slice(start, end), saturated)
         for job, own, start, end in zip(jobs, quantised, starts, ends, strict=True)
     ]
 
@@ -116,7 +116,7 @@ def _stack(layers: Sequence[LayerCoefficients]) -> LayerCoefficients:
     return LayerCoefficients(layers[0].structure, words, layers[0].g_lsb, layers[0].report)
 
 
-class _Course:
+class _Schedule:
     """Where every trial is in its program (section 10), and what has been counted so far."""
 
     def __init__(self, program: Program, layers: list[Layer]) -> None:
@@ -204,14 +204,14 @@ class _Course:
 
 
 def _recording(
-    job: Run, course: _Course, coefficients: list[LayerCoefficients], trials: slice, saturated: Saturations
+    job: Run, schedule: _Schedule, coefficients: list[LayerCoefficients], trials: slice, saturated: Saturations
 ) -> Recording:
-    """Cut the part of one job out of a finished course."""
+    """Cut the part of one job out of a finished schedule."""
     layers = []
-    for number, layer in enumerate(course.layers):
+    for number, layer in enumerate(schedule.layers):
         out = LayerRecording(
-            fires=course.fires[number][trials],
-            spikes=course.spikes[number][trials],
+            fires=schedule.fires[number][trials],
+            spikes=schedule.spikes[number][trials],
             conductance=layer.conductance[trials] * coefficients[number].g_lsb,
         )
         if layer.log:
@@ -221,9 +221,9 @@ def _recording(
     return Recording(
         backend="model",
         layers=layers,
-        periods=course.periods[trials],
-        time_s=course.halves[trials] * job.spec.half_period,
+        periods=schedule.periods[trials],
+        time_s=schedule.halves[trials] * job.spec.half_period,
         saturated=saturated.of(trials),
-        warnings=ceiling_warnings(job.spec, [layer.at_ceiling[trials] for layer in course.layers]),
-        state={name: words[trials] for name, words in _state(course.layers).items()},
+        warnings=ceiling_warnings(job.spec, [layer.at_ceiling[trials] for layer in schedule.layers]),
+        state={name: words[trials] for name, words in _state(schedule.layers).items()},
     )

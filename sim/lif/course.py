@@ -11,7 +11,7 @@ from memtwin.sim.backends import Progress
 from memtwin.sim.lif.encoder import Encoder, Wave
 from memtwin.sim.lif.shown import Images
 
-__all__ = ["Course", "History", "Neurons", "follow"]
+__all__ = ["History", "Neurons", "Outcome", "follow"]
 
 
 class Neurons(Protocol):
@@ -55,7 +55,7 @@ class History:
 
 
 @dataclass(frozen=True)
-class Course:
+class Outcome:
     """What came of all images.
 
     Attributes
@@ -76,11 +76,11 @@ class Course:
 
 def follow(
     encoder: Encoder, layers: Sequence[Neurons], *, record: bool = False, progress: Progress | None = None
-) -> Course:
+) -> Outcome:
     """Show all images of `encoder` to `layers`."""
     images = encoder.images
     shape = images.steps.shape
-    course = Course(
+    outcome = Outcome(
         spikes=[np.zeros((*shape, layer.neurons), dtype=np.int64) for layer in layers],
         answers=np.zeros(shape, dtype=np.int64),
         steps=np.zeros(shape, dtype=np.int64),
@@ -88,17 +88,17 @@ def follow(
     )
     done = 0
     for wave in encoder.waves():
-        _show(wave, images, layers, course)
+        _show(wave, images, layers, outcome)
         done += wave.trial.size
         if progress:
             progress(done / images.steps.size)
-    return course
+    return outcome
 
 
-def _show(wave: Wave, images: Images, layers: Sequence[Neurons], course: Course) -> None:
+def _show(wave: Wave, images: Images, layers: Sequence[Neurons], outcome: Outcome) -> None:
     """Show the images of one wave."""
     which = wave.trial, wave.presentation
-    record = bool(course.history)
+    record = bool(outcome.history)
     for layer in layers:
         layer.begin(wave.trial)
     live = np.ones(wave.trial.size, dtype=bool)
@@ -112,11 +112,11 @@ def _show(wave: Wave, images: Images, layers: Sequence[Neurons], course: Course)
         count = wave.step(number, live)
         events: NDArray = wave.events[:, :-1]
         spikes = []
-        for layer, total in zip(layers, course.spikes, strict=True):
+        for layer, total in zip(layers, outcome.spikes, strict=True):
             spikes.append(layer.step(events, live))
             total[which] += spikes[-1] & live[:, None]
             events = spikes[-1].astype(np.float32)
-        course.steps[which] += live
+        outcome.steps[which] += live
         if record:
             taken.append((count, spikes, [layer.v.copy() for layer in layers], [layer.hold.copy() for layer in layers]))
         if images.decoder == "first spike":
@@ -127,12 +127,12 @@ def _show(wave: Wave, images: Images, layers: Sequence[Neurons], course: Course)
         v[ends] = layers[-1].v[ends]
 
     if images.decoder == "rate":
-        answers = _largest(v, _of_most(course.spikes[-1][which]))
+        answers = _largest(v, _of_most(outcome.spikes[-1][which]))
     else:
         answers = np.where(fired.any(axis=1), _largest(u, fired), np.argmax(v, axis=1))
-    course.answers[which] = answers
+    outcome.answers[which] = answers
     if record:
-        _keep(wave, taken, course)
+        _keep(wave, taken, outcome)
 
 
 def _of_most(spikes: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -145,15 +145,15 @@ def _largest(v: NDArray, among: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.argmax(np.where(among, v, -np.inf), axis=1)
 
 
-def _keep(wave: Wave, taken: list[tuple], course: Course) -> None:
+def _keep(wave: Wave, taken: list[tuple], outcome: Outcome) -> None:
     """Keep what happened in each image of a wave, as long as it was live."""
     count = np.stack([step[0] for step in taken])
     spike, v, hold = (
-        [np.stack([step[part][layer] for step in taken]) for layer in range(len(course.spikes))] for part in (1, 2, 3)
+        [np.stack([step[part][layer] for step in taken]) for layer in range(len(outcome.spikes))] for part in (1, 2, 3)
     )
     for job, (trial, presentation) in enumerate(zip(wave.trial, wave.presentation, strict=True)):
-        own = course.steps[trial, presentation]
-        course.history[trial].append(
+        own = outcome.steps[trial, presentation]
+        outcome.history[trial].append(
             History(
                 v=[part[:own, job] for part in v],
                 spike=[part[:own, job] for part in spike],

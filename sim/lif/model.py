@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from memtwin.sim.backends import Progress, Run
 from memtwin.sim.coefficients import LayerCoefficients
 from memtwin.sim.lif import trace
-from memtwin.sim.lif.course import Course, follow
+from memtwin.sim.lif.course import Outcome, follow
 from memtwin.sim.lif.encoder import Encoder
 from memtwin.sim.lif.recording import LifRecording
 from memtwin.sim.lif.synapses import Synapses
@@ -51,24 +51,24 @@ def run(job: Run, progress: Progress | None = None) -> LifRecording:
     saturated = Saturations(images.trials)
     neurons = [Layer(own, saturated) for own in coefficients]
     encoder = Encoder(spec, images, sample[0], job.start)
-    course = follow(encoder, neurons, record=job.record, progress=progress)
+    outcome = follow(encoder, neurons, record=job.record, progress=progress)
     layers = []
     for number, (layer, own) in enumerate(zip(neurons, coefficients, strict=True)):
-        spikes = course.spikes[number]
+        spikes = outcome.spikes[number]
         weight = layer.weight.transpose(0, 2, 1) * own.g_lsb
         out = LayerRecording(fires=spikes, spikes=spikes.copy(), conductance=weight)
         if job.record:
-            out.words = [_words(course, trial, number) for trial in range(images.trials)]
+            out.words = [_words(outcome, trial, number) for trial in range(images.trials)]
             trace.decode_layer(out, spec, number)
         layers.append(out)
     return LifRecording(
         backend="model",
         layers=layers,
-        periods=course.steps,
-        time_s=course.steps.sum(axis=1) * spec.dt,
+        periods=outcome.steps,
+        time_s=outcome.steps.sum(axis=1) * spec.dt,
         saturated=saturated.of(slice(None)),
         state=encoder.state(),
-        answers=course.answers,
+        answers=outcome.answers,
     )
 
 
@@ -144,16 +144,16 @@ def _signed(words: Ints) -> Ints:
     return (words ^ 0x8000) - 0x8000
 
 
-def _words(course: Course, trial: int, number: int) -> NDArray[np.uint64]:
+def _words(outcome: Outcome, trial: int, number: int) -> NDArray[np.uint64]:
     """Trace of a layer in one trial (section 5)."""
-    last = number == len(course.spikes) - 1
+    last = number == len(outcome.spikes) - 1
     parts: list[Ints] = []
-    for presentation, history in enumerate(course.history[trial]):
+    for presentation, history in enumerate(outcome.history[trial]):
         steps = [trace.membrane_words(history.v[number], history.spike[number], history.hold[number])]
         if number == 0:
             steps.insert(0, trace.event_words(history.events))
         parts.append(np.concatenate(steps, axis=1).reshape(-1))
         if last:
-            answer = course.answers[trial, presentation]
-            parts.append(trace.answer_words(answer, course.spikes[number][trial, presentation, answer]))
+            answer = outcome.answers[trial, presentation]
+            parts.append(trace.answer_words(answer, outcome.spikes[number][trial, presentation, answer]))
     return np.concatenate(parts).astype(np.uint64)

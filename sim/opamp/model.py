@@ -53,11 +53,11 @@ def run(job: Run, progress: Progress | None = None) -> Recording:
     stimulus = job.program
     coefficients = job.coefficients()
     saturated = Saturations(stimulus.trials)
-    course = _Course(stimulus, [Layer(layer, saturated, job.record) for layer in coefficients])
-    course.run(progress)
+    schedule = _Schedule(stimulus, [Layer(layer, saturated, job.record) for layer in coefficients])
+    schedule.run(progress)
     lengths = (stimulus.on + stimulus.off).sum(axis=1)
     layers = []
-    for layer, fires, integers in zip(course.layers, course.fires, coefficients, strict=True):
+    for layer, fires, integers in zip(schedule.layers, schedule.fires, coefficients, strict=True):
         out = LayerRecording(fires=fires, spikes=fires.copy(), conductance=layer.conductance * integers.g_lsb)
         if layer.log:
             out.words = layer.log.words(lengths)
@@ -72,7 +72,7 @@ def run(job: Run, progress: Progress | None = None) -> Recording:
     )
 
 
-class _Course:
+class _Schedule:
     """Takes the layers through the presentations of every trial (sections 4 and 7), and counts."""
 
     def __init__(self, stimulus: Stimulus, layers: list[Layer]) -> None:

@@ -43,8 +43,8 @@ def run(job: Run, progress: Progress | None = None) -> Recording:
             inputs_of(stimulus, trial, number, layer, spec.substep, None if before is None else before[trial])
             for trial in range(stimulus.trials)
         ]
-        course = run_layer(layer, sample, inputs, spec.synapse, grid, job.record, tell)
-        layers.append(record(course, layer, sample, stimulus, spec.substep))
-        before = course.events
+        outcome = run_layer(layer, sample, inputs, spec.synapse, grid, job.record, tell)
+        layers.append(record(outcome, layer, sample, stimulus, spec.substep))
+        before = outcome.events
         tell(1.0)
     return Recording(backend="physics", layers=layers, periods=stimulus.on.copy(), time_s=lengths * spec.substep)

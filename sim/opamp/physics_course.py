@@ -10,7 +10,7 @@ from memtwin.sim.opamp.shown import Stimulus
 from memtwin.sim.opamp.spec import LayerSample, LayerSpec
 from memtwin.sim.recording import Event, LayerRecording, Waveform
 
-__all__ = ["Course", "Samples", "record"]
+__all__ = ["Outcome", "Samples", "record"]
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Samples:
 
 
 @dataclass
-class Course:
+class Outcome:
     """A layer's run: what a law of switching hands back.
 
     Attributes
@@ -57,20 +57,22 @@ class Course:
     samples: Samples | None
 
 
-def record(course: Course, layer: LayerSpec, sample: LayerSample, stimulus: Stimulus, substep: float) -> LayerRecording:
+def record(
+    outcome: Outcome, layer: LayerSpec, sample: LayerSample, stimulus: Stimulus, substep: float
+) -> LayerRecording:
     """Count the pulses of each presentation; with samples, keep events and learning, and compute the waveforms."""
     shape = (stimulus.trials, stimulus.presentations, layer.neurons)
     fires = np.zeros(shape, dtype=np.int64)
-    for trial, events in enumerate(course.events):
+    for trial, events in enumerate(outcome.events):
         starts = stimulus.starts(trial)[:-1] * substep
         for event in events:
             if event.kind == "on":
                 # A presentation without any substep never is the last that began.
                 fires[trial, np.searchsorted(starts, event.time_s, side="right") - 1, event.neuron] += 1
-    out = LayerRecording(fires=fires, spikes=fires.copy(), conductance=course.conductance)
-    if course.samples is not None:
-        out.events, out.learning = course.events, course.learning
-        signals = _signals(Circuit(layer, sample), layer, course.samples)
+    out = LayerRecording(fires=fires, spikes=fires.copy(), conductance=outcome.conductance)
+    if outcome.samples is not None:
+        out.events, out.learning = outcome.events, outcome.learning
+        signals = _signals(Circuit(layer, sample), layer, outcome.samples)
         out.waveform = [_waveform(signals, layer.neurons, stimulus, trial, substep) for trial in range(stimulus.trials)]
     return out
 

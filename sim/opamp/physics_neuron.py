@@ -10,7 +10,7 @@ from scipy.optimize.elementwise import find_root
 from memtwin.sim.cards import Card
 from memtwin.sim.opamp.physics_array import Inputs, learnt
 from memtwin.sim.opamp.physics_circuit import Circuit
-from memtwin.sim.opamp.physics_course import Course, Samples
+from memtwin.sim.opamp.physics_course import Outcome, Samples
 from memtwin.sim.opamp.spec import LayerSample, LayerSpec
 from memtwin.sim.recording import Event
 from memtwin.sim.solver_steps import Steps
@@ -284,7 +284,7 @@ def run_layer(
     sampled: bool,
     progress: Callable[[float], None],
     fine: int = 1,
-) -> Course:
+) -> Outcome:
     """Take a layer through `grid` = (number of substeps, substep in s) by the sharp law.
 
     With `fine`, every step is so many times shorter; it is there to show that steps are short enough.
@@ -306,4 +306,4 @@ def run_layer(
     neurons.run_to(np.nextafter(substeps * substep, 0.0))
     ends = [inputs.times[-1] for inputs in inputs]
     events = [[event for event in own if event.time_s < end] for own, end in zip(neurons.events, ends, strict=True)]
-    return Course(events, neurons.learning, neurons.conductance, samples)
+    return Outcome(events, neurons.learning, neurons.conductance, samples)

@@ -14,7 +14,7 @@ from memtwin.sim.cards import Card
 from memtwin.sim.errors import InputError
 from memtwin.sim.opamp.physics_array import Inputs, learnt
 from memtwin.sim.opamp.physics_circuit import Circuit
-from memtwin.sim.opamp.physics_course import Course, Samples
+from memtwin.sim.opamp.physics_course import Outcome, Samples
 from memtwin.sim.opamp.smooth_law import LAW
 from memtwin.sim.opamp.spec import LayerSample, LayerSpec
 from memtwin.sim.recording import Event
@@ -39,7 +39,7 @@ def run_layer(
     grid: tuple[int, float],
     sampled: bool,
     progress: Callable[[float], None],
-) -> Course:
+) -> Outcome:
     """Take a layer through `grid` = (number of substeps, substep in s) by the smooth law, neuron by neuron.
 
     The rows of the next layer follow the events, at which `h` crosses 1/2.
@@ -59,17 +59,17 @@ def run_layer(
     learning: list[list[tuple[float, int, Floats]]] = [[] for _ in range(trials)]
     for element in range(trials * neurons):
         trial, neuron = divmod(element, neurons)
-        course = _Neuron(layer, circuit.part(np.array([element])), conductance[trial, neuron], synapse)
-        course.run(inputs[trial], neuron, grid[1], samples, element)
-        events[trial] += course.events
-        learning[trial] += course.learning
-        conductance[trial, neuron] = course.conductance
+        one = _Neuron(layer, circuit.part(np.array([element])), conductance[trial, neuron], synapse)
+        one.run(inputs[trial], neuron, grid[1], samples, element)
+        events[trial] += one.events
+        learning[trial] += one.learning
+        conductance[trial, neuron] = one.conductance
         progress((element + 1) / (trials * neurons))
     for own in events:
         own.sort(key=lambda event: (event.time_s, event.neuron))
     for steps in learning:
         steps.sort(key=lambda step: step[:2])
-    return Course(events, learning, conductance, samples)
+    return Outcome(events, learning, conductance, samples)
 
 
 def _check(switch: Card) -> None:

@@ -40,18 +40,18 @@ def run(job: Run, progress: Progress | None = None) -> StdpRecording:
     sample = job.sample()[0]
     trials = []
     for trial in range(trains.trials):
-        course = _Course(spec, trains, sample.conductance[trial], trial, job.record)
-        course.run()
-        trials.append(course)
+        one = _Trial(spec, trains, sample.conductance[trial], trial, job.record)
+        one.run()
+        trials.append(one)
         if progress is not None:
             progress((trial + 1) / trains.trials)
-    spikes = np.stack([course.spikes for course in trials])
-    history = np.stack([course.history for course in trials])
+    spikes = np.stack([one.spikes for one in trials])
+    history = np.stack([one.history for one in trials])
     layer = LayerRecording(fires=spikes, spikes=spikes.copy(), conductance=history[:, -1].copy())
     if job.record:
-        layer.events = [course.events for course in trials]
-        layer.learning = [course.learning for course in trials]
-        layer.waveform = [course.waveform() for course in trials]
+        layer.events = [one.events for one in trials]
+        layer.learning = [one.learning for one in trials]
+        layer.waveform = [one.waveform() for one in trials]
     shape = (trains.trials, trains.epochs)
     return StdpRecording(
         backend="physics",
@@ -62,7 +62,7 @@ def run(job: Run, progress: Progress | None = None) -> StdpRecording:
     )
 
 
-class _Course:
+class _Trial:
     """One trial, from one instant with spikes to the next."""
 
     def __init__(self, spec: StdpSpec, trains: SpikeTrains, conductance: Floats, trial: int, record: bool) -> None:

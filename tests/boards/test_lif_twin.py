@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memtwin.boards.image import BoardImage, Picture
-from memtwin.boards.lif_twin import NO_ANSWER, Album, LifTwin
+from memtwin.boards.lif_twin import NO_ANSWER, LifTwin, PictureRom
 from memtwin.designs import board_image, find_design
 from memtwin.hdl.core.config import MemoryMap
 from memtwin.hdl.lif.layer import LifLayerConfig
@@ -129,9 +129,9 @@ def test_step_takes_dt_in_real_time_and_less_at_full_speed(dut):
 
     async def bench(ctx):
         assert await steps(ctx) == pytest.approx((STEPS - 2) * CLOCKS, abs=CLOCKS // 2)
-        await press(ctx, dut.second)
+        await press(ctx, dut.button2)
         assert await steps(ctx) < (STEPS - 2) * CLOCKS // 2
-        await press(ctx, dut.second)
+        await press(ctx, dut.button2)
         assert await steps(ctx) == pytest.approx((STEPS - 2) * CLOCKS, abs=CLOCKS // 2)
 
     simulate(dut, bench)
@@ -172,10 +172,10 @@ def test_digits_get_the_answers_of_the_model():
                 words.append(word)
 
     async def bench(ctx):
-        ctx.set(dut.second, 1)  # full speed
+        ctx.set(dut.button2, 1)  # full speed
         for label in range(10):
             await until(ctx, dut._network.begins, 1, 1000)
-            assert ctx.get(dut._album.label) == label
+            assert ctx.get(dut._pictures.label) == label
             ctx.set(dut.button, 1)
             await ctx.tick().repeat(80)
             ctx.set(dut.button, 0)
@@ -204,12 +204,12 @@ def test_digits_get_the_answers_of_the_model():
 
 
 def unpacked(pictures, presses=()):
-    """What an album writes: for each show the label, and the encoder's rows and values; it is asked in some shows."""
+    """What the memory writes: for each show the label, and the encoder's rows and values; it is asked in some shows."""
     memory_map = MemoryMap()
     for name, depth in (("entry_row", 512), ("entry_value", 512), ("entries", 1)):
         memory_map.claim(f"encoder.{name}", depth)
     windows = memory_map.windows
-    dut = Album(pictures, 7, windows, LifPresentation())
+    dut = PictureRom(pictures, 7, windows, LifPresentation())
     shows, waits = [], []
 
     async def bench(ctx):
@@ -245,7 +245,7 @@ def whole(picture):
 
 
 @st.composite
-def albums(draw):
+def packed_pictures(draw):
     shades = draw(st.lists(st.integers(1, 255), min_size=1, max_size=16, unique=True))
     out = []
     for _ in range(draw(st.integers(1, 4))):
@@ -262,9 +262,9 @@ def albums(draw):
     return out
 
 
-@given(albums())
+@given(packed_pictures())
 @settings(deadline=None, max_examples=15)
-def test_album_writes_every_picture_whole(pictures):
+def test_picture_rom_writes_every_picture_whole(pictures):
     dut, shows, waits = unpacked(pictures, presses=range(len(pictures) + 2))
     around = [pictures[at % len(pictures)] for at in range(len(pictures) + 2)]
     assert shows == [whole(picture) for picture in around]
@@ -273,12 +273,12 @@ def test_album_writes_every_picture_whole(pictures):
     assert waits == times
 
 
-def test_album_stays_at_a_picture_until_it_is_asked():
+def test_picture_rom_stays_at_a_picture_until_it_is_asked():
     _, shows, _ = unpacked(PICTURES, presses=(1, 3))
     assert shows == [whole(PICTURES[at]) for at in (0, 0, 1, 1, 2)]
 
 
-def test_album_packs_runs():
+def test_picture_rom_packs_runs():
     dut, _, _ = unpacked(PICTURES)
     runs = [(word["skip"], word["length"], word["shade"]) for word in dut.words]
     head = [(0, 0, 0), (0, 0, 2), (0, 0, NO_ANSWER), (0, 0, NO_ANSWER)]
@@ -309,7 +309,13 @@ def test_pictures_must_fit_the_encoder(content, refused):
 def test_gap_must_fit_a_word(refused):
     picture = Picture(rows=[10, 300], values=[1, 1])
     refused(
-        ValueError, "pictures must have gaps of at most 255 rows, not 289", Album, [picture], 7, {}, LifPresentation()
+        ValueError,
+        "pictures must have gaps of at most 255 rows, not 289",
+        PictureRom,
+        [picture],
+        7,
+        {},
+        LifPresentation(),
     )
 
 

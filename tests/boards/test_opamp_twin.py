@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
-from memtwin.boards.image import Play
+from memtwin.boards.image import Presentation
 from memtwin.boards.opamp_twin import OpampTwin, Player
 from memtwin.designs import board_image, find_design
 from memtwin.hdl.opamp.presenter import OpampPresentation
@@ -18,10 +18,10 @@ LATE = 3 * CLOCKS // 4  # a substep is over by then
 CLOCK_HZ = CLOCKS * 100_000
 SAMPLE_BITS = 3
 SAMPLE = CLOCKS * 2**SAMPLE_BITS  # clocks
-PLAYS = (
-    Play(pixels=0b1000000, gates=1, learn=0, on=70, off=5),
-    Play(pixels=0b0000000, gates=1, learn=0, on=0, off=4),
-    Play(pixels=0b0000001, gates=1, learn=0, on=20, off=0),
+STIMULUS = (
+    Presentation(pixels=0b1000000, gates=1, learn=0, on=70, off=5),
+    Presentation(pixels=0b0000000, gates=1, learn=0, on=0, off=4),
+    Presentation(pixels=0b0000001, gates=1, learn=0, on=20, off=0),
 )
 
 
@@ -34,14 +34,14 @@ def simulate(dut, bench):
 
 @pytest.fixture
 def dut():
-    return OpampTwin(replace(board_image("opamp-7a"), stimulus=PLAYS), CLOCK_HZ, SAMPLE_BITS)
+    return OpampTwin(replace(board_image("opamp-7a"), stimulus=STIMULUS), CLOCK_HZ, SAMPLE_BITS)
 
 
 def model():
     """Waveform of one round."""
     job = find_design("opamp-7a").job
-    pixels = np.array([[play.pixels >> row & 1 for row in range(7)] for play in PLAYS])
-    times = {name: [getattr(play, name) for play in PLAYS] for name in ("on", "off")}
+    pixels = np.array([[shown.pixels >> row & 1 for row in range(7)] for shown in STIMULUS])
+    times = {name: [getattr(shown, name) for shown in STIMULUS] for name in ("on", "off")}
     stimulus = Stimulus.build(pixels[None], gates=[1], learn=[0], **times)
     return backends.run(replace(job, program=stimulus, record=True), "model").layers[0].waveform[0]
 
@@ -127,10 +127,10 @@ def test_second_button_switches_to_full_speed_and_back(dut):
 
     async def bench(ctx):
         await press(ctx, dut.button)
-        await press(ctx, dut.second)
+        await press(ctx, dut.button2)
         widths = [await width(ctx), await width(ctx)]
         assert sorted(widths)[1] < 70 * LATE
-        await press(ctx, dut.second)
+        await press(ctx, dut.button2)
         await width(ctx)
         widths = [await width(ctx), await width(ctx)]
         assert sorted(widths) == [pytest.approx(on * CLOCKS, abs=10) for on in (20, 70)]
@@ -140,8 +140,8 @@ def test_second_button_switches_to_full_speed_and_back(dut):
 
 def test_player_offers_every_presentation_in_order():
     layout = OpampPresentation(rows=3, gates=2, layers=2)
-    plays = [Play(pixels=at, gates=at % 4, learn=at % 3, on=100 * at, off=65535 - at) for at in range(5)]
-    dut = Player(plays, layout)
+    stimulus = [Presentation(pixels=at, gates=at % 4, learn=at % 3, on=100 * at, off=65535 - at) for at in range(5)]
+    dut = Player(stimulus, layout)
     offered = dut.presentations
     names = ("pixels", "gates", "learn", "on", "off", "init")
     seen = []
@@ -176,18 +176,21 @@ def test_player_offers_every_presentation_in_order():
 
 
 @pytest.mark.parametrize(
-    ("plays", "message"),
+    ("stimulus", "message"),
     [
         ([], "stimulus must have at least one presentation"),
-        ([*PLAYS, replace(PLAYS[0], pixels=1 << 7)], "pixels of presentation 4 must have 7 bits, not 128"),
-        ([replace(PLAYS[0], learn=2)], "learn of presentation 1 must have 1 bits, not 2"),
+        (
+            [*STIMULUS, replace(STIMULUS[0], pixels=1 << 7)],
+            "pixels of presentation 4 must have 7 bits, not 128",
+        ),
+        ([replace(STIMULUS[0], learn=2)], "learn of presentation 1 must have 1 bits, not 2"),
     ],
 )
-def test_stimulus_must_fit(plays, message, refused):
-    refused(ValueError, message, OpampTwin, replace(board_image("opamp-7a"), stimulus=plays), CLOCK_HZ)
+def test_stimulus_must_fit(stimulus, message, refused):
+    refused(ValueError, message, OpampTwin, replace(board_image("opamp-7a"), stimulus=stimulus), CLOCK_HZ)
 
 
 @pytest.mark.parametrize("on", [-1, 65536])
 def test_length_of_a_presentation(on):
     with pytest.raises(ValueError, match=f"on must be in 0..65535, not {on}"):
-        replace(PLAYS[0], on=on)
+        replace(STIMULUS[0], on=on)

@@ -51,7 +51,7 @@ def test_pins_are_there(entry):
     lights = [*entry.winner, *filter(None, (entry.training, entry.spike))]
     assert len(entry.winner) <= WINNER_BITS
     assert len(set(lights)) == len(lights)
-    buttons = [words for words in (entry.button, entry.second) if words]
+    buttons = [words for words in (entry.button, entry.button2) if words]
     assert len(set(buttons)) == len(buttons)
     for words in [*lights, *buttons]:
         name, number, member = resource(words)

@@ -26,7 +26,7 @@ def test_a_design_on_the_pins_of_every_board(entry):
     constraints = constrained(files)
     assert f"{entry.oscillator}_0__" in constraints
     assert "scope_0__io" in constraints
-    for words in filter(None, (*entry.winner, entry.training, entry.spike, entry.button, entry.second)):
+    for words in filter(None, (*entry.winner, entry.training, entry.spike, entry.button, entry.button2)):
         name, number, member = resource(words)
         assert f"{name}_{number}__{member and member + '__'}io" in constraints
     assert ("self_press" in files["top.il"]) == (not entry.button)

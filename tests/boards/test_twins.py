@@ -117,7 +117,7 @@ def test_hybrid_neuron_is_still_without_pulses_and_after_power_up():
         await ctx.tick().repeat(6 * half)
         assert await density(ctx) > 0
         await press(ctx, dut.button)
-        ctx.set(dut.second, 1)
+        ctx.set(dut.button2, 1)
         await ctx.tick().repeat(4 * half)
         assert await density(ctx) == 0
 
@@ -156,7 +156,7 @@ def test_lia_truth_table():
     async def bench(ctx):
         for first, second in [(0, 0), (1, 0), (0, 0), (0, 1), (0, 0), (1, 1), (0, 0)]:
             ctx.set(dut.button, first)
-            ctx.set(dut.second, second)
+            ctx.set(dut.button2, second)
             await ctx.tick().repeat(3 * SAMPLE)
             table[first, second] = ctx.get(dut.winner)
             assert ctx.get(dut.scope) & 0b11 == first | second << 1
@@ -196,7 +196,7 @@ def test_digits_lesson_teaches_the_network():
 
     async def bench(ctx):
         assert ctx.get(dut.training) == 1
-        ctx.set(dut.second, 1)  # full speed also for the show
+        ctx.set(dut.button2, 1)  # full speed also for the show
         clocks = 0
         while ctx.get(dut.training):
             await ctx.tick().repeat(100)
