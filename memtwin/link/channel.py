@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from enum import IntEnum
 
-from memtwin.link.errors import LinkError
+from memtwin.link.errors import MISMATCH, LinkError
 from memtwin.link.events import EventDecoder, LinkEvent
 from memtwin.link.frames import FrameReader, encode
 from memtwin.link.ports import PortClosedError, open_port
@@ -15,8 +15,8 @@ __all__ = ["Channel", "NoAnswerError", "Operation"]
 
 _ANSWER, _EVENTS = 0x80, 0xC0  # alone, the answer to an operation that is not known
 _REFUSALS = {
-    1: "it does not know the operation; update memtwin, or the bitstream",
-    2: "the length is wrong; update memtwin, or the bitstream",
+    1: f"it does not know the operation; {MISMATCH}",
+    2: f"the length is wrong; {MISMATCH}",
     3: "an address is outside its map, or cannot be read or written",
     4: "a presentation is going on; wait for its end",
 }
@@ -156,7 +156,7 @@ class Channel:
             end = self._end(waiting)
             self._answered = True
             if status:
-                reason = _REFUSALS.get(status, f"status {status}; update memtwin, or the bitstream")
+                reason = _REFUSALS.get(status, f"status {status}; {MISMATCH}")
                 raise LinkError(f"the twin at {self.name} refuses to {operation.name.lower()}: {reason}")
             out[position] = payload
         return out

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from memtwin.link.channel import Channel, NoAnswerError, Operation
-from memtwin.link.errors import LinkError
+from memtwin.link.errors import MISMATCH, LinkError
 from memtwin.link.events import LinkEvent
 from memtwin.link.maps import Burst, LinkMap, Words, bursts, read_map
 from memtwin.link.snapshot import Snapshot
@@ -174,7 +174,7 @@ class Link:
         (answer,) = self._channel.exchange([(Operation.IDENTIFY, b"")])
         if not answer or answer[0] != _PROTOCOL:
             said = answer[0] if answer else "none"
-            raise LinkError(f"twin at {self._channel.name}: expected protocol {_PROTOCOL}, not {said}; update memtwin")
+            raise LinkError(f"twin at {self._channel.name}: expected protocol {_PROTOCOL}, not {said}; {MISMATCH}")
         try:
             protocol, design, map_digest, clock_hz = struct.unpack("<B8s8sI", answer)
         except struct.error:
@@ -528,9 +528,7 @@ class Link:
             )
 
     def _nonsense(self) -> LinkError:
-        return LinkError(
-            f"twin at {self._channel.name}: an answer of the wrong length; update memtwin, or the bitstream"
-        )
+        return LinkError(f"twin at {self._channel.name}: an answer of the wrong length; {MISMATCH}")
 
 
 def _shipped() -> Iterable[Mapping[str, Any]]:

@@ -2,7 +2,9 @@
 
 from memtwin.sim.errors import InputError
 
-__all__ = ["LinkError"]
+__all__ = ["MISMATCH", "LinkError"]
+
+MISMATCH = "version mismatch between bitstream and host; update memtwin, or the bitstream"
 
 
 class LinkError(InputError):

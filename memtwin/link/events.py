@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from memtwin.link.errors import LinkError
+from memtwin.link.errors import MISMATCH, LinkError
 
 __all__ = ["EventDecoder", "LinkEvent"]
 
@@ -69,7 +69,7 @@ class EventDecoder:
             part = data[at : at + size]
             kind, layer = head & 15, (head >> 4 & 7) + 1
             if len(part) < size or (not is_trace and kind >= len(_KINDS)):
-                raise LinkError(f"event {part.hex()}: not one of docs/link.md; update memtwin, or the bitstream")
+                raise LinkError(f"event {part.hex()}: not one of docs/link.md; {MISMATCH}")
             at += size
             self._step += part[1]
             index = int.from_bytes(part[2:4], "little")

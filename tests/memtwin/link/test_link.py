@@ -91,13 +91,15 @@ def test_map_of_another_twin_is_refused(server, twin):
 
 def test_operation_that_the_twin_does_not_know(link, twin, monkeypatch):
     monkeypatch.setattr(twin, "_carry_out", lambda body: twin._send(bytes([body[0], 0x80, 1])))
-    with pytest.raises(LinkError, match="refuses to run: it does not know the operation; update memtwin"):
+    with pytest.raises(
+        LinkError, match="refuses to run: it does not know the operation; version mismatch between bitstream and host"
+    ):
         link.run()
 
 
 def test_twin_of_another_protocol_is_refused(server, twin):
     twin.protocol = 1
-    with pytest.raises(LinkError, match="expected protocol 2, not 1; update memtwin"):
+    with pytest.raises(LinkError, match="expected protocol 2, not 1; version mismatch between bitstream and host"):
         Link(server.url, map=twin.map)
 
 
