@@ -71,6 +71,7 @@ class HybridNetwork(NetworkPort):
 
     layers: list[HybridLayerConfig]
     presentation: Presentation
+    has_fires = True  # the spike comes in the high half-period after that of the fire
 
     def __init__(self, layers: Sequence[HybridLayerConfig], image: Mapping[str, Sequence[int]] | None = None) -> None:
         layers = layers_in_a_row(layers, HybridLayerConfig)
@@ -87,6 +88,10 @@ class HybridNetwork(NetworkPort):
     def pulses(self, number: int) -> Value:
         """Return `g1` of layer `number`, counted from 1."""
         return getattr(self, f"layer{number}").g1
+
+    def fires(self, number: int) -> Value:
+        """Return L1 of layer `number`, counted from 1."""
+        return getattr(self, f"layer{number}").l1
 
     def elaborate(self, platform: object) -> Module:
         """Join the layers."""

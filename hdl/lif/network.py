@@ -65,7 +65,7 @@ class LifNetwork(NetworkPort):
     Source: docs/lif-arithmetic.md.
     """
 
-    answer: Signal
+    has_answer = True
     answer_spikes: Signal
 
     layers: list[LifLayerConfig]
@@ -87,8 +87,7 @@ class LifNetwork(NetworkPort):
         self._decoder = LifDecoder(layers[-1].neurons, memory_map)
         memory_map.writes(image or {})  # refuses names that the design does not have
         self._presenter = LifPresenter(len(layers))
-        answer = {"answer": Out(range(layers[-1].neurons)), "answer_spikes": Out(16)}
-        super().__init__(layers, memory_map, self._presenter.layout, more=answer)
+        super().__init__(layers, memory_map, self._presenter.layout, more={"answer_spikes": Out(16)})
         end, room = memory_map.end, 1 << len(self.config.address)
         if end > room:
             raise ValueError(f"coefficients must fit {room} addresses, not need {end}")

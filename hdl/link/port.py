@@ -99,7 +99,6 @@ class LinkPort(wiring.Component):
         self.host = host
         network = host.network
         self._traces = traces
-        self._has_fires = hasattr(network.layer1, "l1")
         identity = bytes([PROTOCOL]) + design_digest + map_digest + clock_hz.to_bytes(4, "little")
         self._divider_bits = divider_bits
         self._registers = LinkRegisters(
@@ -107,7 +106,7 @@ class LinkPort(wiring.Component):
         )
         self._events = LinkEvents(
             [layer.neurons for layer in network.layers],
-            fires=self._has_fires,
+            fires=network.has_fires,
             traces=traces,
             depth=(512 if traces else 256) if depth is None else depth,
         )
@@ -228,11 +227,11 @@ class LinkPort(wiring.Component):
         ]
         if host.paced:
             m.d.comb += host.tick.eq(self.tick)
-        if hasattr(network, "answer"):
+        if network.has_answer:
             m.d.comb += events.answer.eq(network.answer)
-        if self._has_fires:
+        if network.has_fires:
             m.d.comb += [
-                events.l1.eq(Cat(getattr(network, f"layer{number}").l1 for number in layers)),
+                events.l1.eq(Cat(network.fires(number) for number in layers)),
                 # A neuron fires while CLK is high only.
                 events.fires_strobe.eq(host.begins & ~host.clk_level),
             ]

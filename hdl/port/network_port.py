@@ -89,6 +89,10 @@ class NetworkPort(wiring.Component):
         Addresses of the coefficients.
     presentation : StructLayout
         Layout of a presentation.
+    has_fires : bool
+        A neuron's pulse comes later than its fire, so that `fires` are events of their own.
+    has_answer : bool
+        The network decides: it has the member `answer`.
 
     Members
     -------
@@ -108,6 +112,8 @@ class NetworkPort(wiring.Component):
         Strobe: a part of a presentation begins.
     spikes_strobe : Out(1)
         Strobe: `pulses` of every layer are valid.
+    answer : Out(range(neurons of the last layer))
+        Only if `has_answer`: neuron that was chosen, from `done` on until a presentation begins.
     layer1, layer2, ... : Out(probe(neurons))
         Probes.
     trace1, trace2, ... : Out(TraceSignature())
@@ -122,9 +128,12 @@ class NetworkPort(wiring.Component):
     done: Signal
     begins: Signal
     spikes_strobe: Signal
+    answer: Signal
 
     layers: Sequence[LayerShape]
     presentation: data.StructLayout
+    has_fires = False
+    has_answer = False
 
     def __init__(
         self,
@@ -147,6 +156,7 @@ class NetworkPort(wiring.Component):
                 "done": Out(1),
                 "begins": Out(1),
                 "spikes_strobe": Out(1),
+                **({"answer": Out(range(layers[-1].neurons))} if self.has_answer else {}),
                 **(more or {}),
                 **{f"layer{number}": Out(probe(layer.neurons)) for number, layer in enumerate(layers, 1)},
                 **{f"trace{number}": Out(TraceSignature()) for number in range(1, len(layers) + 1)},
@@ -156,3 +166,10 @@ class NetworkPort(wiring.Component):
     def pulses(self, number: int) -> Value:
         """Return the output pulses of layer `number`, counted from 1, one bit per neuron."""
         return getattr(self, f"layer{number}").on
+
+    def fires(self, number: int) -> Value:
+        """Return a level per neuron of layer `number` that rises when it fires, while `clk_level` is high.
+
+        Only of a network that `has_fires`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no fires")

@@ -6,7 +6,7 @@ import warnings
 import zlib
 
 import pytest
-from amaranth.hdl import UnusedElaboratable
+from amaranth.hdl import Mux, UnusedElaboratable
 
 from memtwin.hdl.hybrid.layer import HybridLayerConfig
 from memtwin.hdl.hybrid.network import HybridNetwork
@@ -586,6 +586,33 @@ def test_a_hybrid_network_streams_its_spikes_and_fires():
         assert seen == {0: spikes, 1: rises, 3: [(9, 0)]}
 
     run(link_port(network), script, watch)
+
+
+class Firing(Tiny):
+    """Neurons fire where their output rises."""
+
+    has_fires = True
+
+    def fires(self, number):
+        return Mux(self.idle, 0, self.pulses(number))
+
+    def elaborate(self, platform):
+        m = super().elaborate(platform)
+        m.d.sync += self.begins.eq(self.spikes_strobe)  # what follows a step begins
+        return m
+
+
+@pytest.mark.parametrize(("network", "fires"), [(Firing, [(0, 0), (0, 1), (1, 0)]), (Tiny, [])])
+def test_a_network_says_whether_it_has_fires(network, fires):
+    async def script(line):
+        await line.write(STATE, 0b0, 0b1, 0b11, 0b100010)
+        await line.write(OFFSET["options"], FIRES | ENDS)
+        await line.present(steps=4, gap=9)
+        await line.until_idle()
+        await line.ctx.tick().repeat(4000)
+        assert [event[1:5:3] for event in line.happened() if event[0] == 1] == fires
+
+    run(link_port(network()), script)
 
 
 def test_bad_parameters():

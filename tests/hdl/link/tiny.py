@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, memory
-from amaranth.lib.wiring import Out
 
 from memtwin.hdl.core.config import READ_LATENCY, MemoryMap
 from memtwin.hdl.core.trace import TraceKind, trace_word
@@ -28,12 +27,14 @@ class Tiny(NetworkPort):
     were asked for, in that clock alone.
     """
 
+    has_answer = True
+
     def __init__(self):
         memory_map = MemoryMap()
         memory_map.claim("hidden", 12)
         self.window = memory_map.claim("spikes", WORDS, state=True)
         layout = data.StructLayout({"steps": 16, "gap": 16, "wide": 20})
-        super().__init__([Shape(4, 5), Shape(5, 3)], memory_map, layout, more={"answer": Out(2)})
+        super().__init__([Shape(4, 5), Shape(5, 3)], memory_map, layout)
 
     def elaborate(self, platform):
         m = Module()
