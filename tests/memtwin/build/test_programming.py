@@ -9,9 +9,10 @@ from typer.testing import CliRunner
 
 from memtwin.boards.build import DoesNotFit, TooSlow
 from memtwin.build import bitstreams, programming
-from memtwin.cli import main as cli
+from memtwin.cli.main import app
 from memtwin.designs import DESIGNS, Changes
 from memtwin.hdl.port.host import HostPort
+from memtwin.hdl.verilog import convert
 from memtwin.link import LinkError
 from memtwin.sim.errors import InputError
 from tests.fake_twin import DESIGN_DIGEST, FakeTwin, a_map, on_a_line, served
@@ -98,7 +99,7 @@ def test_what_cannot_have_the_link(tmp_path):
 @pytest.mark.parametrize("design", ["ts-neuron", "lif"])
 def test_a_network_is_what_has_a_host_port(design):
     component, _ = DESIGNS[design].build()
-    cli.designs.convert(component, "top")  # else it is one that was made and not used
+    convert(component, "top")  # else it is one that was made and not used
     assert isinstance(component, HostPort) == DESIGNS[design].is_network
 
 
@@ -109,9 +110,9 @@ def test_options_of_the_command_line(monkeypatch, tmp_path):
         asked.append(linked)
         return {"link": linked, "warnings": []}
 
-    monkeypatch.setattr(cli, "build_bitstream", build)
+    monkeypatch.setattr(bitstreams, "build", build)
     for options in ([], ["--link"], ["--alone"]):
-        done = CliRunner().invoke(cli.app, ["build", "digits", "--board", "icebreaker", "--json", *options])
+        done = CliRunner().invoke(app, ["build", "digits", "--board", "icebreaker", "--json", *options])
         assert done.exit_code == 0, done.output
         assert json.loads(done.stdout) == {"link": asked[-1], "warnings": []}
     assert asked == [None, True, False]
@@ -146,7 +147,7 @@ def test_a_board_that_answers(loader, tmp_path):
     record, asked, bitstream, document = loader
     with on_a_line(FakeTwin(document)) as port:
         arguments = ["flash", "toy", "--board", "icebreaker", "--port", port, "-o", str(tmp_path)]
-        done = CliRunner().invoke(cli.app, arguments)
+        done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0, done.output
     said = f"toy answers on {port}: design {DESIGN_DIGEST}, map {document['map_digest']}\n"
     assert done.stderr == said
@@ -156,7 +157,7 @@ def test_a_board_that_answers(loader, tmp_path):
 
 def test_without_a_port_nobody_is_asked(loader, tmp_path):
     record, asked, _, _ = loader
-    done = CliRunner().invoke(cli.app, ["flash", "toy", "--board", "icebreaker", "--alone", "-o", str(tmp_path)])
+    done = CliRunner().invoke(app, ["flash", "toy", "--board", "icebreaker", "--alone", "-o", str(tmp_path)])
     assert done.stderr == "icebreaker runs toy\n"
     assert asked == [("toy", "icebreaker", False, True)]
     assert record.exists()
