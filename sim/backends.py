@@ -1,50 +1,62 @@
 """One call runs a program on any backend (design, section 1)."""
 
-import importlib
-import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from memtwin.sim.coefficients import LayerCoefficients, reports_of
 from memtwin.sim.errors import InputError
 from memtwin.sim.extras import extra_for
-from memtwin.sim.hybrid.shown import Program
-from memtwin.sim.hybrid.spec import NetworkSpec
-from memtwin.sim.lif.shown import Images
-from memtwin.sim.lif.spec import LifSpec
-from memtwin.sim.opamp.shown import Stimulus
-from memtwin.sim.opamp.spec import OpampSpec
+from memtwin.sim.kinds import kind_of
 from memtwin.sim.quantised import refuse_clipped
 from memtwin.sim.recording import Recording
 from memtwin.sim.state import State
-from memtwin.sim.stdp.shown import SpikeTrains
-from memtwin.sim.stdp.spec import StdpSpec
 
 __all__ = ["BACKENDS", "FLOATING", "Progress", "Run", "check", "run", "run_all"]
 
 BACKENDS = ("physics", "model", "rtl", "ngspice")
-_MODULES = {"rtl": "gateware"}
 FLOATING = ("physics", "ngspice")
 """Those in floating point: nothing is quantised."""
 
 Progress = Callable[[float], None]  # called with the part done, 0 to 1
 
 
-Spec = TypeVar("Spec", bound=NetworkSpec | OpampSpec | LifSpec | StdpSpec)
-Shown = TypeVar("Shown", bound=Program | Stimulus | Images | SpikeTrains)
+class Described(Protocol):
+    """A network of any kind, as far as all kinds are alike."""
+
+    kind: ClassVar[str]
+    keeps_state: ClassVar[bool]
+
+    def sample(self, *, trials: int, seed: int) -> list[Any]:
+        """Draw the devices of every layer for every trial."""
+
+
+class Presented(Protocol):
+    """What is shown to a network, as far as all kinds are alike."""
+
+    @property
+    def trials(self) -> int:
+        """Number of trials."""
+
+    @property
+    def presentations(self) -> int:
+        """Number of presentations of each trial."""
+
+
+Spec = TypeVar("Spec", bound=Described)
+Shown = TypeVar("Shown", bound=Presented)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run(Generic[Spec, Shown]):
     """Everything that a backend needs: a network, the devices of each trial, and what is shown to them.
 
-    A `Program` goes with a `NetworkSpec`, a `Stimulus` with an `OpampSpec`, `Images` with a `LifSpec`, and
-    `SpikeTrains` with a `StdpSpec`. `seed` is the seed of trial 0. With `record`, waveforms and words are kept, not
-    only counts. `start` is the `Recording.state` that an earlier run of the same network, trials and seed left, on any
-    backend with words; it goes on bit for bit. With `allow_clipping`, coefficients that do not fit their words are
-    clipped; else they are refused. `warnings` are what the experiment has to say of it.
+    `spec` and `program` are of one kind of neuron: ``memtwin.sim.KIND.spec``, ``memtwin.sim.KIND.shown``. `seed` is the
+    seed of trial 0. With `record`, waveforms and words are kept, not only counts. `start` is the `Recording.state` that
+    an earlier run of the same network, trials and seed left, on any backend with words; it goes on bit for bit. With
+    `allow_clipping`, coefficients that do not fit their words are clipped; else they are refused. `warnings` are what
+    the experiment has to say of it.
     """
 
     spec: Spec
@@ -67,19 +79,14 @@ class Run(Generic[Spec, Shown]):
         InputError
             If a value does not fit its word.
         """
-        quantiser = importlib.import_module(f"{self.spec.package}.quantize")
-        layers: list[LayerCoefficients] = quantiser.quantize(self.spec, self.sample())
+        layers = kind_of(self.spec).quantize(self.spec, self.sample())
         if not self.allow_clipping:
             refuse_clipped(reports_of(layers))
         return layers
 
     def coarse_steps(self) -> list[str]:
         """Say where a substep is too long, or too short, for what is to be run: a line each."""
-        name = f"{self.spec.package}.steps"
-        if importlib.util.find_spec(name) is None:
-            return []
-        lines: list[str] = importlib.import_module(name).coarse_steps(self.spec, self.sample(), self.program)
-        return lines
+        return kind_of(self.spec).coarse_steps(self.spec, self.sample(), self.program)
 
 
 def run(job: Run, backend: str, progress: Progress | None = None) -> Recording:
@@ -115,11 +122,15 @@ def _module(job: Run, backend: str) -> ModuleType:
             raise InputError("start: networks of this kind cannot go on from a state")
         if backend not in ("model", "rtl"):
             raise InputError(f"start: backend {backend} has no words of a state; expected model or rtl")
-    name = f"{job.spec.package}.{_MODULES.get(backend, backend)}"
-    if importlib.util.find_spec(name) is None:
+    if backend == "rtl":
+        with extra_for("backend rtl"):
+            from memtwin.sim.engines import gateware
+
+            return gateware
+    module = kind_of(job.spec).module(backend)
+    if module is None:
         raise InputError(f"backend {backend}: not for networks of this kind; physics, model and rtl are")
-    with extra_for(f"backend {backend}"):
-        return importlib.import_module(name)
+    return module
 
 
 def run_all(

@@ -1,12 +1,10 @@
 """Comparison of two recordings of one run; docs/compare.md says what each pair of levels compares.
 
 Two backends that keep words (`model`, `rtl`, ...) must be equal (`sim/equality.py`). A backend in continuous time
-(`physics`, `ngspice`) has no words; against it the errors are stated instead: those of hybrid neurons in
-`sim/hybrid/errors.py`, those of op-amp neurons in `sim/opamp/errors.py`, those of LIF networks in `sim/lif/errors.py`,
-those of STDP synapses in `sim/stdp/errors.py`. What holds for all of them is here.
+(`physics`, `ngspice`) has no words; against it the errors are stated instead, those of each kind of network in its
+``errors.py``. What holds for all of them is here.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,42 +12,16 @@ from numpy.typing import NDArray
 
 from memtwin.sim.backends import Run
 from memtwin.sim.equality import ONE_SIDED, equality
-from memtwin.sim.hybrid import errors as hybrid_errors
-from memtwin.sim.lif import errors as lif_errors
-from memtwin.sim.opamp import errors as opamp_errors
+from memtwin.sim.kinds import kind_of
 from memtwin.sim.recorded import Key, not_finite, parts
 from memtwin.sim.recording import Recording
-from memtwin.sim.stdp import errors as stdp_errors
 
 __all__ = ["CONTINUOUS", "compare"]
 
 CONTINUOUS = {"physics", "ngspice"}
 """Backends without words."""
 
-_ERRORS = {
-    "memtwin.sim.hybrid": hybrid_errors.errors,
-    "memtwin.sim.opamp": opamp_errors.errors,
-    "memtwin.sim.stdp": stdp_errors.errors,
-    "memtwin.sim.lif": lif_errors.errors,
-}
 _RELATIVE = 1e-9  # of times: rounding of floats
-
-
-def _hybrid_starts(job: Run, recording: Recording, trial: int) -> NDArray[np.float64]:
-    """When each presentation starts, s: it has so many clock periods, and its rest."""
-    periods = recording.periods[trial] + job.program.rest[trial]
-    return (np.cumsum(periods) - periods) * 2 * job.spec.half_period
-
-
-def _opamp_starts(job: Run, recording: Recording, trial: int) -> NDArray[np.float64]:
-    return job.program.starts(trial)[:-1] * job.spec.substep
-
-
-# Of kinds whose counts are those of logged events: starts of presentations, and the kind of event of each count.
-_COUNTED: dict[str, tuple[Callable[[Run, Recording, int], NDArray[np.float64]], dict[str, str]]] = {
-    "memtwin.sim.hybrid": (_hybrid_starts, {"fires": "fire", "spikes": "spike"}),
-    "memtwin.sim.opamp": (_opamp_starts, {"fires": "on", "spikes": "on"}),
-}
 
 
 def compare(job: Run, a: Recording, b: Recording) -> dict[str, Any]:
@@ -73,7 +45,7 @@ def compare(job: Run, a: Recording, b: Recording) -> dict[str, Any]:
     outside = _malformed(job, a, b)
     if outside:  # there is nothing to measure
         return {"errors": {}, "within": False, "outside": outside}
-    found = _ERRORS[job.spec.package](job, a, b)
+    found = kind_of(job.spec).errors(job, a, b)
     outside = [*found["outside"], *_other_course(job, a, b, found["errors"]), *_miscounted(job, a, b)]
     return {"errors": found["errors"], "within": not outside, "outside": outside}
 
@@ -139,20 +111,20 @@ def _other_course(job: Run, a: Recording, b: Recording, errors: dict[str, Any]) 
 
 def _miscounted(job: Run, a: Recording, b: Recording) -> list[str]:
     """Say which counts are not those of the events in each presentation; one at its very start may be in either."""
-    if job.spec.package not in _COUNTED:
+    kind = kind_of(job.spec)
+    if not kind.counted:
         return []
-    starts_of, kinds = _COUNTED[job.spec.package]
     out = []
     for recording in (a, b):
         for trial in range(job.program.trials):
-            starts = starts_of(job, recording, trial)
+            starts = kind.starts(job, recording, trial)
             tiny = _RELATIVE * float(recording.time_s[trial])
             for number, layer in enumerate(recording.layers, 1):
-                for name, kind in kinds.items():
+                for name, event_kind in kind.counted.items():
                     counts = getattr(layer, name)[trial]
                     early, late = np.zeros_like(counts), np.zeros_like(counts)
                     for event in layer.events[trial]:
-                        if event.kind == kind and 0 <= event.neuron < counts.shape[1]:
+                        if event.kind == event_kind and 0 <= event.neuron < counts.shape[1]:
                             for moment, table in ((event.time_s - tiny, early), (event.time_s + tiny, late)):
                                 place = max(int(np.searchsorted(starts, moment, side="right")) - 1, 0)
                                 table[place, event.neuron] += 1

@@ -7,20 +7,16 @@ link reads them), and counts of the encoder's events (the model does not count t
 a network does.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from memtwin.sim.backends import Run
-from memtwin.sim.hybrid import trace
-from memtwin.sim.lif import trace as lif_trace
-from memtwin.sim.opamp import trace as opamp_trace
+from memtwin.sim.kinds import kind_of
 from memtwin.sim.recorded import GROUPS, Key, Part, not_finite, parts, shown
 from memtwin.sim.recording import Recording
-from memtwin.sim.stdp import trace as stdp_trace
 
 __all__ = ["ONE_SIDED", "equality"]
 
@@ -51,7 +47,7 @@ def equality(job: Run, a: Recording, b: Recording) -> dict[str, Any]:
             continue
         compared[groups[key]] += max(one.values.size, other.values.size)
         if groups[key] == "words":
-            ticks += int(np.count_nonzero((one.values & _HEAD) == _TRACES[job.spec.package].passes))
+            ticks += kind_of(job.spec).trace.passes(one.values)
         if first is None:
             first = _difference(job, key, one, other)
     return {
@@ -114,8 +110,6 @@ def _difference(job: Run, key: Key, one: Part, other: Part) -> Difference | None
 
 # Words.
 
-_HEAD = np.uint64(0xFFFFF)  # kind and index
-
 
 def _first_word(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> int | None:
     """Position of the first word that differs; the end of the shorter array if one begins with the other."""
@@ -128,66 +122,12 @@ def _first_word(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> int | None:
 
 def _describe(job: Run, a: NDArray[np.uint64], b: NDArray[np.uint64], position: int) -> Difference:
     """Say which word differs, and when."""
-    trace_of = _TRACES[job.spec.package]
+    trace = kind_of(job.spec).trace
     longer = a if a.size > position else b
-    word = int(longer[position])
     return {
         "position": position,
-        "kind": trace_of.kinds.get(word & 15, "unknown"),
-        "index": word >> 4 & 0xFFFF,
-        **trace_of.when(job, longer[: position + 1].astype(np.int64)),
+        **trace.describe(int(longer[position])),
+        **trace.when(job.spec, longer[: position + 1].astype(np.int64)),
         "a": int(a[position]) >> 20 if position < a.size else None,
         "b": int(b[position]) >> 20 if position < b.size else None,
     }
-
-
-def _when_hybrid(job: Run, words: NDArray[np.int64]) -> dict[str, Any]:
-    """Half-period of the last of `words`, counted from power-up; -1 before the first."""
-    half = int(np.count_nonzero(words & 15 == 6)) - 1
-    return {"half_period": half, "time_s": max(half, 0) * job.spec.half_period}
-
-
-def _when_opamp(job: Run, words: NDArray[np.int64]) -> dict[str, Any]:
-    """Phase and substep of the last of `words`, counted from power-up."""
-    kind = words & 15
-    passes = int(np.count_nonzero(words & 0xFFFFF == _OPAMP_STEP))
-    # A phase or a current belongs to the pass that follows it.
-    substep = passes if opamp_trace.KINDS.get(int(kind[-1])) in ("phase", "current") else max(passes - 1, 0)
-    return {
-        "phase": int(np.count_nonzero(kind == 12)) - 1,
-        "substep": substep,
-        "time_s": substep * job.spec.substep,
-    }
-
-
-def _when_stdp(job: Run, words: NDArray[np.int64]) -> dict[str, Any]:
-    """Step of the last of `words`, counted from power-up."""
-    step = int(np.count_nonzero(words & 0xFFFFF == _STDP_STEP)) - 1
-    return {"step": step, "time_s": step * job.spec.step}
-
-
-def _when_lif(job: Run, words: NDArray[np.int64]) -> dict[str, Any]:
-    """Step of the last of `words`, counted from power-up."""
-    step = max(int(np.count_nonzero(words & 0xFFFFF == _LIF_STEP)) - 1, 0)
-    return {"step": step, "time_s": step * job.spec.dt}
-
-
-# Kind and index of the word with which a pass over a layer begins.
-_HYBRID_PASS, _OPAMP_STEP, _STDP_STEP, _LIF_STEP = 2, 9, 1, 13
-
-
-@dataclass(frozen=True)
-class _Trace:
-    """Words of one kind of network: names by kind of word, the word that begins a pass, and when a word was."""
-
-    kinds: dict[int, str]
-    passes: int
-    when: Callable[[Run, NDArray[np.int64]], dict[str, Any]]
-
-
-_TRACES = {
-    "memtwin.sim.hybrid": _Trace(trace.KINDS, _HYBRID_PASS, _when_hybrid),
-    "memtwin.sim.opamp": _Trace(opamp_trace.KINDS, _OPAMP_STEP, _when_opamp),
-    "memtwin.sim.stdp": _Trace(stdp_trace.KINDS, _STDP_STEP, _when_stdp),
-    "memtwin.sim.lif": _Trace(lif_trace.KINDS, _LIF_STEP, _when_lif),
-}

@@ -1,6 +1,5 @@
 """Driver and tester that the benches of networks behind a `HostPort` share."""
 
-from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from memtwin.benches.common import TraceMonitor, assert_equal, design, random, r
 from memtwin.hdl.port.host import HostPort
 from memtwin.sim.backends import Run
 from memtwin.sim.engines import gateware
-from memtwin.sim.engines.gateware import Writes
+from memtwin.sim.kinds import kind_of
 
 __all__ = ["HostDriver", "HostTester"]
 
@@ -48,20 +47,11 @@ class HostTester:
     ----------
     dut : handle of the top
         Design behind a `HostPort`.
-    writes : callable
-        Writes of each presentation of a job, see `memtwin.sim.engines.gateware.register_writes`.
-    fields : callable
-        Takes a trace word apart.
     """
 
-    def __init__(
-        self,
-        dut: Any,
-        writes: Callable[[HostPort, Run], Sequence[Writes]],
-        fields: Callable[[int], Mapping[str, int | str]],
-    ) -> None:
+    def __init__(self, dut: Any) -> None:
         self.dut, self.design, self.rng = dut, design(), random()
-        self.writes, self.fields = writes, fields
+        self.kind = kind_of(self.design.spec)
         host, self.memory_map = self.design.build()
         assert isinstance(host, HostPort)
         self.host = host
@@ -86,11 +76,11 @@ class HostTester:
         """Show what `job` shows and compare; returns the words of each layer."""
         for monitor in self.monitors:
             monitor.take()
-        for addresses, words in self.writes(self.host, job):
+        for addresses, words in self.kind.gateware().writes(job, gateware.places_of(self.host), 0):
             for address, word in zip(addresses.tolist(), words.tolist(), strict=True):
                 await self.driver.write(address, word)
             await self.driver.wait()
         expected = words_of_model(job)
         for number, (monitor, words) in enumerate(zip(self.monitors, expected, strict=True), 1):
-            assert_equal(monitor.take(), words, f"layer {number}", self.fields)
+            assert_equal(monitor.take(), words, f"layer {number}", self.kind.trace.fields)
         return expected

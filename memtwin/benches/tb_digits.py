@@ -9,16 +9,11 @@ import numpy as np
 from memtwin.benches.common import varied
 from memtwin.benches.host import HostTester
 from memtwin.sim.backends import Run
-from memtwin.sim.hybrid import trace
-from memtwin.sim.hybrid.gateware import presentation_writes
 from memtwin.sim.hybrid.shown import Program
 
 
 class DigitsTester(HostTester):
     """Tester with random presentations."""
-
-    def __init__(self, dut: Any) -> None:
-        super().__init__(dut, lambda host, job: presentation_writes(host.registers, job.program, 0), trace.fields)
 
     def program(self, presentations: int) -> Program:
         """Draw what is shown."""

@@ -12,8 +12,6 @@ from memtwin.benches.host import HostTester
 from memtwin.sim.backends import Run
 from memtwin.sim.errors import InputError
 from memtwin.sim.lif import trace
-from memtwin.sim.lif.gateware import image_writes
-from memtwin.sim.lif.quantize import power_up_words
 from memtwin.sim.lif.shown import DECODERS, MODES, Images
 from memtwin.sim.lif.spec import RESETS, LifLayerSpec, LifSpec
 
@@ -25,13 +23,6 @@ DRAWS = 100
 
 class LifTester(HostTester):
     """Tester with random networks and images."""
-
-    def __init__(self, dut: Any) -> None:
-        super().__init__(
-            dut,
-            lambda host, job: image_writes(host, job.program, power_up_words(job.sample(), job.program, 0), 0),
-            trace.fields,
-        )
 
     def varied(self) -> Run:
         """Draw a network that the same gateware serves, and sparse images to which every layer spikes."""

@@ -13,7 +13,6 @@ from memtwin.sim.backends import Run
 from memtwin.sim.cards import Card
 from memtwin.sim.errors import InputError
 from memtwin.sim.opamp import trace
-from memtwin.sim.opamp.gateware import presentation_writes
 from memtwin.sim.opamp.shown import Stimulus
 from memtwin.sim.opamp.spec import LayerSpec, OpampSpec
 
@@ -24,9 +23,6 @@ DRAWS = 100
 
 class OpampTester(HostTester):
     """Tester with random devices and presentations."""
-
-    def __init__(self, dut: Any) -> None:
-        super().__init__(dut, lambda host, job: presentation_writes(host.registers, job.program, 0), trace.fields)
 
     def counts(self, words: list[NDArray[np.uint64]]) -> list[tuple[int, int]]:
         """How often neurons of each layer set, and how many synapses changed or might have."""

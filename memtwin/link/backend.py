@@ -1,7 +1,7 @@
 """The twin on a board, or a virtual one, over its link: the same job as on any backend (design, section 1)."""
 
-import importlib
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,23 +10,14 @@ from memtwin.link import Link
 from memtwin.sim.backends import Progress, Run
 from memtwin.sim.coefficients import LayerCoefficients, decisive
 from memtwin.sim.engines import gateware
-from memtwin.sim.engines.gateware import Writes
 from memtwin.sim.engines.verilator import Output
 from memtwin.sim.errors import InputError
-from memtwin.sim.hybrid import gateware as hybrid_rtl
-from memtwin.sim.hybrid.spec import NetworkSpec
-from memtwin.sim.lif.quantize import image_words, power_up_words
-from memtwin.sim.lif.recording import LifRecording
-from memtwin.sim.lif.spec import LifSpec
-from memtwin.sim.opamp import gateware as opamp_rtl
-from memtwin.sim.opamp.spec import OpampSpec
-from memtwin.sim.recording import LayerRecording, Recording
+from memtwin.sim.kind import Counts, Writes
+from memtwin.sim.kinds import kind_of
+from memtwin.sim.recording import Recording
 from memtwin.sim.state import join
-from memtwin.sim.stdp import gateware as stdp_rtl
 
 __all__ = ["is_counted", "run"]
-
-_ENTRIES = "encoder.entry_row"  # window with as many words as the encoder holds entries
 
 
 def is_counted(job: Run) -> bool:
@@ -62,14 +53,14 @@ def run(job: Run, link: Link, progress: Progress | None = None) -> Recording:
     traced = job.record or not is_counted(job)
     if traced and not link.map.document["traces"]:
         raise InputError(f"backend board: the twin {link.map.design} streams no trace words; expected one that does")
-    rtl, trace = (importlib.import_module(f"{job.spec.package}.{part}") for part in ("gateware", "trace"))
+    kind = kind_of(job.spec)
     program = job.program
     starts = _starts(job, link)
     out = []
     for number in range(program.trials):
         trial = _Trial(link, coefficients)
         trial.load(gateware.image(coefficients, number), {name: words[number] for name, words in starts.items()})
-        link.stream(spikes=not traced, fires=not traced, trace_kinds=trace.KINDS if traced else (), wait=True)
+        link.stream(spikes=not traced, fires=not traced, trace_kinds=kind.trace.kinds if traced else (), wait=True)
         shown = _shown(job, link, number)
         for presentation, (addresses, words) in enumerate(shown, 1):
             trial.show(addresses, words)
@@ -79,8 +70,8 @@ def run(job: Run, link: Link, progress: Progress | None = None) -> Recording:
         out.append(trial)
     state = {name: np.stack([trial.state[name] for trial in out]) for name in out[0].state}
     if traced:
-        return rtl.recording(job, coefficients, [trial.output() for trial in out], state, "board")
-    return _counted(job, coefficients, out, state)
+        return kind.gateware().recording(job, coefficients, [trial.output() for trial in out], state, "board")
+    return kind.gateware().counted(job, coefficients, [trial.counts() for trial in out], state)
 
 
 def _check(link: Link, job: Run, coefficients: Sequence[LayerCoefficients]) -> None:
@@ -102,36 +93,17 @@ def _check(link: Link, job: Run, coefficients: Sequence[LayerCoefficients]) -> N
             f"backend board: the twin is {link.map.design}, {'; '.join(differences)}; "
             "flash the design of this experiment, built with the same cards and options"
         )
-    if isinstance(job.spec, LifSpec):
-        most, held = int(job.program.entries.max()), link.map[_ENTRIES].words
-        if most > held:
-            raise InputError(f"images: expected at most {held} entries (capacity of the twin's encoder), not {most}")
 
 
 def _shown(job: Run, link: Link, trial: int) -> Iterator[Writes]:
     """Addresses and words that are written for every presentation of a trial."""
-    powered = job.start is not None
-    program = job.program
-    if isinstance(job.spec, LifSpec):
-        for presentation in range(program.presentations):
-            named = image_words(program, trial, presentation)
-            if presentation == 0:
-                named = power_up_words(job.sample(), program, trial) | named
-            named["steps"] = [int(program.steps[trial, presentation])]
-            named["init"] = [int(presentation == 0 and not powered)]
-            places = [link.map[name].addresses()[: len(words)] for name, words in named.items()]
-            yield np.concatenate(places), np.concatenate([*named.values()]).astype(np.int64)
-        return
-    # The last write starts a presentation on a bus; over the link that is an operation of its own.
-    registers = {place.name: range(place.base, place.base + place.words) for place in link.map.presentation}
-    registers["go"] = range(1)
-    if isinstance(job.spec, NetworkSpec):
-        writes = hybrid_rtl.presentation_writes(registers, program, trial, powered=powered)
-    elif isinstance(job.spec, OpampSpec):
-        writes = opamp_rtl.presentation_writes(registers, program, trial)
-    else:
-        writes = stdp_rtl.presentation_writes(registers, program, trial)
-    for addresses, words in writes:
+
+    @cache
+    def places(name: str) -> NDArray[np.int64]:
+        # The last write starts a presentation on a bus; over the link that is an operation of its own.
+        return np.zeros(1, np.int64) if name == "go" else link.map[name].addresses()
+
+    for addresses, words in kind_of(job.spec).gateware().writes(job, places, trial):
         yield addresses[:-1], words[:-1]
 
 
@@ -204,6 +176,16 @@ class _Trial:
         for place in self.link.map.state:
             self.state[place.name] = self.link.read(place.name).astype(np.int64).reshape(-1)
 
+    def counts(self) -> Counts:
+        """Return what was counted."""
+        return Counts(
+            fires=[np.stack(counts) for counts in self.fires],
+            spikes=[np.stack(counts) for counts in self.spikes],
+            steps=np.array(self.steps),
+            answers=np.array(self.answers),
+            clocks=self.clocks,
+        )
+
     def output(self) -> Output:
         """Return the trace in the form of a simulator."""
         return Output(
@@ -212,41 +194,3 @@ class _Trial:
             position=[np.array(ends) for ends in self._ends],
             reads=np.concatenate([*self.state.values(), np.zeros(0, dtype=np.int64)]),
         )
-
-
-def _counted(
-    job: Run, coefficients: Sequence[LayerCoefficients], trials: Sequence[_Trial], state: dict[str, NDArray[np.int64]]
-) -> Recording:
-    """Put the counts of all trials together."""
-    layers = []
-    for number, own in enumerate(coefficients):
-        neurons, rows = own.structure["neurons"], own.structure["rows"]
-        spikes = np.stack([trial.spikes[number] for trial in trials])
-        if isinstance(job.spec, LifSpec):
-            words = np.broadcast_to((own.words["weight"] ^ 0x8000) - 0x8000, (len(trials), rows * neurons))
-            fires = spikes.copy()
-        else:
-            words = state[f"layer{number + 1}.conductance"]
-            fires = np.stack([trial.fires[number] for trial in trials])
-        conductance = words.reshape(-1, rows, neurons).swapaxes(1, 2) * own.g_lsb
-        layers.append(LayerRecording(fires=fires, spikes=spikes, conductance=conductance))
-    steps = np.array([trial.steps for trial in trials])
-    clocks = np.array([trial.clocks for trial in trials])
-    if isinstance(job.spec, LifSpec):
-        return LifRecording(
-            backend="board",
-            layers=layers,
-            periods=steps,
-            time_s=steps.sum(axis=1) * job.spec.dt,
-            clocks=clocks,
-            state=state,
-            answers=np.array([trial.answers for trial in trials]),
-        )
-    return Recording(
-        backend="board",
-        layers=layers,
-        periods=steps - job.program.rest,
-        time_s=2 * steps.sum(axis=1) * job.spec.half_period,
-        clocks=clocks,
-        state=state,
-    )

@@ -1,23 +1,25 @@
 """Runs compiled gateware: every trial of a job in a process of its own, with its own coefficients and its own state."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from memtwin.hdl.core.config import Window
 from memtwin.hdl.port.host import HostPort
+from memtwin.hdl.verilog import convert
 from memtwin.sim.backends import Progress, Run
 from memtwin.sim.coefficients import LayerCoefficients
 from memtwin.sim.engines import verilator
+from memtwin.sim.kind import Places, Writes
+from memtwin.sim.kinds import kind, kind_of
+from memtwin.sim.recording import Recording
 from memtwin.sim.state import State, join
 
-__all__ = ["Writes", "image", "register_writes", "run_trials", "state_of", "words_of"]
-
-# Addresses and words that are written for one presentation; the last write starts it.
-Writes = tuple[NDArray[np.int64], NDArray[np.int64]]
+__all__ = ["check", "compiled", "image", "places_of", "register_writes", "run", "run_trials", "state_of", "words_of"]
 
 
 def image(coefficients: Sequence[LayerCoefficients], trial: int) -> dict[str, list[int]]:
@@ -34,11 +36,75 @@ def words_of(bits: NDArray[np.uint8]) -> NDArray[np.int64]:
     return np.packbits(padded, axis=1, bitorder="little").view("<u2").astype(np.int64)
 
 
-def register_writes(registers: Mapping[str, range], values: Mapping[str, NDArray]) -> list[Writes]:
-    """Bus writes that show each presentation, from the words of every register, (presentations, words) by name."""
-    addresses = np.concatenate([list(words) for words in registers.values()])
-    table = np.concatenate([values[name] for name in registers], axis=1).astype(np.int64)
+def register_writes(places: Places, values: Mapping[str, NDArray]) -> list[Writes]:
+    """Writes that show each presentation, from the words of every register, (presentations, words) by name."""
+    addresses = np.concatenate([places(name) for name in values])
+    table = np.concatenate([*values.values()], axis=1).astype(np.int64)
     return [(addresses, words) for words in table]
+
+
+def check(job: Run) -> None:
+    """Refuse a job that its gateware cannot run.
+
+    Raises
+    ------
+    InputError
+        If there is something that it does not have.
+    """
+    kind_of(job.spec).gateware().check(job)
+
+
+def run(job: Run, progress: Progress | None = None) -> Recording:
+    """Run one job on its gateware, compiled by Verilator, bit for bit; each trial in a process of its own.
+
+    One binary serves every trial, and every job of the same structure: coefficients are loaded over the bus.
+
+    Parameters
+    ----------
+    job : Run
+        Network, what is shown, seed; with `record`, words, and what they say, are kept.
+    progress : callable, optional
+        Called with the part done, 0 to 1.
+
+    Raises
+    ------
+    InputError
+        If a value does not fit its word, `job.start` is of another network, or a tool is missing.
+    """
+    own = kind_of(job.spec).gateware()
+    own.check(job)
+    coefficients = job.coefficients()
+    host, text = compiled(job.spec.kind, own.structure(job.spec, coefficients))
+    outputs = run_trials(
+        job,
+        host,
+        text,
+        coefficients,
+        lambda trial: own.writes(job, places_of(host), trial),
+        kinds=own.kinds(job),
+        progress=progress,
+    )
+    return own.recording(job, coefficients, outputs, state_of(host, outputs), "rtl")
+
+
+@cache
+def compiled(kind_name: str, structure: Hashable) -> tuple[HostPort, str]:
+    """Network behind its bus, and its Verilog; writing that takes about as long as running a short job."""
+    host = HostPort(kind(kind_name).gateware().network(structure))
+    return host, convert(host, "top")
+
+
+def places_of(host: HostPort) -> Places:
+    """Addresses, by name, of the registers and of the windows of the configuration of a network behind its bus."""
+
+    @cache
+    def places(name: str) -> NDArray[np.int64]:
+        if name in host.registers:
+            return np.array(host.registers[name])
+        window = host.network.memory_map.windows[name]
+        return np.array([window.address(index) for index in range(window.depth)])
+
+    return places
 
 
 def run_trials(

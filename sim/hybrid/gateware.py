@@ -1,30 +1,25 @@
-"""The gateware, compiled by Verilator: the same job as on any backend, bit for bit (design, section 1).
-
-One binary serves every trial, and every job of the same structure: coefficients are loaded over the configuration bus.
-"""
+"""Hybrid neurons in gateware: how a job is shown to it, and what is read from its trace (docs/arithmetic.md)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from memtwin.hdl.hybrid.layer import HybridLayerConfig
 from memtwin.hdl.hybrid.network import HybridNetwork
-from memtwin.hdl.port.host import HostPort
-from memtwin.hdl.verilog import convert
-from memtwin.sim.backends import Progress, Run
+from memtwin.sim.backends import Run
 from memtwin.sim.coefficients import LayerCoefficients
 from memtwin.sim.engines import verilator
-from memtwin.sim.engines.gateware import Writes, register_writes, run_trials, state_of, words_of
+from memtwin.sim.engines.gateware import register_writes, words_of
 from memtwin.sim.errors import InputError
 from memtwin.sim.hybrid import trace
-from memtwin.sim.hybrid.shown import Program
+from memtwin.sim.hybrid.spec import NetworkSpec
+from memtwin.sim.kind import Counts, Gateware, Places, Writes
 from memtwin.sim.recording import LayerRecording, Recording
 from memtwin.sim.state import State
 
-__all__ = ["presentation_writes", "recording", "run"]
+__all__ = ["GATEWARE"]
 
 _KIND = {name: kind for kind, name in trace.KINDS.items()}
 # Counts and times are made of these; a recording keeps all kinds.
@@ -33,100 +28,101 @@ _L1, _L2 = (20 + trace.FLAGS.index(name) for name in ("l1", "l2"))
 _LARGEST_COUNT = 2**16 - 1
 
 
-def run(job: Run, progress: Progress | None = None) -> Recording:
-    """Run one job, each trial in a process of its own, as many at a time as there are processors.
+class HybridGateware(Gateware):
+    """See `memtwin.sim.kind.Gateware`."""
 
-    Parameters
-    ----------
-    job : Run
-        Network, program, seed; with `record`, words, waveforms, events and learning steps are kept.
-    progress : callable, optional
-        Called with the part done, 0 to 1.
+    def structure(self, spec: NetworkSpec, coefficients: Sequence[LayerCoefficients]) -> tuple[HybridLayerConfig, ...]:
+        """Structure of every layer."""
+        return tuple(HybridLayerConfig(**layer.structure) for layer in coefficients)
 
-    Raises
-    ------
-    InputError
-        If a value of a card or of the program does not fit its word, `job.start` is of another network, or a tool is
-        missing.
-    """
-    coefficients = job.coefficients()
-    host, text = _gateware(tuple(HybridLayerConfig(**layer.structure) for layer in coefficients))
-    outputs = run_trials(
-        job,
-        host,
-        text,
-        coefficients,
-        lambda trial: presentation_writes(host.registers, job.program, trial, powered=job.start is not None),
-        kinds=tuple(trace.KINDS) if job.record else _COUNTED,
-        progress=progress,
-    )
-    return recording(job, coefficients, outputs, state_of(host, outputs), "rtl")
+    def network(
+        self, structure: tuple[HybridLayerConfig, ...], image: Mapping[str, Sequence[int]] | None = None
+    ) -> HybridNetwork:
+        """Build layers in a row."""
+        return HybridNetwork(structure, image)
 
+    def kinds(self, job: Run) -> Sequence[int]:
+        """Counts and times are made of two kinds; a recording keeps all."""
+        return tuple(trace.KINDS) if job.record else _COUNTED
 
-def recording(
-    job: Run,
-    coefficients: Sequence[LayerCoefficients],
-    outputs: Sequence[verilator.Output],
-    state: State,
-    backend: str,
-) -> Recording:
-    """Make a recording of what the gateware left, wherever it ran: trace words of each trial, and the state."""
-    trials = [
-        [_read(output, number, l1[trial], job.record) for number, l1 in enumerate(_first_l1(job, coefficients))]
-        for trial, output in enumerate(outputs)
-    ]
-    layers = []
-    for number, (own, parts) in enumerate(zip(coefficients, zip(*trials, strict=True), strict=True), 1):
-        synapses = state[f"layer{number}.conductance"].reshape(len(parts), -1, own.structure["neurons"])
-        layer = LayerRecording(
-            fires=np.stack([part.fires for part in parts]),
-            spikes=np.stack([part.spikes for part in parts]),
-            conductance=synapses.swapaxes(1, 2) * own.g_lsb,
+    def writes(self, job: Run, places: Places, trial: int) -> list[Writes]:
+        """Show each presentation; the first begins with power-up, unless the job starts from a state.
+
+        Raises
+        ------
+        InputError
+            If a number of fires or periods is too large for the gateware.
+        """
+        program = job.program
+        for name in ("fires", "periods", "rest"):
+            most = int(getattr(program, name).max(initial=0))
+            if most > _LARGEST_COUNT:
+                raise InputError(f"program, {name}: the gateware counts to {_LARGEST_COUNT}, not to {most}")
+        values = {name: words_of(getattr(program, name)[trial]) for name in ("pixels", "gates", "learn")} | {
+            name: getattr(program, name)[trial][:, None] for name in ("until", "fires", "periods", "rest")
+        }
+        values["init"] = (np.arange(program.presentations) == (0 if job.start is None else -1))[:, None]
+        values["go"] = np.ones((program.presentations, 1))
+        return register_writes(places, values)
+
+    def recording(
+        self,
+        job: Run,
+        coefficients: Sequence[LayerCoefficients],
+        outputs: Sequence[verilator.Output],
+        state: State,
+        backend: str,
+    ) -> Recording:
+        """Make a recording of what the gateware left, wherever it ran: trace words of each trial, and the state."""
+        trials = [
+            [_read(output, number, l1[trial], job.record) for number, l1 in enumerate(_first_l1(job, coefficients))]
+            for trial, output in enumerate(outputs)
+        ]
+        layers = []
+        for number, (own, parts) in enumerate(zip(coefficients, zip(*trials, strict=True), strict=True), 1):
+            synapses = state[f"layer{number}.conductance"].reshape(len(parts), -1, own.structure["neurons"])
+            layer = LayerRecording(
+                fires=np.stack([part.fires for part in parts]),
+                spikes=np.stack([part.spikes for part in parts]),
+                conductance=synapses.swapaxes(1, 2) * own.g_lsb,
+            )
+            if job.record:
+                layer.words = [part.words for part in parts]
+                trace.decode_layer(layer, job.spec, own)
+            layers.append(layer)
+        halves = np.stack([first.halves for first, *_ in trials])
+        return Recording(
+            backend=backend,
+            layers=layers,
+            periods=halves // 2 - job.program.rest,
+            time_s=halves.sum(axis=1) * job.spec.half_period,
+            clocks=np.array([first.clocks for first, *_ in trials]),
+            state=dict(state),
         )
-        if job.record:
-            layer.words = [part.words for part in parts]
-            trace.decode_layer(layer, job.spec, own)
-        layers.append(layer)
-    halves = np.stack([first.halves for first, *_ in trials])
-    return Recording(
-        backend=backend,
-        layers=layers,
-        periods=halves // 2 - job.program.rest,
-        time_s=halves.sum(axis=1) * job.spec.half_period,
-        clocks=np.array([first.clocks for first, *_ in trials]),
-        state=dict(state),
-    )
 
-
-@cache
-def _gateware(layers: tuple[HybridLayerConfig, ...]) -> tuple[HostPort, str]:
-    """Network behind its bus, and its Verilog; writing that takes about as long as running a short job."""
-    host = HostPort(HybridNetwork(layers))
-    return host, convert(host, "top")
-
-
-def presentation_writes(
-    registers: Mapping[str, range], program: Program, trial: int, *, powered: bool = False
-) -> list[Writes]:
-    """Bus writes to the `registers` of a `HostPort` that show each presentation of one trial.
-
-    The first one begins with power-up, unless the network is `powered` already.
-
-    Raises
-    ------
-    InputError
-        If a number of fires or periods is too large for the gateware.
-    """
-    for name in ("fires", "periods", "rest"):
-        most = int(getattr(program, name).max(initial=0))
-        if most > _LARGEST_COUNT:
-            raise InputError(f"program, {name}: the gateware counts to {_LARGEST_COUNT}, not to {most}")
-    values = {name: words_of(getattr(program, name)[trial]) for name in ("pixels", "gates", "learn")} | {
-        name: getattr(program, name)[trial][:, None] for name in ("until", "fires", "periods", "rest")
-    }
-    values["init"] = (np.arange(program.presentations) == (-1 if powered else 0))[:, None]
-    values["go"] = np.ones((program.presentations, 1))
-    return register_writes(registers, values)
+    def counted(
+        self, job: Run, coefficients: Sequence[LayerCoefficients], counts: Sequence[Counts], state: State
+    ) -> Recording:
+        """Put the counts of all trials together; the conductances are in the state."""
+        layers = []
+        for number, own in enumerate(coefficients):
+            synapses = state[f"layer{number + 1}.conductance"].reshape(len(counts), -1, own.structure["neurons"])
+            layers.append(
+                LayerRecording(
+                    fires=np.stack([trial.fires[number] for trial in counts]),
+                    spikes=np.stack([trial.spikes[number] for trial in counts]),
+                    conductance=synapses.swapaxes(1, 2) * own.g_lsb,
+                )
+            )
+        periods = np.stack([trial.steps for trial in counts])
+        return Recording(
+            backend="board",
+            layers=layers,
+            periods=periods - job.program.rest,
+            time_s=2 * periods.sum(axis=1) * job.spec.half_period,
+            clocks=np.array([trial.clocks for trial in counts]),
+            state=dict(state),
+        )
 
 
 @dataclass(frozen=True)
@@ -184,3 +180,6 @@ def _read(output: verilator.Output, number: int, first_l1: NDArray[np.int64], re
         clocks=int(output.clocks[-1] - output.clocks[0]),
         words=all_words if record else None,
     )
+
+
+GATEWARE = HybridGateware()

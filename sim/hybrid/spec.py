@@ -99,8 +99,7 @@ class NetworkSpec:
         So many trials in a row are on the same devices, with the same seed: those that differ in `v_in` alone.
     """
 
-    package: ClassVar[str] = "memtwin.sim.hybrid"  # of the backends that run it
-    kind: ClassVar[str] = "hybrid"  # on the map of a twin
+    kind: ClassVar[str] = "hybrid"
     keeps_state: ClassVar[bool] = True  # from one presentation to the next, within reach (docs/link.md, section 5)
 
     layers: tuple[LayerSpec, ...]

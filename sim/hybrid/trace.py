@@ -4,6 +4,7 @@ The same for words of the integer model and of the gateware.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +12,9 @@ from numpy.typing import NDArray
 from memtwin.sim.coefficients import LayerCoefficients
 from memtwin.sim.hybrid.spec import NetworkSpec
 from memtwin.sim.recording import Event, LayerRecording, Waveform
-from memtwin.sim.trace_fields import TraceFields
+from memtwin.sim.trace_format import TraceFormat
 
-__all__ = ["FLAGS", "KINDS", "Decoded", "decode", "decode_layer", "fields", "thresholds"]
+__all__ = ["FLAGS", "FORMAT", "KINDS", "Decoded", "decode", "decode_layer", "fields", "thresholds"]
 
 KINDS = {1: "drive", 2: "substep", 3: "threshold", 4: "conductance", 5: "reciprocal", 6: "half"}
 FLAGS = ("on", "node2", "l1", "l2", "t1", "lifted", "gate", "driven")  # of a substep word, from bit 20 of its value
@@ -26,8 +27,17 @@ _VALUES = {
     "reciprocal": (("reciprocal", 0, 16),),
     "half": (("clk", 0, 1), ("skipped", 1, 1), ("learn", 2, 1), ("count", 3, 16)),
 }
-_FIELDS = TraceFields(KINDS, _VALUES, "1 to 6")
-fields = _FIELDS.fields
+_HALF = next(number for number, name in KINDS.items() if name == "half")
+
+
+def _when(spec: NetworkSpec, words: NDArray[np.int64]) -> dict[str, Any]:
+    """Half-period of the last of `words`, counted from power-up; -1 before the first."""
+    half = int(np.count_nonzero(words & 15 == _HALF)) - 1
+    return {"half_period": half, "time_s": max(half, 0) * spec.half_period}
+
+
+FORMAT = TraceFormat(KINDS, _VALUES, "1 to 6", begins="substep", when=_when)
+fields = FORMAT.fields
 
 
 @dataclass(frozen=True)
@@ -127,7 +137,7 @@ def thresholds(words: NDArray[np.uint64], neurons: int) -> NDArray[np.float64]:
     kind = words & 15
     halves = np.cumsum(kind == 6)
     drawn = np.flatnonzero(kind == 3)
-    values = _FIELDS.take("threshold", words[drawn] >> 20)
+    values = FORMAT.take("threshold", words[drawn] >> 20)
     out = np.zeros((int(halves[-1]), neurons))
     # Drawn at power-up or at the end of a half-period, for those after it.
     levels = np.minimum(values["theta"] + values["adapt"], 65535) * 2.0**-14

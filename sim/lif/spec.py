@@ -219,8 +219,7 @@ class LifSpec:
         If the layers do not fit together, or a value is out of range.
     """
 
-    package: ClassVar[str] = "memtwin.sim.lif"  # of the backends that run it
-    kind: ClassVar[str] = "lif"  # on the map of a twin
+    kind: ClassVar[str] = "lif"
     keeps_state: ClassVar[bool] = True  # from one presentation to the next, within reach (docs/link.md, section 5)
 
     layers: tuple[LifLayerSpec, ...]

@@ -4,6 +4,7 @@ Reading is the same for words of the integer model and of the gateware.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +12,10 @@ from numpy.typing import NDArray
 from memtwin.sim.lif.quantize import v_unit
 from memtwin.sim.lif.spec import LifSpec
 from memtwin.sim.recording import Event, LayerRecording, Waveform
-from memtwin.sim.trace_fields import TraceFields
+from memtwin.sim.trace_format import TraceFormat
 
 __all__ = [
+    "FORMAT",
     "KINDS",
     "Words",
     "answer_words",
@@ -34,8 +36,16 @@ _VALUES = {
     "answer": (("answer", 0, 16), ("spikes", 16, 16)),
     "events": (("events", 0, 16),),
 }
-_FIELDS = TraceFields(KINDS, _VALUES, "13 to 15", signed={"v"})
-fields = _FIELDS.fields
+
+
+def _when(spec: LifSpec, words: NDArray[np.int64]) -> dict[str, Any]:
+    """Step of the last of `words`, counted from power-up."""
+    step = max(FORMAT.passes(words) - 1, 0)
+    return {"step": step, "time_s": step * spec.dt}
+
+
+FORMAT = TraceFormat(KINDS, _VALUES, "13 to 15", begins="membrane", when=_when, signed={"v"})
+fields = FORMAT.fields
 
 Ints = NDArray[np.int64]
 
@@ -111,9 +121,9 @@ def read(words: NDArray[np.uint64], neurons: int) -> Words:
         # An answer comes before the events of the next image.
         _demand(not (kind[np.flatnonzero(answer) - 1] == _EVENTS).any(), "must have an answer after whole steps")
 
-    taken = _FIELDS.take("membrane", value[membrane].reshape(-1, neurons))
-    answers = _FIELDS.take("answer", value[answer])
-    return Words(**taken, events=_FIELDS.take("events", value[events])["events"], **answers, end=end)
+    taken = FORMAT.take("membrane", value[membrane].reshape(-1, neurons))
+    answers = FORMAT.take("answer", value[answer])
+    return Words(**taken, events=FORMAT.take("events", value[events])["events"], **answers, end=end)
 
 
 def _demand(right: bool | np.bool_, what: str) -> None:

@@ -106,8 +106,7 @@ class OpampSpec:
         Switch by the smooth law of ngspice instead of sharp thresholds; only the physics can.
     """
 
-    package: ClassVar[str] = "memtwin.sim.opamp"  # of the backends that run it
-    kind: ClassVar[str] = "opamp"  # on the map of a twin
+    kind: ClassVar[str] = "opamp"
     keeps_state: ClassVar[bool] = False  # from one presentation to the next, within reach (docs/link.md, section 5)
 
     layers: tuple[LayerSpec, ...]

@@ -4,6 +4,7 @@ The same for words of the integer model and of the gateware.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +13,9 @@ from memtwin.sim.coefficients import LayerCoefficients
 from memtwin.sim.opamp.quantize import AMPERE, OHM, VOLT
 from memtwin.sim.opamp.spec import OpampSpec
 from memtwin.sim.recording import Event, LayerRecording, Waveform
-from memtwin.sim.trace_fields import TraceFields
+from memtwin.sim.trace_format import TraceFormat
 
-__all__ = ["KINDS", "Decoded", "Words", "decode", "decode_layer", "fields", "read"]
+__all__ = ["FORMAT", "KINDS", "Decoded", "Words", "decode", "decode_layer", "fields", "read"]
 
 KINDS = {4: "conductance", 8: "current", 9: "circuit", 10: "state", 11: "memristor", 12: "phase"}
 # Name, first bit and width of what is in the value of each kind; `s` is signed.
@@ -26,8 +27,23 @@ _VALUES = {
     "memristor": (("u", 0, 27),),
     "phase": (("driven", 0, 1), ("learn", 1, 1)),
 }
-_FIELDS = TraceFields(KINDS, _VALUES, "4 or 8 to 12", signed={"s"})
-fields = _FIELDS.fields
+_PHASE = next(number for number, name in KINDS.items() if name == "phase")
+
+
+def _when(spec: OpampSpec, words: NDArray[np.int64]) -> dict[str, Any]:
+    """Phase and substep of the last of `words`, counted from power-up."""
+    passes = FORMAT.passes(words)
+    # A phase or a current belongs to the pass that follows it.
+    substep = passes if KINDS.get(int(words[-1]) & 15) in ("phase", "current") else max(passes - 1, 0)
+    return {
+        "phase": int(np.count_nonzero(words & 15 == _PHASE)) - 1,
+        "substep": substep,
+        "time_s": substep * spec.substep,
+    }
+
+
+FORMAT = TraceFormat(KINDS, _VALUES, "4 or 8 to 12", begins="circuit", when=_when, signed={"s"})
+fields = FORMAT.fields
 _LOG = 2.0**-13  # octaves
 
 
@@ -115,7 +131,7 @@ def read(words: NDArray[np.uint64], structure: dict) -> Words:
         (at_current == at_current[:, :1]).all() and (np.diff(at_current[:, 0]) > 0).all(),
         "must have the currents of a substep once",
     )
-    synapses = _FIELDS.take("conductance", value[synapse])
+    synapses = FORMAT.take("conductance", value[synapse])
     _demand(np.count_nonzero(synapse) % rows == 0, f"must have whole columns of {rows} synapses")
     _demand((synapses["row"].reshape(-1, rows) == np.arange(rows)).all(), "must have the rows of a column in order")
     place = (substep[synapse] * 2**16 + index[synapse]).reshape(-1, rows)
@@ -124,11 +140,11 @@ def read(words: NDArray[np.uint64], structure: dict) -> Words:
     )
 
     return Words(
-        circuit=_FIELDS.take("circuit", passes[..., 0]),
-        state=_FIELDS.take("state", passes[..., 1]),
-        memristor=_FIELDS.take("memristor", passes[..., 2]) if len(pattern) == 3 else {},
-        phases={**_FIELDS.take("phase", value[phase]), "substep": substep[phase]},
-        currents={**_FIELDS.take("current", value[current].reshape(-1, neurons)), "substep": at_current[:, 0]},
+        circuit=FORMAT.take("circuit", passes[..., 0]),
+        state=FORMAT.take("state", passes[..., 1]),
+        memristor=FORMAT.take("memristor", passes[..., 2]) if len(pattern) == 3 else {},
+        phases={**FORMAT.take("phase", value[phase]), "substep": substep[phase]},
+        currents={**FORMAT.take("current", value[current].reshape(-1, neurons)), "substep": at_current[:, 0]},
         synapses={**synapses, "column": index[synapse], "substep": substep[synapse]},
     )
 

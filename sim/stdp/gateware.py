@@ -1,129 +1,104 @@
-"""The gateware of the STDP synapses, compiled by Verilator: the same job as on any backend, bit for bit."""
+"""STDP synapses in gateware: how trains are shown to them, and what is read from their trace."""
 
 from collections.abc import Mapping, Sequence
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from memtwin.hdl.port.host import HostPort
 from memtwin.hdl.stdp.layer import StdpLayerConfig
 from memtwin.hdl.stdp.network import StdpNetwork
-from memtwin.hdl.verilog import convert
-from memtwin.sim.backends import Progress, Run
+from memtwin.sim.backends import Run
 from memtwin.sim.coefficients import LayerCoefficients
 from memtwin.sim.engines import verilator
-from memtwin.sim.engines.gateware import Writes, register_writes, run_trials, words_of
+from memtwin.sim.engines.gateware import register_writes, words_of
+from memtwin.sim.kind import Gateware, Places, Writes
 from memtwin.sim.recording import LayerRecording
 from memtwin.sim.state import State
 from memtwin.sim.stdp import trace
 from memtwin.sim.stdp.recording import StdpRecording
 from memtwin.sim.stdp.shown import SpikeTrains
+from memtwin.sim.stdp.spec import StdpSpec
 
-__all__ = ["gateware", "presentation_writes", "recording", "run", "starts"]
+__all__ = ["GATEWARE"]
 
 _COUNTED = tuple(trace.KIND[name] for name in ("neuron", "conductance"))
 
 
-def run(job: Run, progress: Progress | None = None) -> StdpRecording:
-    """Run one job, each trial in a process of its own.
+class StdpGateware(Gateware):
+    """See `memtwin.sim.kind.Gateware`."""
 
-    Parameters
-    ----------
-    job : Run
-        Neurons (`StdpSpec`), spikes (`SpikeTrains`), seed; with `record`, words, waveforms, events and learning steps
-        are kept.
-    progress : callable, optional
-        Called with the part done, 0 to 1.
+    def structure(self, spec: StdpSpec, coefficients: Sequence[LayerCoefficients]) -> StdpLayerConfig:
+        """Structure of the layer."""
+        (own,) = coefficients
+        return StdpLayerConfig(**own.structure)
 
-    Raises
-    ------
-    InputError
-        If a value does not fit its word, or a tool is missing.
-    """
-    trains = job.program
-    assert isinstance(trains, SpikeTrains)  # what goes with it
-    coefficients = job.coefficients()
-    (own,) = coefficients
-    host, text = gateware(StdpLayerConfig(**own.structure))
-    outputs = run_trials(
-        job,
-        host,
-        text,
-        coefficients,
-        lambda trial: presentation_writes(host.registers, trains, trial),
-        kinds=tuple(trace.KINDS) if job.record else _COUNTED,
-        progress=progress,
-    )
-    return recording(job, coefficients, outputs, {}, "rtl")
+    def network(self, structure: StdpLayerConfig, image: Mapping[str, Sequence[int]] | None = None) -> StdpNetwork:
+        """Build the engine."""
+        return StdpNetwork(structure, image)
 
+    def kinds(self, job: Run) -> Sequence[int]:
+        """Counts and conductances are made of two kinds; a recording keeps all."""
+        return tuple(trace.KINDS) if job.record else _COUNTED
 
-def recording(
-    job: Run,
-    coefficients: Sequence[LayerCoefficients],
-    outputs: Sequence[verilator.Output],
-    state: State,
-    backend: str,
-) -> StdpRecording:
-    """Make a recording of what the gateware left, wherever it ran: trace words of each trial, and the state."""
-    trains = job.program
-    assert isinstance(trains, SpikeTrains)  # what goes with it
-    (own,) = coefficients
-    spikes, history = [], []
-    for trial, output in enumerate(outputs):
-        words = _by_epoch(output, trains, trial)
-        spikes.append([_spikes(part, own) for part in words])
-        history.append(_history(words, own, trial))
-    counts = np.array(spikes)
-    conductance = np.array(history) * own.g_lsb
-    layer = LayerRecording(fires=counts, spikes=counts.copy(), conductance=conductance[:, -1].copy())
-    if job.record:
-        layer.words = [output.words[0][output.position[0][0] :] for output in outputs]
-        trace.decode_layer(layer, job.spec, own)
-    return StdpRecording(
-        backend=backend,
-        layers=[layer],
-        periods=np.full((trains.trials, trains.epochs), trains.steps),
-        time_s=np.full(trains.trials, trains.epochs * trains.steps * job.spec.step),
-        clocks=np.array([int(output.clocks[-1] - output.clocks[0]) for output in outputs]),
-        state=dict(state),
-        history=conductance,
-    )
+    def writes(self, job: Run, places: Places, trial: int) -> list[Writes]:
+        """Show each stretch of a train that begins with an epoch or with spikes."""
+        trains = job.program
+        at = _starts(trains, trial)
+        epoch, step = np.divmod(at, trains.steps)
+        lengths = np.diff(at, append=trains.epochs * trains.steps)
+        values = {
+            "inputs": words_of(trains.inputs[trial, epoch, step]),
+            "forced": words_of(trains.forced[trial, epoch, step]),
+            "learn": trains.learn[trial, epoch][:, None],
+            "steps": lengths[:, None],
+            "init": at[:, None] == 0,
+            "go": np.ones((at.size, 1)),
+        }
+        return register_writes(places, values)
 
-
-@cache
-def gateware(layer: StdpLayerConfig) -> tuple[HostPort, str]:
-    """Engine behind its bus, and its Verilog."""
-    host = HostPort(StdpNetwork(layer))
-    return host, convert(host, "top")
+    def recording(
+        self,
+        job: Run,
+        coefficients: Sequence[LayerCoefficients],
+        outputs: Sequence[verilator.Output],
+        state: State,
+        backend: str,
+    ) -> StdpRecording:
+        """Make a recording of what the gateware left, wherever it ran: trace words of each trial, and the state."""
+        trains = job.program
+        (own,) = coefficients
+        spikes, history = [], []
+        for trial, output in enumerate(outputs):
+            words = _by_epoch(output, trains, trial)
+            spikes.append([_spikes(part, own) for part in words])
+            history.append(_history(words, own, trial))
+        counts = np.array(spikes)
+        conductance = np.array(history) * own.g_lsb
+        layer = LayerRecording(fires=counts, spikes=counts.copy(), conductance=conductance[:, -1].copy())
+        if job.record:
+            layer.words = [output.words[0][output.position[0][0] :] for output in outputs]
+            trace.decode_layer(layer, job.spec, own)
+        return StdpRecording(
+            backend=backend,
+            layers=[layer],
+            periods=np.full((trains.trials, trains.epochs), trains.steps),
+            time_s=np.full(trains.trials, trains.epochs * trains.steps * job.spec.step),
+            clocks=np.array([int(output.clocks[-1] - output.clocks[0]) for output in outputs]),
+            state=dict(state),
+            history=conductance,
+        )
 
 
-def starts(trains: SpikeTrains, trial: int) -> NDArray[np.int64]:
+def _starts(trains: SpikeTrains, trial: int) -> NDArray[np.int64]:
     """Steps, counted over all epochs, at which the presentations of a trial start: with each epoch and with spikes."""
     spikes = trains.inputs[trial].any(axis=-1) | trains.forced[trial].any(axis=-1)
     spikes[:, 0] = True
     return np.flatnonzero(spikes)
 
 
-def presentation_writes(registers: Mapping[str, range], trains: SpikeTrains, trial: int) -> list[Writes]:
-    """Bus writes to the `registers` of a `HostPort` that show each presentation of one trial."""
-    at = starts(trains, trial)
-    epoch, step = np.divmod(at, trains.steps)
-    lengths = np.diff(at, append=trains.epochs * trains.steps)
-    values = {
-        "inputs": words_of(trains.inputs[trial, epoch, step]),
-        "forced": words_of(trains.forced[trial, epoch, step]),
-        "learn": trains.learn[trial, epoch][:, None],
-        "steps": lengths[:, None],
-        "init": at[:, None] == 0,
-        "go": np.ones((at.size, 1)),
-    }
-    return register_writes(registers, values)
-
-
 def _by_epoch(output: verilator.Output, trains: SpikeTrains, trial: int) -> list[NDArray[np.int64]]:
     """Trace words of each epoch."""
-    epoch = starts(trains, trial) // trains.steps
+    epoch = _starts(trains, trial) // trains.steps
     last = np.searchsorted(epoch, np.arange(trains.epochs), side="right") - 1
     ends = output.position[0][last + 1]  # the first mark follows the load of the coefficients
     return np.split(output.words[0].astype(np.int64), [output.position[0][0], *ends])[1:-1]
@@ -146,3 +121,6 @@ def _history(words: list[NDArray[np.int64]], own: LayerCoefficients, trial: int)
         now[touched >> 4 & 0xFFFF, value >> 16 & 0xFFFF] = value & 0xFFFF  # the last one stays
         out.append(now.copy())
     return out
+
+
+GATEWARE = StdpGateware()

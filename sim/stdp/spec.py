@@ -49,8 +49,7 @@ class StdpSpec:
         If a shape or a value is not possible.
     """
 
-    package: ClassVar[str] = "memtwin.sim.stdp"  # of the backends that run it
-    kind: ClassVar[str] = "stdp"  # on the map of a twin
+    kind: ClassVar[str] = "stdp"
     keeps_state: ClassVar[bool] = False  # from one presentation to the next, within reach (docs/link.md, section 5)
 
     device: Card

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +11,9 @@ from memtwin.sim.coefficients import LayerCoefficients
 from memtwin.sim.recording import Event, LayerRecording, Waveform
 from memtwin.sim.stdp.quantize import VOLT
 from memtwin.sim.stdp.spec import StdpSpec
-from memtwin.sim.trace_fields import TraceFields
+from memtwin.sim.trace_format import TraceFormat
 
-__all__ = ["KIND", "KINDS", "Words", "decode_layer", "fields", "read"]
+__all__ = ["FORMAT", "KIND", "KINDS", "Words", "decode_layer", "fields", "read"]
 
 KINDS = {1: "row", 2: "neuron", 4: "conductance"}
 KIND = {name: kind for kind, name in KINDS.items()}
@@ -22,8 +23,16 @@ _VALUES = {
     "neuron": (("v", 0, 20), ("y", 20, 20), ("spike", 40, 1), ("forced", 41, 1)),
     "conductance": (("conductance", 0, 16), ("row", 16, 16)),
 }
-_FIELDS = TraceFields(KINDS, _VALUES, "1, 2 or 4")
-fields = _FIELDS.fields
+
+
+def _when(spec: StdpSpec, words: NDArray[np.int64]) -> dict[str, Any]:
+    """Step of the last of `words`, counted from power-up."""
+    step = FORMAT.passes(words) - 1
+    return {"step": step, "time_s": step * spec.step}
+
+
+FORMAT = TraceFormat(KINDS, _VALUES, "1, 2 or 4", begins="row", when=_when)
+fields = FORMAT.fields
 
 
 @dataclass(frozen=True)
@@ -68,9 +77,9 @@ def read(words: NDArray[np.uint64], structure: dict) -> Words:
     synapse = ~state
     step = (np.cumsum(state)[synapse] - 1) // pattern.size
     return Words(
-        rows=_FIELDS.take("row", taken[:, : structure["rows"]]),
-        neurons=_FIELDS.take("neuron", taken[:, structure["rows"] :]),
-        synapses={**_FIELDS.take("conductance", value[synapse]), "step": step, "neuron": index[synapse]},
+        rows=FORMAT.take("row", taken[:, : structure["rows"]]),
+        neurons=FORMAT.take("neuron", taken[:, structure["rows"] :]),
+        synapses={**FORMAT.take("conductance", value[synapse]), "step": step, "neuron": index[synapse]},
     )
 
 

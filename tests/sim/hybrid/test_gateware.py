@@ -8,10 +8,10 @@ import pytest
 from memtwin.hdl.hybrid.layer import SCALARS
 from memtwin.sim.backends import Run
 from memtwin.sim.compare import compare
+from memtwin.sim.engines import gateware as rtl
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments import EXPERIMENTS
 from memtwin.sim.experiments.digits import MODES
-from memtwin.sim.hybrid import gateware as rtl
 from memtwin.sim.hybrid import model
 from memtwin.sim.hybrid.quantize import quantize
 from memtwin.sim.hybrid.shown import Program
