@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, ceil_log2
 
 from memtwin.boards.image import LessonPlan
+from memtwin.hdl.core.cells import cells
 from memtwin.hdl.hybrid.presenter import Presentation
 
 __all__ = ["Lesson"]
@@ -179,9 +180,7 @@ class Lesson(wiring.Component):
         neurons = self.layout.gates
         # One spike per clock period at most.
         width = bits_for(self.plan.periods + self.plan.rest)
-        m.submodules.counts = counts = memory.Memory(
-            shape=unsigned(width), depth=neurons, init=[], attrs={"no_rw_check": 1}
-        )
+        counts = cells(m, "counts", width, neurons)
         write, read = counts.write_port(), counts.read_port()
         walking = Signal()
         choosing = Signal()

@@ -82,6 +82,11 @@ class Window:
         """Width of the offset."""
         return ceil_log2(self.depth)
 
+    @property
+    def contents(self) -> list[int]:
+        """Contents after reset by offset."""
+        return self.init
+
     def address(self, index: int) -> int:
         """Bus address of word `index` of the image."""
         if not 0 <= index < self.depth:
@@ -136,6 +141,13 @@ class MatrixWindow(Window):
     def bits(self) -> int:
         """Width of the offset."""
         return ceil_log2(self.rows) + ceil_log2(self.columns)
+
+    @property
+    def contents(self) -> list[int]:
+        """Contents after reset by offset; zeros where the address has no word."""
+        rows = [self.init[start : start + self.columns] for start in range(0, self.depth, self.columns)]
+        gap = [0] * ((1 << ceil_log2(self.columns)) - self.columns)
+        return [word for row in rows for word in (*row, *gap)]
 
     def address(self, index: int) -> int:
         """Bus address of word `index` of the image."""

@@ -3,10 +3,11 @@
 import itertools
 
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, unsigned
-from amaranth.lib import memory, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from memtwin.hdl.core.cells import cells
 from memtwin.hdl.core.config import ConfigBus, MemoryMap
 from memtwin.hdl.core.fixed import CONDUCTANCE
 
@@ -205,18 +206,10 @@ class Crossbar(wiring.Component):
         data = []
         accumulators = []
         for lane in range(built):
-            init = [0] * (rows << slice_bits)
-            for index, word in enumerate(self.window.init):
-                r, c = divmod(index, columns)
-                if c % lanes == lane:
-                    init[(r << slice_bits) + c // lanes] = word
-            # No synapse that is read in the clock of its write is used; without the attribute Yosys adds logic for
-            # that case.
-            m.submodules[f"lane{lane}"] = cells = memory.Memory(
-                shape=CONDUCTANCE, depth=len(init), init=init, attrs={"no_rw_check": 1}
-            )
-            write = cells.write_port()
-            read = cells.read_port()
+            init = self.window.contents[lane::lanes]
+            synapses = cells(m, f"lane{lane}", CONDUCTANCE, len(init), init)
+            write = synapses.write_port()
+            read = synapses.read_port()
             m.d.comb += [
                 write.addr.eq(Cat(write_column[lane_bits:][:slice_bits], write_row)),
                 write.data.eq(write_data),

@@ -4,9 +4,9 @@ from itertools import pairwise
 
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from memtwin.hdl.core.cells import table
 from memtwin.hdl.core.config import ConfigBus, MemoryMap
 from memtwin.hdl.core.fixed import GAIN, GROWTH, VOLT, round_shift, saturate
 
@@ -86,19 +86,8 @@ class GrowthTable(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Build the tables and the pipeline."""
         m = Module()
-        # No word that is read in the clock of its write is used; without the attribute Yosys adds logic for that case.
-        attrs = {"no_rw_check": 1}
-        m.submodules.base = base = Memory(shape=GROWTH, depth=128, init=self._base.init, attrs=attrs)
-        m.submodules.slope = slope = Memory(shape=GROWTH, depth=128, init=self._slope.init, attrs=attrs)
-        for memory, window in ((base, self._base), (slope, self._slope)):
-            write = memory.write_port()
-            m.d.comb += [
-                write.addr.eq(window.offset(self.config)),
-                write.data.eq(self.config.data),
-                write.en.eq(window.hit(self.config)),
-            ]
-        read_base = base.read_port()
-        read_slope = slope.read_port()
+        read_base = table(m, "base", self._base, self.config, GROWTH)
+        read_slope = table(m, "slope", self._slope, self.config, GROWTH)
 
         valid = Signal(self.latency)
         index = [self.voltage[9:], Signal(7, name="index_1"), Signal(7, name="index_2")]

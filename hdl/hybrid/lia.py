@@ -1,9 +1,10 @@
 """Lateral inhibition array: a crossbar of the neurons' own spikes against a reference decides who may integrate."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
-from amaranth.lib import memory, wiring
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from memtwin.hdl.core.cells import table
 from memtwin.hdl.core.config import ConfigBus, MemoryMap, connect_config
 from memtwin.hdl.core.crossbar import Crossbar
 
@@ -122,12 +123,7 @@ class LateralInhibition(wiring.Component):
         m = Module()
         neurons = self.neurons
         m.submodules.crossbar = crossbar = self.crossbar
-        # A reference is written while the array is idle; without the attribute Yosys adds logic for the other case.
-        m.submodules.reference = reference = memory.Memory(
-            shape=unsigned(16), depth=neurons, init=self.reference.init, attrs={"no_rw_check": 1}
-        )
-        write = reference.write_port()
-        read = reference.read_port()
+        read = table(m, "reference", self.reference, self.config)
         connect_config(m, self.config, [crossbar.config])
 
         previous = Signal(neurons)
@@ -138,9 +134,6 @@ class LateralInhibition(wiring.Component):
         found = Signal()
         compare = Signal()
         m.d.comb += [
-            write.addr.eq(self.reference.offset(self.config)),
-            write.data.eq(self.config.data),
-            write.en.eq(self.reference.hit(self.config)),
             crossbar.events.eq(Cat(previous & ~suppressed, 1)),
             self.changed.eq(self.refresh | (self.v_l != previous)),
         ]

@@ -2,11 +2,12 @@
 
 from itertools import pairwise
 
-from amaranth.hdl import Module, Mux, Signal, unsigned
-from amaranth.lib import memory, wiring
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from memtwin.hdl.core.cells import table
 from memtwin.hdl.core.config import ConfigBus, MemoryMap
 from memtwin.hdl.core.divider import Divider
 from memtwin.hdl.core.fixed import GAIN, VOLT, round_shift, saturate
@@ -136,22 +137,11 @@ class Node1(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Build node 1."""
         m = Module()
-        zeros = [0] * self.neurons
-        # No word that is read in the clock of its write is used; without the attribute Yosys adds logic for that case.
-        attrs = {"no_rw_check": 1}
-        m.submodules.reciprocal = reciprocal = memory.Memory(
-            shape=unsigned(16), depth=self.neurons, init=zeros, attrs=attrs
-        )
-        m.submodules.gain = gain = memory.Memory(shape=GAIN, depth=self.neurons, init=self.gain.init, attrs=attrs)
-        reciprocal_read = reciprocal.read_port()
-        reciprocal_write = reciprocal.write_port()
-        gain_read = gain.read_port()
-        gain_write = gain.write_port()
-        m.d.comb += [
-            gain_write.addr.eq(self.gain.offset(self.config)),
-            gain_write.data.eq(self.config.data),
-            gain_write.en.eq(self.gain.hit(self.config)),
-        ]
+        m.submodules.divider = divider = self._divider
+        update_column = Signal.like(self.w_column)
+        learnt = (update_column, divider.quotient, divider.done)
+        reciprocal_read = table(m, "reciprocal", self.reciprocal, self.config, own=learnt)
+        gain_read = table(m, "gain", self.gain, self.config, GAIN)
 
         # Fast path: (1) read and round, (2) operands, (3) product, (4) round.
         valid = [self.i_valid, *(Signal(name=f"valid{stage}") for stage in range(1, 4)), self.o_valid]
@@ -190,11 +180,8 @@ class Node1(wiring.Component):
         ]
 
         # Update.
-        restore = self.reciprocal.hit(self.config)
-        m.submodules.divider = divider = self._divider
         total_hi = Signal.like(divider.divisor)
         divide = Signal()
-        update_column = Signal.like(self.w_column)
         m.d.sync += divide.eq(self.w_start & ~self.w_busy)
         with m.If(self.w_start & ~self.w_busy):
             m.d.sync += [
@@ -208,8 +195,5 @@ class Node1(wiring.Component):
             self.w_busy.eq(divide | divider.busy | divider.done),
             self.w_done.eq(divider.done),
             self.w_reciprocal.eq(divider.quotient),
-            reciprocal_write.addr.eq(Mux(restore, self.reciprocal.offset(self.config), update_column)),
-            reciprocal_write.data.eq(Mux(restore, self.config.data, divider.quotient)),
-            reciprocal_write.en.eq(restore | divider.done),
         ]
         return m

@@ -2,10 +2,10 @@
 
 from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from memtwin.hdl.core.cells import table
 from memtwin.hdl.core.check import check_integer
 from memtwin.hdl.core.config import ConfigBus, MemoryMap
 from memtwin.hdl.core.fixed import THETA
@@ -149,20 +149,11 @@ class Thresholds(wiring.Component):
         m = Module()
         depth = self.neurons
         m.submodules.generator = generator = Xorshift32()
-        # No word that is read in the clock of its write is used; without the attribute Yosys adds logic for that case.
-        attrs = {"no_rw_check": 1}
-        m.submodules.theta_mean = mean_memory = Memory(shape=THETA, depth=depth, init=self._mean.init, attrs=attrs)
-        m.submodules.theta = theta_memory = Memory(shape=THETA, depth=depth, init=[], attrs=attrs)
-        m.submodules.adapt = adapt_memory = Memory(shape=THETA, depth=depth, init=[], attrs=attrs)
-        write_mean = mean_memory.write_port()
-        read_mean = mean_memory.read_port()
-        read_theta = theta_memory.read_port()
-        read_adapt = adapt_memory.read_port()
-        m.d.comb += [
-            write_mean.addr.eq(self._mean.offset(self.config)),
-            write_mean.data.eq(self.config.data),
-            write_mean.en.eq(self._mean.hit(self.config)),
-        ]
+        read_mean = table(m, "theta_mean", self._mean, self.config, THETA)
+        read_theta, read_adapt = (
+            table(m, name, window, self.config, THETA, own=(self.o_neuron, word, self.o_valid))
+            for name, window, word in (("theta", self._theta, self.o_theta), ("adapt", self._adapt, self.o_adapt))
+        )
 
         # A neuron is addressed in phases 0 to 3, so that its words stay at the read ports until phase 4, which is
         # phase 0 of the next neuron. It is clamped in phase 5 and written in phase 6.
@@ -264,16 +255,4 @@ class Thresholds(wiring.Component):
             self.o_theta.eq(drawn),
             self.o_valid.eq(late[2]),
         ]
-
-        for memory, window, word in (
-            (theta_memory, self._theta, self.o_theta),
-            (adapt_memory, self._adapt, self.o_adapt),
-        ):
-            write = memory.write_port()
-            restore = window.hit(self.config)
-            m.d.comb += [
-                write.addr.eq(Mux(restore, window.offset(self.config), self.o_neuron)),
-                write.data.eq(Mux(restore, self.config.data, word)),
-                write.en.eq(restore | self.o_valid),
-            ]
         return m

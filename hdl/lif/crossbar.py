@@ -2,11 +2,12 @@
 
 from itertools import pairwise
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed, unsigned
-from amaranth.lib import memory, stream, wiring
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from memtwin.hdl.core.cells import cells
 from memtwin.hdl.core.config import ConfigBus, MemoryMap
 from memtwin.hdl.lif.fixed import row_shape
 
@@ -133,15 +134,12 @@ class LifCrossbar(wiring.Component):
         for index, word in enumerate(self.window.init):
             row, column = divmod(index, self.columns)
             init[(row << slice_bits) + column // lanes] |= (word & mask) << bits * (column % lanes)
-        # No weight is read in the clock of its write; without the attribute Yosys adds logic for that case.
-        m.submodules.weights = cells = memory.Memory(
-            shape=unsigned(lanes * bits), depth=len(init), init=init, attrs={"no_rw_check": 1}
-        )
-        read = cells.read_port()
+        memory = cells(m, "weights", lanes * bits, len(init), init)
+        read = memory.read_port()
         m.d.comb += read.addr.eq(Cat(column_slice, self.i.payload))
 
         # A write is taken apart one clock before, because lanes need not be a power of two.
-        write = cells.write_port(granularity=bits)
+        write = memory.write_port(granularity=bits)
         bus_row, bus_column = self.window.fields(self.config)
         bus_slice = Signal(range(self.slices))
         bus_lane = Signal(range(lanes))
@@ -186,11 +184,8 @@ class LifCrossbar(wiring.Component):
     ) -> None:
         """One word of sums per slice; a word that leaves goes through a shift register, and is zeroed."""
         lanes = self.lanes
-        m.submodules.sums = cells = memory.Memory(
-            shape=unsigned(lanes * self.sum_bits), depth=self.slices, init=[], attrs={"no_rw_check": 1}
-        )
-        port = cells.read_port()
-        write = cells.write_port()
+        sums = cells(m, "sums", lanes * self.sum_bits, self.slices)
+        port, write = sums.read_port(), sums.write_port()
         slice_1 = Signal.like(column_slice)
         slice_2 = Signal.like(column_slice)
         m.d.sync += [slice_1.eq(column_slice), slice_2.eq(slice_1)]

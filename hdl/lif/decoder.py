@@ -1,10 +1,11 @@
 """The decoder of LIF networks: which neuron of the last layer answers."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
-from amaranth.lib import memory, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from memtwin.hdl.core.cells import cells
 from memtwin.hdl.core.config import ConfigBus, MemoryMap, Registers
 from memtwin.hdl.lif.fixed import MEMBRANE
 
@@ -92,11 +93,8 @@ class LifDecoder(wiring.Component):
         wiring.connect(m, wiring.flipped(self.config), registers.config)
         by_first = registers.decoder[0]
 
-        m.submodules.counts = cells = memory.Memory(
-            shape=unsigned(16), depth=self.neurons, init=[], attrs={"no_rw_check": 1}
-        )
-        read = cells.read_port()
-        write = cells.write_port()
+        counts = cells(m, "counts", 16, self.neurons)
+        read, write = counts.read_port(), counts.write_port()
         index = Signal(unsigned(ceil_log2(self.neurons)))
         index_1 = Signal.like(index)
         index_2 = Signal.like(index)

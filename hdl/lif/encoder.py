@@ -1,9 +1,10 @@
 """The encoder of LIF networks: an image in memory becomes events, step by step."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
-from amaranth.lib import data, fifo, memory, stream, wiring
+from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from memtwin.hdl.core.cells import cells
 from memtwin.hdl.core.check import check_integer
 from memtwin.hdl.core.config import ConfigBus, MemoryMap, Registers, connect_config
 from memtwin.hdl.core.random import Xorshift32
@@ -127,16 +128,10 @@ class LifEncoder(wiring.Component):
         for name, window in self._windows.items():
             entries[name] = []
             for half in range(2):
-                # No entry is read in the clock of its write; without the attribute Yosys adds logic for that case.
-                m.submodules[f"{name}_{half}"] = cells = memory.Memory(
-                    shape=shapes[name],
-                    depth=pairs,
-                    init=[word & (1 << shapes[name].width) - 1 for word in window.init[half::2]],
-                    attrs={"no_rw_check": 1},
-                )
+                init = [word & (1 << shapes[name].width) - 1 for word in window.init[half::2]]
+                memory = cells(m, f"{name}_{half}", shapes[name], pairs, init)
                 offset = window.offset(self.config)
-                write = cells.write_port()
-                read = cells.read_port()
+                write, read = memory.write_port(), memory.read_port()
                 m.d.comb += [
                     write.addr.eq(offset[1:]),
                     write.data.eq(self.config.data),

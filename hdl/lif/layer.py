@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from itertools import pairwise
 
-from amaranth.hdl import Cat, Module, Mux, ShapeLike, Signal, Value
-from amaranth.lib import data, memory, stream, wiring
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from memtwin.hdl.core.cells import cells, table
 from memtwin.hdl.core.check import check_integer
 from memtwin.hdl.core.config import ConfigBus, MemoryMap, Registers, connect_config
 from memtwin.hdl.core.trace import TraceKind, TraceSignature, trace_word
@@ -171,19 +172,13 @@ class LifLayer(wiring.Component):
             m.d.sync += numbers[0].eq(Mux(numbers[0] == neurons - 1, 0, numbers[0] + 1))
         m.d.sync += [neuron.valid.eq(crossbar.o_valid), neuron.acc.eq(ssat(crossbar.o_sum, CURRENT.width))]
 
-        def cells_of(name: str, shape: ShapeLike, depth: int, init: list[int], address: Value) -> tuple[object, Value]:
-            # No word that is read in the clock of its write is used; without the first attribute Yosys adds logic for
-            # that case. Without the second, it makes a handful of neurons of hundreds of registers.
-            attrs = {"no_rw_check": 1, "ram_style": "block"}
-            m.submodules[name] = cells = memory.Memory(shape=shape, depth=depth, init=init, attrs=attrs)
-            read = cells.read_port()
-            # The sum is in a register before it reaches the neuron, for as long as a memory takes.
-            m.d.comb += read.addr.eq(address)
-            return cells.write_port(), read.data
-
+        # The sum is in a register before it reaches the neuron, for as long as a memory takes.
         layout = data.StructLayout({"v": MEMBRANE, "hold": HOLD, "fired": 1})
-        write, state = cells_of("state", layout, neurons, [], numbers[LifNeuron.state_delay])
+        states = cells(m, "state", layout, neurons, block=True)
+        read, write = states.read_port(), states.write_port()
+        state = read.data
         m.d.comb += [
+            read.addr.eq(numbers[LifNeuron.state_delay]),
             write.addr.eq(numbers[-1]),
             write.data.v.eq(neuron.o_v),
             write.data.hold.eq(neuron.o_hold),
@@ -196,18 +191,10 @@ class LifLayer(wiring.Component):
         m.d.sync += [after.eq(before) for before, after in pairwise(fired)]
 
         for name, delay in PER_NEURON.items():
-            window = self._windows[name]
-            address = Cat(numbers[delay], fired[-1]) if name == "bias" else numbers[delay]
-            places = [window.address(index) - window.base for index in range(window.depth)]
-            init = [0] * (places[-1] + 1)
-            for place, word in zip(places, window.init, strict=True):
-                init[place] = word
-            write, coefficient = cells_of(name, 16, len(init), init, address)
+            read = table(m, name, self._windows[name], self.config, block=True)
             m.d.comb += [
-                write.addr.eq(window.offset(self.config)),
-                write.data.eq(self.config.data),
-                write.en.eq(window.hit(self.config)),
-                getattr(neuron, name).eq(coefficient),
+                read.addr.eq(Cat(numbers[delay], fired[-1]) if name == "bias" else numbers[delay]),
+                getattr(neuron, name).eq(read.data),
             ]
         number = numbers[-1]
         m.d.comb += [

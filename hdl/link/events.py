@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
-from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from memtwin.hdl.core.cells import cells
 from memtwin.hdl.core.check import check_integer
 from memtwin.hdl.core.trace import INDEX_BITS, KIND_BITS
 from memtwin.hdl.link.frame_encoder import BODY_BYTE
@@ -453,10 +454,8 @@ class EventQueue(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Build the memory and its two places."""
         m = Module()
-        m.submodules.cells = cells = memory.Memory(
-            shape=self._layout, depth=self.depth, init=[], attrs={"no_rw_check": 1}
-        )
-        write, read = cells.write_port(), cells.read_port()
+        memory = cells(m, "cells", self._layout, self.depth)
+        write, read = memory.write_port(), memory.read_port()
         newest = Signal(range(self.depth))
         oldest = Signal(range(self.depth))
         m.d.comb += [

@@ -1,8 +1,10 @@
 """Two buffers for frames in one block RAM: one is filled while the other is read."""
 
 from amaranth.hdl import Cat, Module, Signal
-from amaranth.lib import memory, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+
+from memtwin.hdl.core.cells import cells
 
 __all__ = ["FrameBuffers"]
 
@@ -66,9 +68,8 @@ class FrameBuffers(wiring.Component):
         """Build the memory and the queue."""
         m = Module()
         # A frame is written or read, so that no byte is read in the clock of its write.
-        m.submodules.cells = cells = memory.Memory(shape=8, depth=512, init=[], attrs={"no_rw_check": 1})
-        write = cells.write_port()
-        read = cells.read_port()
+        memory = cells(m, "cells", 8, 512)
+        write, read = memory.write_port(), memory.read_port()
         front = Signal()  # half of the frame that waits; if none does, of the one that is filled
         second = Signal()  # another one waits behind it
         m.d.comb += [

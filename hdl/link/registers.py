@@ -1,9 +1,10 @@
 """Registers of the link itself: bit time, options of the event stream, and what a twin counts."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
-from amaranth.lib import memory, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from memtwin.hdl.core.cells import cells
 from memtwin.hdl.core.check import check_integer
 
 __all__ = [
@@ -246,10 +247,7 @@ class LinkRegisters(wiring.Component):
             m.d.sync += drops.eq(drops + self.dropped)
 
         # The memory: a word is read, kept, for a block RAM is slow, and written.
-        attrs = {"ram_style": "block", "no_rw_check": 1}
-        m.submodules.counts = counts = memory.Memory(
-            shape=WORD_BITS, depth=32, init=[*[0] * 16, *self._identity], attrs=attrs
-        )
+        counts = cells(m, "counts", WORD_BITS, 32, [*[0] * 16, *self._identity], block=True)
         read, write = counts.read_port(), counts.write_port()
         place = Signal(4)
         amount = Signal(CLOCKS_BITS)

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-from amaranth.hdl import Cat, Const, Module, Mux, ShapeLike, Signal, Value
-from amaranth.lib import data, memory, wiring
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from memtwin.hdl.core.cells import cells, table
 from memtwin.hdl.core.check import check_integer
 from memtwin.hdl.core.config import ConfigBus, MemoryMap, Registers, connect_config
 from memtwin.hdl.core.crossbar import Crossbar
@@ -198,21 +199,16 @@ class OpampLayer(wiring.Component):
                 m.d.sync += counter.eq(Mux(counter == last, 0, counter + 1))
         is_open = self.mask.bit_select(out_index, 1)
 
-        def cells_of(name: str, shape: ShapeLike, init: list[int]) -> tuple[wiring.PureInterface, Value]:
-            # No word that is read in the clock of its write is used; without the first attribute Yosys adds logic for
-            # that case. Without the second, it makes a handful of neurons of hundreds of registers.
-            attrs = {"no_rw_check": 1, "ram_style": "block"}
-            m.submodules[name] = cells = memory.Memory(shape=shape, depth=neurons, init=init, attrs=attrs)
-            read = cells.read_port()
-            m.d.comb += read.addr.eq(index)
-            return cells.write_port(), read.data
-
         # State. Power-up writes zeros.
         clearing = Signal()
         devices = [f"u_{place}" for place in circuit.memristors] + ["s", "on"]
         layout = data.StructLayout({name: getattr(neuron, name).shape() for name in devices})
-        state_write, state = cells_of("state", layout, [])
-        current_write, flowing = cells_of("currents", 18, [])
+        states = cells(m, "state", layout, neurons, block=True)
+        currents = cells(m, "currents", 18, neurons, block=True)
+        state_read, state_write = states.read_port(), states.write_port()
+        current_read, current_write = currents.read_port(), currents.write_port()
+        state, flowing = state_read.data, current_read.data
+        m.d.comb += [state_read.addr.eq(index), current_read.addr.eq(index)]
 
         # Currents: the logarithm of a sum; the product with its unit is a sum of logarithms.
         summed = Signal()
@@ -255,13 +251,8 @@ class OpampLayer(wiring.Component):
             *(getattr(neuron, name).eq(getattr(registers, name)) for name in circuit.scalars),
         ]
         for name, window in self._windows.items():
-            write, coefficient = cells_of(name, 16, window.init)
-            m.d.comb += [
-                write.addr.eq(window.offset(self.config)),
-                write.data.eq(self.config.data),
-                write.en.eq(window.hit(self.config)),
-                getattr(neuron, name).eq(coefficient),
-            ]
+            read = table(m, name, window, self.config, block=True)
+            m.d.comb += [read.addr.eq(index), getattr(neuron, name).eq(read.data)]
         learning = Signal(neurons)  # columns that learn; the next one is lowest
         m.d.comb += self.set.eq(first_word & neuron.o_set)
         with m.If(first_word):

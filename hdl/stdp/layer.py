@@ -4,10 +4,11 @@ import enum
 from dataclasses import dataclass
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
-from amaranth.lib import data, memory, wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from memtwin.hdl.core.cells import cells, table
 from memtwin.hdl.core.check import check_integer
 from memtwin.hdl.core.config import ConfigBus, MemoryMap, Registers
 from memtwin.hdl.core.fixed import CONDUCTANCE, round_shift, saturate
@@ -160,35 +161,19 @@ class StdpLayer(wiring.Component):
             m.d.sync += [row.eq(0), out_row.eq(0), issued.eq(0), left.eq(self.inputs)]
         m.d.comb += last.eq(leaves & (out_row == rows - 1))
 
-        # Memories. No word that is read in the clock of its write is used; without the attribute Yosys adds logic for
-        # that case.
+        # Memories.
         neuron = Signal(range(neurons))
-        m.submodules.traces = traces = memory.Memory(
-            shape=STATE_BITS, depth=rows, init=[], attrs={"no_rw_check": 1, "ram_style": "block"}
-        )
+        traces = cells(m, "traces", STATE_BITS, rows, block=True)
         x_write, x_read = traces.write_port(), traces.read_port()
-        layout = data.StructLayout({"v": STATE_BITS, "y": STATE_BITS})
-        m.submodules.states = states = memory.Memory(shape=layout, depth=neurons, init=[], attrs={"no_rw_check": 1})
+        states = cells(m, "states", data.StructLayout({"v": STATE_BITS, "y": STATE_BITS}), neurons)
         s_write, s_read = states.write_port(), states.read_port()
         m.d.comb += [x_read.addr.eq(row), s_read.addr.eq(neuron), s_write.addr.eq(neuron)]
 
-        column_bits = ceil_log2(neurons)
-        init = [0] * (rows << column_bits)
-        for index, word in enumerate(self._window.init):
-            r, c = divmod(index, neurons)
-            init[(r << column_bits) + c] = word
-        m.submodules.synapses = synapses = memory.Memory(
-            shape=CONDUCTANCE, depth=len(init), init=init, attrs={"no_rw_check": 1, "ram_style": "block"}
-        )
-        g_write, g_read = synapses.write_port(), synapses.read_port()
         learnt = Signal()
-        hit = self._window.hit(self.config)
-        m.d.comb += [
-            g_read.addr.eq(Cat(neuron[:column_bits], row)),
-            g_write.addr.eq(Mux(hit, self._window.offset(self.config), Cat(neuron[:column_bits], out_row))),
-            g_write.data.eq(Mux(hit, self.config.data, update.o_g)),
-            g_write.en.eq(hit | learnt),
-        ]
+        column = neuron[: ceil_log2(neurons)]
+        written = (Cat(column, out_row), update.o_g, learnt)
+        g_read = table(m, "synapses", self._window, self.config, CONDUCTANCE, block=True, own=written)
+        m.d.comb += g_read.addr.eq(Cat(column, row))
 
         # State of the neuron at work.
         count = Signal(3)
