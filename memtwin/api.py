@@ -277,7 +277,13 @@ def compare(
 
 
 def netlist(
-    name: str, *, run: str | None = None, cards: Sequence[str] = (), assignments: Sequence[str] = (), seed: int = 0
+    name: str,
+    *,
+    run: str | None = None,
+    cards: Sequence[str] = (),
+    assignments: Sequence[str] = (),
+    seed: int = 0,
+    spread: bool = False,
 ) -> str:
     """Netlist of an experiment's circuit for ngspice, with its stimulus; ``ngspice -b FILE`` runs it.
 
@@ -287,7 +293,7 @@ def netlist(
         Experiment.
     run : str, optional
         One of its runs, such as ``"B"``; the first if left out.
-    cards, assignments, seed
+    cards, assignments, seed, spread
         See `run`.
 
     Raises
@@ -296,7 +302,8 @@ def netlist(
         If the run is unknown or too much for ngspice.
     """
     chosen = experiment(name)
-    jobs = chosen.plan(chosen.settings(cards=tuple(cards), assignments=tuple(assignments), seed=seed, trials=1))
+    settings = chosen.settings(cards=tuple(cards), assignments=tuple(assignments), seed=seed, trials=1, spread=spread)
+    jobs = chosen.plan(settings)
     job = jobs[next(iter(jobs))] if run is None else jobs.get(run)
     if job is None:
         raise InputError(f"option --run: {name} has {', '.join(jobs)}, not {run!r}")

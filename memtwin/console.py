@@ -1,12 +1,10 @@
-"""What commands write: one JSON document or a table on standard output, notices and progress on standard error.
-
-And the options that commands of several modules share.
-"""
+"""What commands write: one JSON document or a table on standard output, notices and progress on standard error."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Any
 
 import typer
 from rich.console import Console
@@ -15,11 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from memtwin.sim.errors import printable
+from memtwin.sim.files import write_whole
 from memtwin.sim.units import format_si
 
 __all__ = [
     "HELP_ALONE",
-    "Clipping",
     "notice",
     "print_json",
     "print_line",
@@ -28,11 +26,10 @@ __all__ = [
     "progress",
     "quantised_line",
     "show_help_alone",
+    "summarise",
+    "tell",
     "warn",
-]
-
-Clipping = Annotated[
-    bool, typer.Option("--allow-clipping", help="Clip coefficients that do not fit their words; else they are refused.")
+    "write_text",
 ]
 
 
@@ -96,6 +93,44 @@ def print_table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
     if not console.is_terminal:
         console.width = _PIPE_WIDTH
     console.print(table)
+
+
+def tell(findings: dict[str, Any], as_json: bool) -> None:
+    """Write what a command found, and its warnings."""
+    warn(findings["warnings"])
+    if as_json:
+        print_json(findings)
+    else:
+        summarise({name: value for name, value in findings.items() if name != "warnings"})
+
+
+def summarise(results: dict[str, Any], prefix: str = "") -> None:
+    """Print nested results, one line a leaf; long lists are shortened."""
+    for key, value in results.items():
+        if isinstance(value, dict):
+            summarise(value, f"{prefix}{key}.")
+        else:
+            print_line(f"{prefix}{key}  {_brief(value)}")
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, list) and value and isinstance(value[0], list):
+        return f"{len(value)} x {len(value[0])} (see --json)"
+    if isinstance(value, list):
+        shown = [_brief(item) for item in value]
+        return ", ".join(shown if len(shown) <= 12 else [*shown[:5], "...", *shown[-5:]])
+    return str(value)
+
+
+def write_text(text: str, out: Path | None) -> None:
+    """Write to a file, whole or not at all, or to standard output."""
+    if out is None:
+        print(text, end="")
+        return
+    write_whole(out, text.encode())
+    notice(f"wrote {out}")
 
 
 @contextmanager

@@ -65,6 +65,8 @@ class Changes:
         ``"NAME=VALUE"``: options of the experiment that the design is a twin of, and fields of cards.
     spread : bool
         Apply the spreads of the cards where the experiment leaves them out.
+    seed : int
+        Seed of the devices.
     allow_clipping : bool
         Clip coefficients that do not fit their words; else they are refused.
     """
@@ -72,6 +74,7 @@ class Changes:
     cards: tuple[str, ...] = ()
     assignments: tuple[str, ...] = ()
     spread: bool = False
+    seed: int = 0
     allow_clipping: bool = False
 
 
@@ -119,7 +122,7 @@ class Design:
         """Cards and options of the experiment."""
         own = self.changes
         return _EXPERIMENTS[self.experiment].settings(
-            cards=own.cards, assignments=own.assignments, spread=own.spread, trials=1
+            cards=own.cards, assignments=own.assignments, spread=own.spread, seed=own.seed, trials=1
         )
 
     @cached_property

@@ -8,7 +8,6 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -277,11 +276,6 @@ def verify(
     InputError
         If the design or the simulator is unknown, a tool is missing, or a file cannot be written.
     """
-    if changes is not None:
-        # The simulator runs in a directory of its own.
-        cards = tuple(str(Path(card).resolve()) if card.endswith(".toml") else card for card in changes.cards)
-        assignments = tuple(_resolve(assignment) for assignment in changes.assignments)
-        changes = replace(changes, cards=cards, assignments=assignments)
     chosen = designs.find_design(design, changes)
     report = run_bench(
         designs.verilog(design, changes),
@@ -294,12 +288,8 @@ def verify(
             "MEMTWIN_DESIGN": design,
             "MEMTWIN_SEED": str(seed),
             "MEMTWIN_CHANGES": json.dumps(changes and vars(changes)),
+            # The simulator runs in a folder of its own; files are named from here.
+            "MEMTWIN_FOLDER": os.getcwd(),
         },
     )
     return {"design": design, "simulator": simulator, "seed": seed, **report, "warnings": chosen.warnings}
-
-
-def _resolve(assignment: str) -> str:
-    """Make the path absolute in ``net=FILE``."""
-    name, _, value = assignment.partition("=")
-    return f"net={Path(value).resolve()}" if name == "net" and Path(value).is_file() else assignment

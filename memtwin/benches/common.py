@@ -3,6 +3,7 @@
 Inputs change and outputs are sampled at the falling edge of the fabric clock, half a clock away from what happens.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -42,13 +43,16 @@ def random() -> np.random.Generator:
 
 
 def design() -> Design:
-    """Return the design under test, with the changes that ``memtwin verify`` was asked for."""
+    """Return the design under test, with the changes that ``memtwin verify`` was asked for, where it was asked."""
     name = os.environ["MEMTWIN_DESIGN"]
     found = json.loads(os.environ.get("MEMTWIN_CHANGES", "null"))
     if found is None:
         return find_design(name)
     lists = {field: tuple(found[field]) for field in ("cards", "assignments")}
-    return find_design(name, Changes(**(found | lists)))
+    chosen = find_design(name, Changes(**(found | lists)))
+    with contextlib.chdir(os.environ.get("MEMTWIN_FOLDER", ".")):
+        assert chosen.job is not None  # files are read now
+    return chosen
 
 
 async def reset(dut: Any, inputs: Mapping[str, int]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from memtwin.boards import registry
 from memtwin.boards.flash import flash as flash_board
 from memtwin.build.bitstreams import build
+from memtwin.designs import Changes
 from memtwin.link import Link, LinkError
 from memtwin.sim.errors import InputError
 
@@ -17,7 +18,13 @@ _PAUSE_S = 0.25
 
 
 def program(
-    design: str, board: str, out: Path, *, port: str | None = None, linked: bool | None = None
+    design: str,
+    board: str,
+    out: Path,
+    changes: Changes | None = None,
+    *,
+    port: str | None = None,
+    linked: bool | None = None,
 ) -> dict[str, Any]:
     """Build a design if need be, and program a board with it; returns the report of the build.
 
@@ -27,6 +34,8 @@ def program(
         Names.
     out : Path
         Folder of the bitstream.
+    changes : Changes, optional
+        What differs from the design as shipped.
     port : str, optional
         Serial port that the twin is to be asked at afterwards, see `greeting`.
     linked : bool, optional
@@ -39,7 +48,7 @@ def program(
     """
     if port is not None and linked is False:
         raise InputError("option --port: expected a design with the link; leave out --alone")
-    report = build(design, board, out, linked=True if port is not None else linked, reuse=True)
+    report = build(design, board, out, changes, linked=True if port is not None else linked, reuse=True)
     flash_board(report["bitstream"], board)
     return report
 

@@ -8,19 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-from memtwin.console import Clipping, notice, print_json, print_line, warn
+from memtwin.cli.options import MOST_BAUD, Asked, Clipping, Design, Json, MapFile, Seed, asking
+from memtwin.console import notice, print_json, print_line, warn
 from memtwin.link import BAUD, Link, Snapshot
 from memtwin.sim.units import format_si
 
-__all__ = ["MOST_BAUD", "MapFile", "register"]
-
-MOST_BAUD = 100_000_000
-"""Largest baud rate that can be asked for; what an adapter can do is less."""
-
-MapFile = Annotated[
-    Path | None, typer.Option("--map", help="Map of a twin that was changed, as written beside its bitstream.")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+__all__ = ["register"]
 
 
 def register(app: typer.Typer) -> None:
@@ -29,30 +22,24 @@ def register(app: typer.Typer) -> None:
     app.command("connect")(connect)
 
 
+@asking
 def serve(
-    design: Annotated[str, typer.Argument(metavar="DESIGN")],
+    design: Design,
+    asked: Asked,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="TCP port; 0 chooses a free one.")] = 0,
     host: Annotated[
         str, typer.Option("--host", help="Address to listen at; this machine alone by default.")
     ] = "127.0.0.1",
-    card: Annotated[
-        list[str] | None, typer.Option("--card", help="Card name or file; replaces the card of its kind.")
-    ] = None,
-    assignment: Annotated[
-        list[str] | None, typer.Option("--set", help="NAME=VALUE: an option or a card field, as SI string.")
-    ] = None,
-    spread: Annotated[bool, typer.Option("--spread", help="Apply the cards' spreads.")] = False,
+    seed: Seed = 0,
     allow_clipping: Clipping = False,
     as_json: Json = False,
 ) -> None:
     """Run a design as a virtual board: its compiled gateware behind a TCP port that speaks the bytes of a board."""
     # Only now: they take the gateware along.
-    from memtwin.designs import Changes, find_design
+    from memtwin.designs import find_design
     from memtwin.serve import build, serving
 
-    changes = Changes(
-        cards=tuple(card or ()), assignments=tuple(assignment or ()), spread=spread, allow_clipping=allow_clipping
-    )
+    changes = asked.changes(seed=seed, allow_clipping=allow_clipping)
     warn(find_design(design, changes).warnings)
     built = build(design, changes)
     with serving(built.program, host=host, port=port, log=notice) as (server, _):

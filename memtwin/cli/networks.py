@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from memtwin.cli.options import Asked, Clipping, Json, Seed, Trials, asking
 from memtwin.console import (
     HELP_ALONE,
-    Clipping,
     notice,
     print_json,
     print_line,
@@ -21,7 +21,6 @@ from memtwin.console import (
 from memtwin.nir.networks import Encoding, StoredNetwork, card_text
 from memtwin.sim.cards import load_card
 from memtwin.sim.errors import InputError
-from memtwin.sim.experiments.base import MOST
 from memtwin.sim.lif.shown import MODES
 from memtwin.sim.lif.spec import HEADROOMS, RESETS
 from memtwin.sim.units import check_range, format_si, parse_si
@@ -30,7 +29,6 @@ __all__ = ["register"]
 
 _PERCENT = 100.0
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 Net = Annotated[str, typer.Argument(metavar="NET", help="NIR file, or the name of a network that is shipped.")]
 Dt = Annotated[str | None, typer.Option("--dt", help="Step, as 1ms; without it that of the file, or a usual one.")]
 Bits = Annotated[
@@ -204,17 +202,14 @@ def _exporter(form: str) -> Any:
     return export
 
 
+@asking
 def export_recording(
     name: Annotated[str, typer.Argument(metavar="EXPERIMENT", help="On LIF neurons: mnist, lif.")],
+    asked: Asked,
     out: Out,
     backend: Annotated[str, typer.Option("--backend", help="physics, model or rtl.")] = "model",
-    seed: Annotated[int, typer.Option("--seed", min=0, max=2**63 - 1, help="Seed of the first trial.")] = 0,
-    trials: Annotated[int | None, typer.Option("--trials", min=1, max=MOST, help="Number of trials.")] = None,
-    spread: Annotated[bool, typer.Option("--spread", help="Apply the card's spread.")] = False,
-    card: Annotated[list[str] | None, typer.Option("--card", help="Card that replaces that of the experiment.")] = None,
-    assignment: Annotated[
-        list[str] | None, typer.Option("--set", help="NAME=VALUE: an option or a card field, as images=10.")
-    ] = None,
+    seed: Seed = 0,
+    trials: Trials = None,
 ) -> None:
     """Run an experiment and write spikes and membranes of every step as NIR data."""
     from memtwin import api
@@ -225,7 +220,7 @@ def export_recording(
 
     chosen = api.experiment(name)
     settings = chosen.settings(
-        cards=tuple(card or ()), assignments=tuple(assignment or ()), seed=seed, trials=trials, spread=spread
+        cards=asked.cards, assignments=asked.assignments, seed=seed, trials=trials, spread=asked.spread
     )
     (job, *others) = chosen.plan(settings).values()
     if others or not isinstance(job.spec, LifSpec):

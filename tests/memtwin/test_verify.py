@@ -1,5 +1,6 @@
 """``memtwin verify``: reports, files and messages. The benches of all designs run in tests/cocotb."""
 
+import importlib.resources
 import re
 from dataclasses import replace
 
@@ -94,6 +95,14 @@ def test_a_network_of_a_file_reaches_the_bench(icarus, tmp_path, monkeypatch):
     report = verify("mnist", "icarus", tmp_path / "out", changes=designs.Changes(assignments=("net=net.nir",)))
     assert (report["passed"], report["failed"]) == (2, 0), (tmp_path / "out" / "mnist-icarus.log").read_text()
     assert "trace2_word" in (tmp_path / "out" / "mnist-icarus.gtkw").read_text()
+
+
+def test_a_file_is_named_from_where_the_command_runs(icarus, tmp_path, monkeypatch):
+    text = (importlib.resources.files("memtwin.sim") / "cards" / "ag-sio2.toml").read_text(encoding="utf-8")
+    (tmp_path / "mine").write_text(text.replace('\n[tau_leak]\nvalue = "4ms"', '\n[tau_leak]\nvalue = "3ms"'))
+    monkeypatch.chdir(tmp_path)
+    report = verify("ts-neuron", "icarus", tmp_path / "out", changes=designs.Changes(cards=("mine",), seed=3))
+    assert (report["passed"], report["failed"]) == (2, 0), (tmp_path / "out" / "ts-neuron-icarus.log").read_text()
 
 
 def test_changes_of_an_opamp_neuron_reach_the_bench(icarus, tmp_path):

@@ -9,7 +9,8 @@ from memtwin.boards.build import DoesNotFit, TooSlow
 from memtwin.boards.registry import BOARDS, board
 from memtwin.boards.twins import TWINS
 from memtwin.build import fits as module
-from memtwin.cli import main as cli
+from memtwin.cli import lists
+from memtwin.cli.main import app
 from memtwin.designs import DESIGNS
 from memtwin.sim.errors import InputError
 
@@ -142,14 +143,14 @@ def test_main_measures_networks_with_the_link(monkeypatch, tmp_path):
 def test_listing_of_boards_says_what_fits(monkeypatch):
     found = {"icebreaker": {"digits": {"fits": True}, "apparatus": {"fits": False}}}
     linked = {"icebreaker": {"mnist": {"fits": True}}}
-    monkeypatch.setattr(cli, "fits", lambda *, linked=False, both=(found, linked): both[linked])
-    listed = json.loads(CliRunner().invoke(cli.app, ["boards", "--json"]).stdout)
+    monkeypatch.setattr(lists, "fits", lambda *, linked=False, both=(found, linked): both[linked])
+    listed = json.loads(CliRunner().invoke(app, ["boards", "--json"]).stdout)
     assert [entry["name"] for entry in listed] == list(BOARDS)
     assert listed[0]["fits"] == found["icebreaker"]
     assert listed[0]["linked"] == linked["icebreaker"]
     assert listed[0]["uart"] == {"baud": 1_000_000, "adapter": False}
     assert listed[1]["fits"] == {}
-    shown = CliRunner(env={"COLUMNS": "200"}).invoke(cli.app, ["boards"]).stdout
+    shown = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["boards"]).stdout
     (line,) = [text for text in shown.splitlines() if text.startswith("icebreaker ")]
     for part in ("iCE40UP5K-SG48", "5280", "120 kbit", "30MHz", "1000000 baud", "digits, (apparatus)", "mnist"):
         assert part in line

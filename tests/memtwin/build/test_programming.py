@@ -135,8 +135,8 @@ def loader(monkeypatch, tmp_path):
     memory_map.write_text(json.dumps(a_map()), encoding="utf-8")
     asked = []
 
-    def build(design, board, out, *, linked, reuse):
-        asked.append((design, board, linked, reuse))
+    def build(design, board, out, changes, *, linked, reuse):
+        asked.append((design, board, changes, linked, reuse))
         return {"bitstream": str(bitstream), "link": linked, "map": str(memory_map), "warnings": []}
 
     monkeypatch.setattr(programming, "build", build)
@@ -151,15 +151,17 @@ def test_a_board_that_answers(loader, tmp_path):
     assert done.exit_code == 0, done.output
     said = f"toy answers on {port}: design {DESIGN_DIGEST}, map {document['map_digest']}\n"
     assert done.stderr == said
-    assert asked == [("toy", "icebreaker", True, True)]
+    assert asked == [("toy", "icebreaker", Changes(), True, True)]
     assert json.loads(record.read_text(encoding="utf-8")) == ["-b", "ice40_generic", bitstream]
 
 
 def test_without_a_port_nobody_is_asked(loader, tmp_path):
     record, asked, _, _ = loader
-    done = CliRunner().invoke(app, ["flash", "toy", "--board", "icebreaker", "--alone", "-o", str(tmp_path)])
+    done = CliRunner().invoke(
+        app, ["flash", "toy", "--board", "icebreaker", "--alone", "--set", "a=1", "-o", str(tmp_path)]
+    )
     assert done.stderr == "icebreaker runs toy\n"
-    assert asked == [("toy", "icebreaker", False, True)]
+    assert asked == [("toy", "icebreaker", Changes(assignments=("a=1",)), False, True)]
     assert record.exists()
 
 

@@ -1,11 +1,13 @@
 """Options of the command line at their borders: one line that names the option; none is ignored in silence."""
 
+import inspect
 import json
 import os
 import sys
 
 import pytest
 
+from memtwin.api import EXPERIMENTS
 from memtwin.cli import main as cli
 from memtwin.nir.nir_io import load_network
 from memtwin.sim.cards import load_card
@@ -148,3 +150,57 @@ def test_a_name_that_is_shipped_is_no_file(tmp_path, monkeypatch):
     assert load_card("ag-sio2").name == "ag-sio2"
     assert len(load_patterns("digits")) == 10
     assert load_network("mnist-784x10").source == "mnist-784x10"
+
+
+TAKES_OPTIONS = ["run", "compare", "report", "verilog", "verify", "build", "flash", "serve", "spice", "recording"]
+
+
+@pytest.mark.parametrize("name", TAKES_OPTIONS)
+def test_what_takes_an_experiment_or_a_design_takes_its_options(name):
+    commands = {own.name: own for app in (cli.app, cli.export_app) for own in app.registered_commands}
+    parameters = inspect.signature(commands[name].callback).parameters
+    assert parameters.keys() >= {"card", "assignment", "spread", "order", "patterns", "net", "data", "images", "seed"}
+
+
+def test_options_of_a_run_are_those_of_its_design(command, tmp_path):
+    (tmp_path / "two.txt").write_text("##\n..\n\n..\n##\n")
+    patterns = ("--patterns", tmp_path / "two.txt")
+    _, text, _ = command("verilog", "digits", *patterns)
+    assert "Layer 1: rows 4, neurons 2," in text
+
+
+def test_an_experiment_is_shown_with_all_its_options(command):
+    status, out, err = command("experiments", "digits")
+    assert (status, err) == (
+        0,
+        "A network of two layers learns ten digits in situ\nzhang2021, Fig. 5 and Supp. Fig. 8 to 13\n",
+    )
+    options, cards = (part.splitlines() for part in out.split("\n\n"))
+    chosen = EXPERIMENTS["digits"]
+    assert [line.split()[0] for line in options[1:]] == list(chosen.all_options)
+    (v_in,) = (line for line in options if line.startswith("v_in"))
+    assert v_in.split()[:3] == ["v_in", "1.6V", "V"]
+    assert v_in.rstrip().endswith(chosen.options["v_in"].meaning)
+    assert [line.split()[0] for line in cards[1:]] == list(chosen.cards.values())
+    listed = {entry["name"]: entry for entry in json.loads(command("experiments", "--json")[1])}
+    assert json.loads(command("experiments", "digits", "--json")[1]) == listed["digits"]
+    assert command("experiments", "digit")[0] == 2
+
+
+def test_the_overview_of_experiments_fits_100_columns(command):
+    _, out, _ = command("experiments")
+    assert [line.split()[0] for line in out.splitlines()[1:]] == list(EXPERIMENTS)
+    assert max(map(len, out.splitlines())) <= 100
+
+
+def test_a_board_is_shown_with_what_designs_take(command):
+    status, out, err = command("boards", "icebreaker")
+    assert (status, err) == (0, "1BitSquared iCEBreaker\n")
+    head, table = out.split("\n\n")
+    assert "cells  5280 LUT4, 30 BRAM, 8 DSP" in head.splitlines()
+    rows = [line.split()[:3] for line in table.splitlines()[1:]]
+    assert ["lia", "no", "yes"] in rows
+    assert ["digits", "yes", "no"] in rows
+    listed = {entry["name"]: entry for entry in json.loads(command("boards", "--json")[1])}
+    assert json.loads(command("boards", "icebreaker", "--json")[1]) == listed["icebreaker"]
+    assert command("boards", "arty")[0] == 2

@@ -1,0 +1,103 @@
+"""Commands on designs: ``memtwin verilog``, ``memtwin build``, ``memtwin flash``, ``memtwin verify``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from memtwin.cli.options import Asked, Board, Clipping, Design, Json, Linked, OutFile, Seed, asking
+from memtwin.console import notice, print_json, tell, warn, write_text
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to those of ``memtwin``."""
+    app.command("verilog")(verilog)
+    app.command("verify")(verify)
+    app.command("build")(build)
+    app.command("flash")(flash)
+
+
+@asking
+def verilog(
+    design: Design,
+    asked: Asked,
+    seed: Seed = 0,
+    allow_clipping: Clipping = False,
+    out: OutFile = None,
+    as_json: Json = False,
+) -> None:
+    """Write the Verilog of a design; with -o, beside it the map of a design with a host port."""
+    from memtwin import designs
+    from memtwin.link.design_maps import write_design_map
+
+    changes = asked.changes(seed=seed, allow_clipping=allow_clipping)
+    text, warnings = designs.verilog(design, changes), designs.find_design(design, changes).warnings
+    warn(warnings)
+    if out is not None or not as_json:
+        write_text(text, out)
+    written = None if out is None else write_design_map(design, out, changes)
+    if written is not None:
+        notice(f"wrote {written}")
+    if as_json:
+        files = {"verilog": out and str(out), "map": written and str(written)}
+        print_json({"design": design, **files, **({"text": text} if out is None else {}), "warnings": warnings})
+
+
+@asking
+def verify(
+    design: Design,
+    asked: Asked,
+    simulator: Annotated[str, typer.Option("--sim", help="icarus, verilator or netlist.")] = "verilator",
+    out: Annotated[Path, typer.Option("-o", help="Directory for waves and logs.")] = Path("out/verify"),
+    seed: Seed = 0,
+    allow_clipping: Clipping = False,
+    as_json: Json = False,
+) -> None:
+    """Run the cocotb bench of a design on its Verilog, or on its netlist; leaves VCD and gtkw."""
+    from memtwin.verify import verify as verify_design
+
+    changes = asked.changes(seed=seed, allow_clipping=allow_clipping)
+    report = verify_design(design, simulator, out, seed=seed, changes=changes)
+    tell(report, as_json)
+    if report["failed"] or not report["passed"]:
+        raise typer.Exit(1)
+
+
+@asking
+def build(
+    design: Design,
+    asked: Asked,
+    board: Board,
+    seed: Seed = 0,
+    allow_clipping: Clipping = False,
+    linked: Linked = None,
+    out: Annotated[Path, typer.Option("-o", help="Directory for the bitstream and its report.")] = Path("out"),
+    as_json: Json = False,
+) -> None:
+    """Build the bitstream of a design for a board; with the link, the map of its addresses too."""
+    from memtwin.build.bitstreams import build as build_bitstream
+
+    changes = asked.changes(seed=seed, allow_clipping=allow_clipping)
+    tell(build_bitstream(design, board, out, changes, linked=linked), as_json)
+
+
+@asking
+def flash(
+    design: Design,
+    asked: Asked,
+    board: Board,
+    seed: Seed = 0,
+    allow_clipping: Clipping = False,
+    linked: Linked = None,
+    port: Annotated[str | None, typer.Option("--port", help="Serial port of the board, to ask the twin at.")] = None,
+    out: Annotated[Path, typer.Option("-o", help="Directory of the bitstream.")] = Path("out"),
+) -> None:
+    """Build a design if needed, and program a board with it; with --port, ask it over the link whether it is there."""
+    from memtwin.build.programming import greeting, program
+
+    changes = asked.changes(seed=seed, allow_clipping=allow_clipping)
+    report = program(design, board, out, changes, port=port, linked=linked)
+    warn(report["warnings"])
+    notice(f"{board} runs {design}" if port is None else greeting(port, board, report))

@@ -1,0 +1,160 @@
+"""Commands on experiments: ``memtwin run``, ``memtwin compare``, ``memtwin report``, ``memtwin export spice``."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from memtwin import api
+from memtwin.cli.options import Asked, Baud, Clipping, Json, MapFile, Name, OutFile, Port, Seed, Trials, asking
+from memtwin.console import (
+    notice,
+    print_json,
+    print_table,
+    progress,
+    quantised_line,
+    summarise,
+    tell,
+    warn,
+    write_text,
+)
+from memtwin.sim.errors import InputError
+from memtwin.sim.run_warnings import warnings_of_jobs
+from memtwin.sim.units import format_si
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer, export_app: typer.Typer) -> None:
+    """Add the commands to those of ``memtwin`` and ``memtwin export``."""
+    app.command("run")(run)
+    app.command("compare")(compare)
+    app.command("report")(report)
+    export_app.command("spice")(export_spice)
+
+
+@asking
+def run(
+    name: Name,
+    asked: Asked,
+    backend: Annotated[str, typer.Option("--backend", help="physics, model, rtl, ngspice or board.")] = "model",
+    seed: Seed = 0,
+    trials: Trials = None,
+    board: Annotated[
+        str | None, typer.Option("--board", help="Board whose clock rtl is taken to have; iCEBreaker without it.")
+    ] = None,
+    port: Port = None,
+    baud: Baud = None,
+    map_file: MapFile = None,
+    start: Annotated[Path | None, typer.Option("--start", help="Go on from the states in a file of --save.")] = None,
+    save: Annotated[Path | None, typer.Option("--save", help="File for the states at the end (.npz).")] = None,
+    out: Annotated[Path | None, typer.Option("-o", help="Directory for figures (PNG) and waves (VCD, gtkw).")] = None,
+    allow_clipping: Clipping = False,
+    as_json: Json = False,
+) -> None:
+    """Run an experiment on one backend."""
+    with progress() as report:
+        outcome = api.run(
+            name,
+            backend=backend,
+            seed=seed,
+            trials=trials,
+            spread=asked.spread,
+            cards=asked.cards,
+            assignments=asked.assignments,
+            out=out,
+            clock_board=board,
+            port=port,
+            baud=baud,
+            map_file=map_file,
+            start=start,
+            save=save,
+            allow_clipping=allow_clipping,
+            report=report,
+        )
+    warn(outcome.warnings)
+    for path in outcome.files:
+        notice(f"wrote {path}")
+    if as_json:
+        print_json(outcome.json())
+        return
+    summarise(outcome.results)
+    if outcome.acceleration is not None and outcome.clock_hz is not None:
+        clock = format_si(outcome.clock_hz, "Hz")
+        where = "the board" if backend == "board" else board or api.CLOCK_BOARD
+        print(f"acceleration  {outcome.acceleration:.1f} times real time, at the {clock} of {where}")
+
+
+@asking
+def compare(
+    name: Name,
+    asked: Asked,
+    backends: Annotated[
+        str, typer.Option("--backends", help="Two backends: model,rtl; physics,model; physics,ngspice; model,board.")
+    ],
+    seed: Seed = 0,
+    trials: Trials = None,
+    port: Port = None,
+    baud: Baud = None,
+    map_file: MapFile = None,
+    allow_clipping: Clipping = False,
+    as_json: Json = False,
+) -> None:
+    """Run an experiment on two backends and compare every state word, or events and traces in continuous time."""
+    pair = backends.split(",")
+    if len(pair) != 2:
+        raise InputError(f"option --backends: expected two names such as model,rtl, not {backends!r}")
+    with progress() as report:
+        findings = api.compare(
+            name,
+            pair[0],
+            pair[1],
+            seed=seed,
+            trials=trials,
+            spread=asked.spread,
+            cards=asked.cards,
+            assignments=asked.assignments,
+            port=port,
+            baud=baud,
+            map_file=map_file,
+            allow_clipping=allow_clipping,
+            report=report,
+        )
+    tell(findings, as_json)
+    if not findings.get("equal", findings.get("within", False)):
+        raise typer.Exit(1)
+
+
+@asking
+def report(name: Name, asked: Asked, seed: Seed = 0, as_json: Json = False) -> None:
+    """Show what quantisation changed: asked, got and error of every parameter of an experiment's networks."""
+    chosen = api.experiment(name)
+    settings = chosen.settings(cards=asked.cards, assignments=asked.assignments, seed=seed, spread=asked.spread)
+    rows: list[dict[str, Any]] = []
+    jobs = {name: replace(job, allow_clipping=True) for name, job in chosen.plan(settings).items()}
+    warn([*warnings_of_jobs(jobs.items(), "model"), *settings.warnings])
+    for label, job in jobs.items():
+        for number, layer in enumerate(job.coefficients(), 1):
+            rows += [{"run": label, "layer": number, **entry.json()} for entry in layer.report]
+    if as_json:
+        print_json(rows)
+        return
+    print_table([quantised_line(row) for row in rows], ("run", "layer", "name", "asked", "got", "error", "saturated"))
+
+
+@asking
+def export_spice(
+    name: Name,
+    asked: Asked,
+    run: Annotated[
+        str | None, typer.Option("--run", help="Run of the experiment, such as B; the first without it.")
+    ] = None,
+    seed: Seed = 0,
+    out: OutFile = None,
+) -> None:
+    """Write the netlist of an experiment's circuit for ngspice."""
+    write_text(
+        api.netlist(name, run=run, cards=asked.cards, assignments=asked.assignments, seed=seed, spread=asked.spread),
+        out,
+    )
