@@ -7,17 +7,28 @@
 >>> outcome = mt.run("hybrid-neuron", backend="model")
 >>> outcome.results["fire_pulse_numbers"]
 [5, 5]
+>>> net = mt.Network([mt.hybrid.Layer(inputs=5, neurons=3, inhibition=True)])
+>>> rec = mt.simulate(net, mt.poisson("500Hz", "100ms"), trials=10)
+>>> rec.trace("x").shape
+(10, 6400, 3)
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from memtwin.api import Outcome, compare, run
+    from memtwin.api import Outcome, run
+    from memtwin.own import compare
+    from memtwin.own.network import Network
+    from memtwin.own.run import simulate
+    from memtwin.own.simulation import Simulation
     from memtwin.sim.cards import Card, card_names, load_card
     from memtwin.sim.errors import InputError
+    from memtwin.sim.hybrid import layer as hybrid
     from memtwin.sim.hybrid.shown import Program
     from memtwin.sim.hybrid.spec import LayerSpec, NetworkSpec
+    from memtwin.sim.lif import layer as lif
+    from memtwin.sim.own.train import events, poisson, program, regular
     from memtwin.sim.recording import Recording
 
 __version__ = "0.1.0"
@@ -26,37 +37,58 @@ __all__ = [
     "Card",
     "InputError",
     "LayerSpec",
+    "Network",
     "NetworkSpec",
     "Outcome",
     "Program",
     "Recording",
+    "Simulation",
     "__version__",
     "card_names",
     "compare",
+    "events",
+    "hybrid",
+    "lif",
     "load_card",
+    "poisson",
+    "program",
+    "regular",
     "run",
+    "simulate",
 ]
 
 # Imported when they are first asked for: the command line starts in here, and must be able to answer Ctrl-C by then.
-_MODULES = {
+# Module and, where it has another name there, what is taken of it; a module itself ends with a colon.
+_PLACES = {
     "Card": "sim.cards",
     "InputError": "sim.errors",
     "LayerSpec": "sim.hybrid.spec",
+    "Network": "own.network",
     "NetworkSpec": "sim.hybrid.spec",
     "Outcome": "api",
     "Program": "sim.hybrid.shown",
     "Recording": "sim.recording",
+    "Simulation": "own.simulation",
     "card_names": "sim.cards",
-    "compare": "api",
+    "compare": "own",
+    "events": "sim.own.train",
+    "hybrid": "sim.hybrid.layer:",
+    "lif": "sim.lif.layer:",
     "load_card": "sim.cards",
+    "poisson": "sim.own.train",
+    "program": "sim.own.train",
+    "regular": "sim.own.train",
     "run": "api",
+    "simulate": "own.run",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
+    if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    place, colon, own = _PLACES[name].partition(":")
+    module = importlib.import_module(f"{__name__}.{place}")
+    return module if colon and not own else getattr(module, own or name)
 
 
 def __dir__() -> list[str]:

@@ -26,7 +26,10 @@ class Described(Protocol):
     """A network of any kind, as far as all kinds are alike."""
 
     kind: ClassVar[str]
-    keeps_state: ClassVar[bool]
+
+    @property
+    def keeps_state(self) -> bool:
+        """What it keeps from one presentation to the next is within reach (docs/link.md, section 5)."""
 
     def sample(self, *, trials: int, seed: int) -> list[Any]:
         """Draw the devices of every layer for every trial."""

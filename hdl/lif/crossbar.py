@@ -42,13 +42,15 @@ class LifCrossbar(wiring.Component):
         Map in which the weights claim a `MatrixWindow`.
     name : str
         Name of the weights in the coefficient image, such as ``"layer1.weight"``.
+    events : int, optional
+        Most events of a step; one of each row if left out.
 
     Attributes
     ----------
     slices : int
         Clocks of an event.
     sum_bits : int
-        Width of a sum, `weight_bits + ceil_log2(rows)`; it cannot overflow with one event per row.
+        Width of a sum, `weight_bits + ceil_log2(events)`; it cannot overflow.
 
     Members
     -------
@@ -75,8 +77,18 @@ class LifCrossbar(wiring.Component):
     o_valid: Signal
     o_sum: Signal
 
-    def __init__(self, rows: int, columns: int, lanes: int, weight_bits: int, memory_map: MemoryMap, name: str) -> None:
-        values = {"rows": rows, "columns": columns, "lanes": lanes, "weight_bits": weight_bits}
+    def __init__(
+        self,
+        rows: int,
+        columns: int,
+        lanes: int,
+        weight_bits: int,
+        memory_map: MemoryMap,
+        name: str,
+        events: int | None = None,
+    ) -> None:
+        events = rows if events is None else events
+        values = {"rows": rows, "columns": columns, "lanes": lanes, "weight_bits": weight_bits, "events": events}
         for label, value in values.items():
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise ValueError(f"{label} must be an integer of at least 1, not {value!r}")
@@ -87,7 +99,7 @@ class LifCrossbar(wiring.Component):
         self.lanes = lanes
         self.weight_bits = weight_bits
         self.slices = -(-columns // lanes)
-        self.sum_bits = weight_bits + ceil_log2(rows)
+        self.sum_bits = weight_bits + ceil_log2(events)
         self.window = memory_map.claim_matrix(name, rows, columns)
         super().__init__(
             {

@@ -13,6 +13,7 @@ from memtwin.hdl.core.check import check_integer
 from memtwin.hdl.core.config import ConfigBus, MemoryMap, Registers, connect_config
 from memtwin.hdl.core.trace import TraceKind, TraceSignature, trace_word
 from memtwin.hdl.lif.crossbar import LifCrossbar
+from memtwin.hdl.lif.events import MOST_EVENTS
 from memtwin.hdl.lif.fixed import CURRENT, HOLD, MEMBRANE, row_shape, ssat
 from memtwin.hdl.lif.neuron import LifNeuron
 
@@ -43,6 +44,8 @@ class LifLayerConfig:
         Columns of the crossbar that an event reaches in one clock, 1 to `neurons`; no influence on results.
     weight_bits : int
         Width of a signed weight, 2 to 16.
+    events : int, optional
+        Most events of a step, where a row can have several; without it one of each row.
 
     Raises
     ------
@@ -54,12 +57,15 @@ class LifLayerConfig:
     neurons: int
     lanes: int = 1
     weight_bits: int = 6
+    events: int | None = None
 
     def __post_init__(self) -> None:
         check_integer("rows", self.rows, 1, MOST)
         check_integer("neurons", self.neurons, 1, MOST)
         check_integer("lanes", self.lanes, 1, self.neurons)
         check_integer("weight_bits", self.weight_bits, 2, 16)
+        if self.events is not None:
+            check_integer("events", self.events, 1, MOST_EVENTS)
 
 
 class LifLayer(wiring.Component):
@@ -127,7 +133,9 @@ class LifLayer(wiring.Component):
             raise TypeError(f"config must be a LifLayerConfig, not {config!r}")
         self.structure = config
         rows, neurons = config.rows, config.neurons
-        self._crossbar = LifCrossbar(rows, neurons, config.lanes, config.weight_bits, memory_map, prefix + "weight")
+        self._crossbar = LifCrossbar(
+            rows, neurons, config.lanes, config.weight_bits, memory_map, prefix + "weight", config.events
+        )
         self.slices = self._crossbar.slices
         # A second row of the bias is for the step after a spike.
         self._windows = {

@@ -1,4 +1,4 @@
-"""Presentations to LIF neurons: an image is shown for some steps, in which the layers take turns."""
+"""Presentations to LIF neurons: an image, or events, are shown for some steps, in which the layers take turns."""
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import data, stream, wiring
@@ -11,14 +11,15 @@ __all__ = ["LifPresentation", "LifPresenter"]
 
 
 class LifPresentation(data.StructLayout):
-    """One presentation of the image that the encoder holds (docs/lif-arithmetic.md, section 6).
+    """One presentation of the image that the encoder holds, or of events (docs/lif-arithmetic.md, sections 6 and 7).
 
     Members
     -------
     steps : 16
         Steps, at least 1.
     init : 1
-        The generator of the encoder is seeded first.
+        The generator of the encoder is seeded first. Without an encoder: the neurons start from rest; else they go on
+        from where the presentation before left them.
     """
 
     def __init__(self) -> None:
@@ -36,6 +37,8 @@ class LifPresenter(wiring.Component):
     ----------
     layers : int
         Number of layers.
+    encoder : bool
+        Every presentation is an image, for which the neurons start from rest; else they do with `init` only.
 
     Members
     -------
@@ -56,7 +59,7 @@ class LifPresenter(wiring.Component):
     moment : Out(16)
         Number of the step, counted from 1.
     first : Out(1)
-        It is the first step.
+        It is the first step, and the neurons start from rest.
     start : Out(layers)
         Strobes to the layers.
     shown : Out(1)
@@ -89,8 +92,9 @@ class LifPresenter(wiring.Component):
     done: Signal
     answered: Signal
 
-    def __init__(self, layers: int) -> None:
+    def __init__(self, layers: int, *, encoder: bool = True) -> None:
         check_integer("layers", layers, 1)
+        self._encoder = encoder
         self.layout = LifPresentation()
         self._pace = Pace(1)  # in units of a step
         super().__init__(
@@ -135,7 +139,7 @@ class LifPresenter(wiring.Component):
                 m.next = "IDLE"
             with m.State("IDLE"):
                 m.d.comb += [pace.clear.eq(1), self.seed.eq(self.i.valid & self.i.payload.init)]
-                m.d.sync += [self.moment.eq(1), self.first.eq(1)]
+                m.d.sync += [self.moment.eq(1), self.first.eq(1 if self._encoder else self.i.payload.init)]
                 with m.If(self.i.valid):
                     m.next = "STEP"
                     with m.If(self.i.payload.steps == 0):

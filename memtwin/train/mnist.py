@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from memtwin.nir.networks import StoredNetwork
 from memtwin.sim.backends import Run
-from memtwin.sim.cards import Card
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments.base import Experiment, Measured, Option, Settings, every_field
 from memtwin.sim.extras import extra_for
@@ -78,7 +77,7 @@ class Mnist(Experiment):
         """Return the layers of a file as they are run: as many lanes as neurons, and devices if they spread."""
         # On the fabric a row of synapses is added up in one clock.
         layers = tuple(dataclasses.replace(layer, lanes=layer.neurons) for layer in network.spec.layers)
-        synapse = _pair(settings.cards[_SWITCH]) if settings.spread else None
+        synapse = ConductancePair.of(settings.cards[_SWITCH]) if settings.spread else None
         return dataclasses.replace(network.spec, layers=layers, synapse=synapse)
 
     def idle_fields(self, settings: Settings) -> Mapping[str, Collection[str]]:
@@ -136,13 +135,6 @@ class Mnist(Experiment):
             ax.text(answer, label, str(table[label, answer]), ha="center", va="center", fontsize=7)
         axis(ax, "answer", "digit")
         return {"answers": figure}
-
-
-def _pair(card: Card) -> ConductancePair:
-    """Return a synapse of two devices of a card; a resistance and its conductance have the same spread."""
-    return ConductancePair(
-        g_on=1 / card["r_on"], g_off=1 / card["r_off"], spread_on=card["r_on_c2c"], spread_off=card["r_off_c2c"]
-    )
 
 
 def _synaptic_operations(run: Run, recording: LifRecording) -> NDArray[np.int64]:

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memtwin.sim.backends import Progress
-from memtwin.sim.lif.encoder import Encoder, Wave
-from memtwin.sim.lif.shown import Images
+from memtwin.sim.lif.encoder import Encoder, Player, TrainWave, Wave
+from memtwin.sim.lif.shown import DECODERS, Images
+from memtwin.sim.lif.trains import Trains
 
 __all__ = ["History", "Neurons", "Outcome", "follow"]
 
@@ -63,7 +64,7 @@ class Outcome:
     spikes : list of int64 array (T, P, neurons)
         Of each layer.
     answers, steps : int64 array (T, P)
-        Answer of each image, and the steps that it took.
+        Answer of each image, and the steps that it took. Trains have no answers, (T, 0).
     history : list (trials) of list (presentations) of History
         Empty unless recorded.
     """
@@ -75,14 +76,14 @@ class Outcome:
 
 
 def follow(
-    encoder: Encoder, layers: Sequence[Neurons], *, record: bool = False, progress: Progress | None = None
+    encoder: Encoder | Player, layers: Sequence[Neurons], *, record: bool = False, progress: Progress | None = None
 ) -> Outcome:
     """Show all images of `encoder` to `layers`."""
     images = encoder.images
     shape = images.steps.shape
     outcome = Outcome(
         spikes=[np.zeros((*shape, layer.neurons), dtype=np.int64) for layer in layers],
-        answers=np.zeros(shape, dtype=np.int64),
+        answers=np.zeros(shape if images.decoder in DECODERS else (images.trials, 0), dtype=np.int64),
         steps=np.zeros(shape, dtype=np.int64),
         history=[[] for _ in range(images.trials)] if record else [],
     )
@@ -95,7 +96,7 @@ def follow(
     return outcome
 
 
-def _show(wave: Wave, images: Images, layers: Sequence[Neurons], outcome: Outcome) -> None:
+def _show(wave: Wave | TrainWave, images: Images | Trains, layers: Sequence[Neurons], outcome: Outcome) -> None:
     """Show the images of one wave."""
     which = wave.trial, wave.presentation
     record = bool(outcome.history)
@@ -127,10 +128,9 @@ def _show(wave: Wave, images: Images, layers: Sequence[Neurons], outcome: Outcom
         v[ends] = layers[-1].v[ends]
 
     if images.decoder == "rate":
-        answers = _largest(v, _of_most(outcome.spikes[-1][which]))
-    else:
-        answers = np.where(fired.any(axis=1), _largest(u, fired), np.argmax(v, axis=1))
-    outcome.answers[which] = answers
+        outcome.answers[which] = _largest(v, _of_most(outcome.spikes[-1][which]))
+    elif images.decoder == "first spike":
+        outcome.answers[which] = np.where(fired.any(axis=1), _largest(u, fired), np.argmax(v, axis=1))
     if record:
         _keep(wave, taken, outcome)
 
@@ -145,7 +145,7 @@ def _largest(v: NDArray, among: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.argmax(np.where(among, v, -np.inf), axis=1)
 
 
-def _keep(wave: Wave, taken: list[tuple], outcome: Outcome) -> None:
+def _keep(wave: Wave | TrainWave, taken: list[tuple], outcome: Outcome) -> None:
     """Keep what happened in each image of a wave, as long as it was live."""
     count = np.stack([step[0] for step in taken])
     spike, v, hold = (

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from memtwin.sim.lif import xorshift
 from memtwin.sim.lif.shown import Images
 from memtwin.sim.lif.spec import LayerSample, LifSpec
+from memtwin.sim.lif.trains import Trains
 from memtwin.sim.state import State, join
 
-__all__ = ["Encoder", "Wave"]
+__all__ = ["Encoder", "Player", "TrainWave", "Wave", "source"]
 
 _TOGETHER = 2048  # images in a wave; more need memory and gain nothing
 
@@ -128,3 +129,55 @@ class Encoder:
         yield wave
         last = np.append(np.diff(trial) > 0, True)
         self._state[trial[last]] = wave.state[last]
+
+
+class TrainWave:
+    """Trains that are shown side by side; attributes as those of `Wave`."""
+
+    def __init__(self, trains: Trains, trial: NDArray[np.int64]) -> None:
+        self.trial, self.presentation = trial, np.zeros_like(trial)
+        self.steps = trains.steps[trial, 0]
+        self._spikes = trains.spikes
+        self.events = np.zeros((trial.size, trains.spikes.shape[2] + 1), dtype=np.float32)
+
+    def step(self, number: int, live: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Set `events` to those of step `number`; returns how many there are, (J,)."""
+        spikes = self._spikes[self.trial, number]
+        self.events[:, :-1] = spikes
+        return spikes.sum(axis=1, dtype=np.int64)
+
+
+class Player:
+    """Plays trains of spikes in the place of an encoder; nothing lasts beyond them.
+
+    Raises
+    ------
+    InputError
+        If a train has other rows than layer 1, or more spikes in a step than the gateware holds.
+    """
+
+    def __init__(self, spec: LifSpec, trains: Trains) -> None:
+        self.images = trains
+        trains.check(spec.layers[0].rows, spec.capacity)
+
+    def state(self) -> dict[str, NDArray[np.int64]]:
+        """Return what lasts."""
+        return {}
+
+    def waves(self) -> Iterator[TrainWave]:
+        """Yield all trains, in waves."""
+        for start in range(0, self.images.trials, _TOGETHER):
+            yield TrainWave(self.images, np.arange(start, min(start + _TOGETHER, self.images.trials)))
+
+
+def source(spec: LifSpec, shown: Images | Trains, sample: LayerSample, start: State | None = None) -> Encoder | Player:
+    """Return what drives layer 1 of a network.
+
+    Raises
+    ------
+    InputError
+        If what is shown is not for this network.
+    """
+    if isinstance(shown, Trains):
+        return Player(spec, shown)
+    return Encoder(spec, shown, sample, start)

@@ -17,10 +17,13 @@ from memtwin.sim.lif.quantize import image_words, power_up_words
 from memtwin.sim.lif.recording import LifRecording
 from memtwin.sim.lif.shown import Images
 from memtwin.sim.lif.spec import LifSpec
+from memtwin.sim.lif.trains import Trains
 from memtwin.sim.recording import LayerRecording
 from memtwin.sim.state import State
 
 __all__ = ["GATEWARE"]
+
+Structure = tuple[tuple[LifLayerConfig, ...], int, bool]
 
 _MEMBRANE = np.uint64(next(kind for kind, name in trace.KINDS.items() if name == "membrane"))
 
@@ -28,32 +31,34 @@ _MEMBRANE = np.uint64(next(kind for kind, name in trace.KINDS.items() if name ==
 class LifGateware(Gateware):
     """See `memtwin.sim.kind.Gateware`."""
 
-    def structure(
-        self, spec: LifSpec, coefficients: Sequence[LayerCoefficients]
-    ) -> tuple[tuple[LifLayerConfig, ...], int]:
-        """Structure of every layer, and the entries of the encoder."""
-        return tuple(LifLayerConfig(**layer.structure) for layer in coefficients), spec.capacity
+    def structure(self, spec: LifSpec, coefficients: Sequence[LayerCoefficients]) -> Structure:
+        """Structure of every layer, entries or events that are held, and whether there is an encoder."""
+        return tuple(LifLayerConfig(**layer.structure) for layer in coefficients), spec.capacity, spec.encoder
 
-    def network(
-        self, structure: tuple[tuple[LifLayerConfig, ...], int], image: Mapping[str, Sequence[int]] | None = None
-    ) -> LifNetwork:
-        """Build encoder, layers in a row, and decoder."""
-        layers, capacity = structure
-        return LifNetwork(layers, capacity, image)
+    def network(self, structure: Structure, image: Mapping[str, Sequence[int]] | None = None) -> LifNetwork:
+        """Build layers in a row, with encoder and decoder or without."""
+        layers, capacity, encoder = structure
+        return LifNetwork(layers, capacity, image, encoder=encoder)
 
-    def image(self, job: Run[LifSpec, Images], trial: int) -> dict[str, list[int]]:
-        """Words of the encoder and the decoder."""
+    def image(self, job: Run[LifSpec, Images | Trains], trial: int) -> dict[str, list[int]]:
+        """Words of the encoder and the decoder, if there are any."""
+        if isinstance(job.program, Trains):
+            return {}
         return power_up_words(job.spec.sample(trials=1, seed=job.seed + trial), job.program, 0)
 
     def kinds(self, job: Run) -> Sequence[int]:
         """Steps, spikes and answers are made of all kinds."""
         return tuple(trace.KINDS)
 
-    def writes(self, job: Run[LifSpec, Images], places: Places, trial: int) -> list[Writes]:
+    def check(self, job: Run[LifSpec, Images | Trains]) -> None:
+        """Refuse what does not fit the encoder, or the list of events."""
+        job.program.check(job.spec.layers[0].rows, job.spec.capacity)
+
+    def writes(self, job: Run[LifSpec, Images | Trains], places: Places, trial: int) -> list[Writes]:
         """Show each image; before the first come the words of encoder and decoder.
 
         The first begins with power-up, unless the job starts from a state. Words of the image beyond its entries stay
-        what they are.
+        what they are. A train is shown in pieces; the neurons start from rest with the first.
 
         Raises
         ------
@@ -61,6 +66,11 @@ class LifGateware(Gateware):
             If an image has more entries than the encoder of the twin.
         """
         images = job.program
+        if isinstance(images, Trains):
+            return [
+                _piece(images.spikes[trial, part], part.start == 0, places)
+                for part in images.pieces(trial, len(places("events.step")))
+            ]
         held, most = len(places("encoder.entry_row")), int(images.entries.max())
         if most > held:
             raise InputError(f"images: expected at most {held} entries (capacity of the twin's encoder), not {most}")
@@ -71,13 +81,12 @@ class LifGateware(Gateware):
             words["steps"] = [int(images.steps[trial, presentation])]
             words["init"] = [int(presentation == 0 and job.start is None)]
             words["go"] = [1]
-            addresses = [places(name)[: len(values)] for name, values in words.items()]
-            out.append((np.concatenate(addresses), np.concatenate([*words.values()]).astype(np.int64)))
+            out.append(_writes(words, places))
         return out
 
     def recording(
         self,
-        job: Run[LifSpec, Images],
+        job: Run[LifSpec, Images | Trains],
         coefficients: Sequence[LayerCoefficients],
         outputs: Sequence[verilator.Output],
         state: State,
@@ -91,6 +100,8 @@ class LifGateware(Gateware):
             words = [output.words[number] for output in outputs]
             read = [trace.read(each, layer.neurons) for each in words]
             starts = [_starts(output, number, layer.neurons) for output in outputs]
+            if isinstance(job.program, Trains):  # one presentation, in however many pieces
+                starts = [each[:1] for each in starts]
             spikes = np.stack(
                 [np.add.reduceat(taken.spike, at, axis=0) for taken, at in zip(read, starts, strict=True)]
             )
@@ -103,7 +114,8 @@ class LifGateware(Gateware):
             layers.append(out)
             if number == len(spec.layers) - 1:
                 answers = np.stack([taken.answer for taken in read])
-                steps = np.stack([np.diff(taken.end, prepend=0) for taken in read])
+                ends = [taken.end if spec.encoder else [len(taken.spike)] for taken in read]
+                steps = np.stack([np.diff(end, prepend=0) for end in ends])
         return LifRecording(
             backend=backend,
             layers=layers,
@@ -137,6 +149,27 @@ class LifGateware(Gateware):
             state=dict(state),
             answers=np.stack([trial.answers for trial in counts]),
         )
+
+
+def _piece(counts: NDArray[np.uint8], is_first: bool, places: Places) -> Writes:
+    """Writes that show a piece of a train, `counts` (steps, rows)."""
+    step, row = np.nonzero(counts)
+    often = counts[step, row]
+    words: dict[str, Sequence[int]] = {
+        "events.step": np.repeat(step + 1, often).tolist(),
+        "events.row": np.repeat(row, often).tolist(),
+        "events.number": [int(often.sum())],
+        "steps": [len(counts)],
+        "init": [int(is_first)],
+        "go": [1],
+    }
+    return _writes(words, places)
+
+
+def _writes(words: Mapping[str, Sequence[int]], places: Places) -> Writes:
+    """Addresses and words of what is written, by name; those beyond the end of a list stay what they are."""
+    addresses = [places(name)[: len(values)] for name, values in words.items()]
+    return np.concatenate(addresses), np.concatenate([*words.values()]).astype(np.int64)
 
 
 def _weights(own: LayerCoefficients, trials: int) -> NDArray[np.floating]:

@@ -10,7 +10,7 @@ from memtwin.sim.backends import Progress, Run
 from memtwin.sim.coefficients import LayerCoefficients
 from memtwin.sim.lif import trace
 from memtwin.sim.lif.course import Outcome, follow
-from memtwin.sim.lif.encoder import Encoder
+from memtwin.sim.lif.encoder import source
 from memtwin.sim.lif.recording import LifRecording
 from memtwin.sim.lif.synapses import Synapses
 from memtwin.sim.model_parts import Saturations, round_shift
@@ -32,7 +32,8 @@ def run(job: Run, progress: Progress | None = None) -> LifRecording:
     Parameters
     ----------
     job : Run
-        Network (`LifSpec`), images (`Images`), seed; with `record`, words, waveforms and events are kept.
+        Network (`LifSpec`), images (`Images`) or spikes (`Trains`), seed; with `record`, words, waveforms and events
+        are kept.
     progress : callable, optional
         Called with the part done, 0 to 1.
 
@@ -50,7 +51,7 @@ def run(job: Run, progress: Progress | None = None) -> LifRecording:
     coefficients = job.coefficients()
     saturated = Saturations(images.trials)
     neurons = [Layer(own, saturated) for own in coefficients]
-    encoder = Encoder(spec, images, sample[0], job.start)
+    encoder = source(spec, images, sample[0], job.start)
     outcome = follow(encoder, neurons, record=job.record, progress=progress)
     layers = []
     for number, (layer, own) in enumerate(zip(neurons, coefficients, strict=True)):
@@ -93,7 +94,7 @@ class Layer:
         self.rows, self.neurons = coefficients.structure["rows"], coefficients.structure["neurons"]
         self.weight = _signed(coefficients.words["weight"]).reshape(-1, self.rows, self.neurons)
         # Sums of whole numbers are exact in floating point, and by far the fastest there.
-        largest = self.rows * int(np.abs(self.weight).max())
+        largest = coefficients.structure.get("events", self.rows) * int(np.abs(self.weight).max())
         kind = next(kind for kind, limit in _EXACT.items() if largest <= limit)
         self._synapses = Synapses(self.weight.astype(kind))
         self._kind = kind
@@ -153,7 +154,7 @@ def _words(outcome: Outcome, trial: int, number: int) -> NDArray[np.uint64]:
         if number == 0:
             steps.insert(0, trace.event_words(history.events))
         parts.append(np.concatenate(steps, axis=1).reshape(-1))
-        if last:
+        if last and outcome.answers.size:
             answer = outcome.answers[trial, presentation]
             parts.append(trace.answer_words(answer, outcome.spikes[number][trial, presentation, answer]))
     return np.concatenate(parts).astype(np.uint64)

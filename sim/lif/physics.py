@@ -9,8 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 from memtwin.sim.backends import Progress, Run
 from memtwin.sim.lif import trace
 from memtwin.sim.lif.physics_course import Shown, show
-from memtwin.sim.lif.physics_encoder import Encoder
+from memtwin.sim.lif.physics_encoder import source
 from memtwin.sim.lif.recording import LifRecording
+from memtwin.sim.lif.shown import DECODERS
 from memtwin.sim.lif.spec import LifLayerSpec
 from memtwin.sim.recording import Event, LayerRecording, Waveform
 
@@ -38,14 +39,17 @@ def run(job: Run, progress: Progress | None = None) -> LifRecording:
     images.check(spec.layers[0].rows, spec.capacity)
     sample = job.sample()
     neurons = [Layer(layer, spec.dt, own.weight) for layer, own in zip(spec.layers, sample, strict=True)]
-    encoder = Encoder(images, spec.layers[0].rows, sample[0].seed)
+    encoder = source(images, spec.layers[0].rows, sample[0].seed)
     shape = images.steps.shape
-    answers, steps = (np.zeros(shape, dtype=np.int64) for _ in range(2))
+    steps = np.zeros(shape, dtype=np.int64)
+    answers = np.zeros(shape if images.decoder in DECODERS else (images.trials, 0), dtype=np.int64)
     spikes = [np.zeros((*shape, layer.neurons), dtype=np.int64) for layer in neurons]
     kept: list[list[Shown]] = [[] for _ in range(images.trials)]
     for shown in show(images, encoder, neurons, progress):
         which = shown.trial, shown.presentation
-        answers[which], steps[which] = shown.answer, len(shown.events)
+        steps[which] = len(shown.events)
+        if shown.answer is not None:
+            answers[which] = shown.answer
         for counts, own in zip(spikes, shown.layers, strict=True):
             counts[which] = own.spike.sum(axis=0)
         if job.record:

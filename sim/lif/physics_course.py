@@ -11,8 +11,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from memtwin.sim.lif.physics_encoder import Encoder
+from memtwin.sim.lif.physics_encoder import Encoder, Player
 from memtwin.sim.lif.shown import Images
+from memtwin.sim.lif.trains import Trains
 
 __all__ = ["Neurons", "Shown", "Traces", "answer", "show"]
 
@@ -59,23 +60,26 @@ class Shown:
     ----------
     trial, presentation : int
         Which.
-    events : bool array (S, rows)
-        Of the encoder.
+    events : array (S, rows)
+        Of the encoder, or spikes of a train.
     layers : list of Traces
         Of each layer.
-    answer : int
-        Neuron that the decoder chooses.
+    answer : int or None
+        Neuron that the decoder chooses; a train has none.
     """
 
     trial: int
     presentation: int
-    events: Bools
+    events: NDArray
     layers: list[Traces]
-    answer: int
+    answer: int | None
 
 
 def show(
-    images: Images, encoder: Encoder, layers: Sequence[Neurons], progress: Callable[[float], None] | None = None
+    images: Images | Trains,
+    encoder: Encoder | Player,
+    layers: Sequence[Neurons],
+    progress: Callable[[float], None] | None = None,
 ) -> Iterator[Shown]:
     """Show all images; of one trial they come in order."""
     done = 0
@@ -86,7 +90,9 @@ def show(
             progress(done / images.steps.size)
 
 
-def _blocks(images: Images, encoder: Encoder, layers: Sequence[Neurons]) -> Iterator[list[tuple[int, int]]]:
+def _blocks(
+    images: Images | Trains, encoder: Encoder | Player, layers: Sequence[Neurons]
+) -> Iterator[list[tuple[int, int]]]:
     """Yield trial and presentation of images that can be shown side by side."""
     trials, presentations = images.steps.shape
     if images.mode == "rate" and images.decoder == "first spike":
@@ -102,15 +108,16 @@ def _blocks(images: Images, encoder: Encoder, layers: Sequence[Neurons]) -> Iter
 
 
 def _block(
-    images: Images, encoder: Encoder, layers: Sequence[Neurons], block: list[tuple[int, int]]
+    images: Images | Trains, encoder: Encoder | Player, layers: Sequence[Neurons], block: list[tuple[int, int]]
 ) -> Iterator[Shown]:
     """Show the images of a block, and cut each where it was over."""
     encoded = [encoder.events(trial, presentation) for trial, presentation in block]
-    events = np.zeros((max(map(len, encoded)), len(block), encoder.rows), dtype=bool)
+    events = np.zeros((max(map(len, encoded)), len(block), encoder.rows), dtype=encoded[0].dtype)
     for place, own in enumerate(encoded):
         events[: len(own), place] = own
     trial = np.array([trial for trial, _ in block])
-    inputs, traces = events, []
+    inputs: NDArray = events
+    traces = []
     for layer in layers:
         traces.append(_through(layer, inputs, trial))
         inputs = traces[-1].spike
@@ -121,11 +128,11 @@ def _block(
             steps = int(fired[0]) + 1 if fired.size else steps
             encoder.ended(own_trial, steps)
         cut = [of_layer.of(place, steps) for of_layer in traces]
-        chosen = answer(images.decoder, cut[-1].v, cut[-1].u, cut[-1].spike)
+        chosen = None if isinstance(images, Trains) else answer(images.decoder, cut[-1].v, cut[-1].u, cut[-1].spike)
         yield Shown(own_trial, presentation, own[:steps], cut, chosen)
 
 
-def _through(layer: Neurons, events: Bools, trial: NDArray[np.int64]) -> Traces:
+def _through(layer: Neurons, events: NDArray, trial: NDArray[np.int64]) -> Traces:
     """Take a layer through every step of `events` (S, J, rows)."""
     shape, everyone = (len(events), trial.size, layer.neurons), np.ones(trial.size, dtype=bool)
     out = Traces(np.empty(shape), np.empty(shape), np.empty(shape, dtype=bool), np.empty(shape, dtype=np.int64))

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memtwin.sim.lif.shown import Images
+from memtwin.sim.lif.trains import Trains
 
-__all__ = ["Encoder", "numbers"]
+__all__ = ["Encoder", "Player", "numbers", "source"]
 
 
 def numbers(state: int, count: int) -> list[int]:
@@ -22,6 +23,25 @@ def numbers(state: int, count: int) -> list[int]:
         state ^= (state << 5) & 0xFFFFFFFF
         out.append(state)
     return out
+
+
+def source(shown: Images | Trains, rows: int, seeds: NDArray[np.uint32]) -> "Encoder | Player":
+    """Return what drives layer 1."""
+    return Player(shown) if isinstance(shown, Trains) else Encoder(shown, rows, seeds)
+
+
+class Player:
+    """Plays trains of spikes in the place of an encoder."""
+
+    def __init__(self, trains: Trains) -> None:
+        self._spikes, self.rows = trains.spikes, trains.spikes.shape[2]
+
+    def events(self, trial: int, presentation: int) -> NDArray[np.uint8]:
+        """Spikes of a trial, (steps, rows)."""
+        return self._spikes[trial]
+
+    def ended(self, trial: int, steps: int) -> None:
+        """Nothing is drawn that would have to be taken back."""
 
 
 class Encoder:

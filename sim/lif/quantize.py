@@ -186,6 +186,8 @@ def _layer(spec: LifSpec, number: int, layer: LifLayerSpec, weight: Floats) -> L
         "neurons": layer.neurons,
         "lanes": layer.lanes,
         "weight_bits": spec.weight_bits,
+        # A row of a train may have several spikes in a step.
+        **({"events": spec.capacity} if number == 1 and not spec.encoder else {}),
     }
     return LayerCoefficients(structure=structure, words=q.words, g_lsb=level, report=q.report)
 

@@ -17,7 +17,7 @@ class LifRecording(Recording):
     Attributes
     ----------
     answers : int64 array (trials, presentations)
-        Neuron of the last layer that the decoder chose for each image.
+        Neuron of the last layer that the decoder chose for each image; of trains there are none, (trials, 0).
     events : int64 array (trials, presentations) or None
         Events of the encoder in each image (`rtl` only).
     """

@@ -7,8 +7,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from memtwin.sim.cards import Card
 from memtwin.sim.errors import InputError
 from memtwin.sim.lif.shown import Images
+from memtwin.sim.lif.trains import Trains
 
 __all__ = ["HEADROOM", "HEADROOMS", "RESETS", "ConductancePair", "LayerSample", "LifLayerSpec", "LifSpec"]
 
@@ -18,6 +20,7 @@ HEADROOMS = tuple(2**power for power in range(1, 11))
 
 _MOST_ROWS = 1024  # a row number has 10 bits
 _MOST_HOLD = 255
+_EVENTS, _MOST_EVENTS = 1024, 4096
 _LEAST, _MOST = 1e-30, 1e30  # of quantities, in any unit; their products and quotients are then numbers
 _PER_NEURON = ("tau", "r", "v_leak", "v_threshold", "v_reset", "bias")
 
@@ -165,6 +168,13 @@ class ConductancePair:
             if not 0 <= getattr(self, name) < math.inf:
                 raise InputError(f"conductance pair, {name}: expected zero or more, not {getattr(self, name):g}")
 
+    @classmethod
+    def of(cls, card: Card) -> "ConductancePair":
+        """Return a pair of devices of a card; a resistance and its conductance have the same spread."""
+        return cls(
+            g_on=1 / card["r_on"], g_off=1 / card["r_off"], spread_on=card["r_on_c2c"], spread_off=card["r_off_c2c"]
+        )
+
     def draw(self, weight: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
         """Draw the weights that pairs of devices have which were programmed to `weight`."""
         scale = float(np.abs(weight).max()) or 1.0
@@ -209,9 +219,12 @@ class LifSpec:
         of 6 bits are few enough; with more, the quantiser tells in how many neurons it can be clamped.
     capacity : int, optional
         Entries of the encoder, an even number: the most pixels of an image that are not zero. By default all rows of
-        layer 1.
+        layer 1. Without an encoder the events that the gateware holds, 1 to 4096, which is also the most of them in a
+        step; by default 1024.
     synapse : ConductancePair, optional
         Devices of the synapses; by default every weight is what it is programmed to.
+    encoder : bool
+        Images are shown (`Images`), and answered; else spikes are (`memtwin.sim.lif.trains.Trains`).
 
     Raises
     ------
@@ -220,13 +233,13 @@ class LifSpec:
     """
 
     kind: ClassVar[str] = "lif"
-    keeps_state: ClassVar[bool] = True  # from one presentation to the next, within reach (docs/link.md, section 5)
 
     layers: tuple[LifLayerSpec, ...]
     dt: float
     weight_bits: int = 6
     capacity: int = 0
     synapse: ConductancePair | None = None
+    encoder: bool = True
 
     def __post_init__(self) -> None:
         if not self.layers:
@@ -248,12 +261,22 @@ class LifSpec:
                     f"layer {number}, refractory: expected at most {_MOST_HOLD} steps ({_MOST_HOLD * self.dt:g}s), "
                     f"not {layer.refractory:g}s; use a longer dt"
                 )
+        if not self.encoder:
+            object.__setattr__(self, "capacity", self.capacity or _EVENTS)
+            if not 1 <= self.capacity <= _MOST_EVENTS:
+                raise InputError(f"capacity: expected 1 to {_MOST_EVENTS} events, not {self.capacity}")
+            return
         if self.capacity == 0:
             object.__setattr__(self, "capacity", self.layers[0].rows + self.layers[0].rows % 2)
         if self.capacity < 2 or self.capacity % 2 or self.capacity > _MOST_ROWS:
             raise InputError(f"capacity: expected an even number from 2 to {_MOST_ROWS}, not {self.capacity}")
 
-    def updates(self, shown: Images) -> int:
+    @property
+    def keeps_state(self) -> bool:
+        """The generator of the encoder goes on from one image to the next, within reach (docs/link.md, section 5)."""
+        return self.encoder
+
+    def updates(self, shown: Images | Trains) -> int:
         """Most updates of a neuron in one trial."""
         return int(shown.steps.sum(axis=1).max())
 

@@ -11,7 +11,7 @@ SIM = Path(__file__).parents[2] / "sim"
 DATA = {
     "hybrid": {"backends", "recording", "hybrid.shown", "hybrid.spec", "hybrid", "cards", "ceiling"},
     "opamp": {"backends", "recording", "opamp.shown", "opamp.spec", "opamp", "cards"},
-    "lif": {"backends", "recording", "lif.shown", "lif.spec", "lif.recording", "lif.trace", "lif"},
+    "lif": {"backends", "recording", "lif.shown", "lif.spec", "lif.trains", "lif.recording", "lif.trace", "lif"},
     "stdp": {"backends", "recording", "stdp.shown", "stdp.spec", "stdp.recording", "stdp"},
 }
 

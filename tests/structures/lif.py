@@ -8,6 +8,7 @@ import numpy as np
 from memtwin.sim.backends import Run
 from memtwin.sim.lif.shown import DECODERS, MODES, Images
 from memtwin.sim.lif.spec import HEADROOMS, RESETS, ConductancePair, LifLayerSpec, LifSpec
+from memtwin.sim.lif.trains import Trains
 from tests.structures.draw import Dice
 
 _PAIR = ConductancePair(g_on=100e-6, g_off=2e-6, spread_on=0.05, spread_off=0.1)
@@ -17,15 +18,21 @@ def draw(dice: Dice) -> Run:
     """Draw a job: structure, word lengths, parameters, images."""
     sizes = dice.sizes()
     dt = dice.log(1e-4, 1e-2)
-    capacity = sizes[0] + sizes[0] % 2 + dice.pick(0, 0, 2)
+    encoder = dice.chance(0.7)
+    program = _images(dice, sizes[0]) if encoder else _trains(dice, sizes[0])
+    if encoder:
+        capacity = sizes[0] + sizes[0] % 2 + dice.pick(0, 0, 2)
+    else:
+        capacity = max(1, int(program.spikes.sum(axis=2).max())) + dice.pick(0, 0, 10)
     spec = LifSpec(
         layers=tuple(_layer(dice, rows, neurons, dt) for rows, neurons in pairwise(sizes)),
         dt=dt,
         weight_bits=int(dice.rng.integers(2, 17)),
         capacity=capacity,
         synapse=_PAIR if dice.chance(0.3) else None,
+        encoder=encoder,
     )
-    return Run(spec=spec, program=_images(dice, sizes[0]), seed=dice.seed, record=True)
+    return Run(spec=spec, program=program, seed=dice.seed, record=True)
 
 
 def _layer(dice: Dice, rows: int, neurons: int, dt: float) -> LifLayerSpec:
@@ -68,3 +75,9 @@ def _images(dice: Dice, rows: int) -> Images:
         decoder=dice.pick(*DECODERS),
         trials=trials,
     )
+
+
+def _trains(dice: Dice, rows: int) -> Trains:
+    """Draw spikes, in some of the networks many of a row in a step."""
+    shape = dice.pick(1, 2), int(dice.rng.integers(1, 60)), rows
+    return Trains(spikes=dice.rng.poisson(dice.pick(0.1, 0.5, 3), shape).astype(np.uint8))

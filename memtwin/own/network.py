@@ -1,0 +1,102 @@
+"""A network of one's own: layers of one kind, and the options that they share."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from memtwin.sim.backends import Run
+from memtwin.sim.errors import InputError
+from memtwin.sim.own.layer import Circuit, OwnLayer
+from memtwin.sim.own.train import Size, source
+
+__all__ = ["Network"]
+
+
+class Network:
+    """Layers of one kind, in the order of the signal.
+
+    >>> import memtwin as mt
+    >>> net = mt.Network([mt.hybrid.Layer(inputs=5, neurons=3, inhibition=True)], device="ag-sio2")
+
+    Parameters
+    ----------
+    layers : sequence of layers
+        Such as `mt.hybrid.Layer`; the inputs of a later layer are the neurons of the one before.
+    name : str
+        What figures and the Verilog call it.
+    **options
+        Options of the whole network: cards, steps, spread; see `mt.options`.
+
+    Attributes
+    ----------
+    layers, circuit
+        Its layers and options.
+    spec
+        What backends run.
+    names : tuple of str
+        Of the layers.
+    step : float
+        Time of one step of the input, s.
+
+    Raises
+    ------
+    InputError
+        If layers and options do not make a network.
+    """
+
+    def __init__(self, layers: Sequence[OwnLayer], *, name: str = "network", **options: Any) -> None:
+        layers = list(layers)
+        if not layers or not all(isinstance(layer, OwnLayer) for layer in layers):
+            raise InputError("network: expected a list of layers, such as [mt.hybrid.Layer(inputs=5, neurons=3)]")
+        if len(kinds := sorted({layer.kind for layer in layers})) > 1:
+            raise InputError(f"network: expected layers of one kind, not {' and '.join(kinds)}")
+        circuit = layers[0].circuit.given("network", options)
+        assert isinstance(circuit, Circuit)
+        self._set(layers, circuit, circuit.spec(layers), name)
+
+    def _set(self, layers: Sequence[OwnLayer], circuit: Circuit, spec: Any, name: str) -> None:
+        self.layers, self.circuit, self.spec, self.name = tuple(layers), circuit, spec, name
+        self.names = tuple(f"layer{number}" for number in range(1, len(self.layers) + 1))
+        self.step: float = circuit.step(spec)
+
+    @property
+    def kind(self) -> str:
+        """Kind of its neurons."""
+        return self.layers[0].kind
+
+    @property
+    def inputs(self) -> int:
+        """Rows of layer 1."""
+        return self.layers[0].inputs
+
+    @property
+    def neurons(self) -> int:
+        """Neurons of the last layer."""
+        return self.layers[-1].neurons
+
+    def job(
+        self,
+        spikes: Any,
+        *,
+        trials: int = 1,
+        seed: int = 0,
+        record: bool = True,
+        allow_clipping: bool = False,
+    ) -> Run:
+        """Say what backends run: the network, its devices in each trial, and the spikes that it is shown.
+
+        Raises
+        ------
+        InputError
+            If the spikes do not fit the network.
+        """
+        if not 1 <= trials <= 1_000_000:
+            raise InputError(f"trials: expected 1 to 1000000, not {trials}")
+        if not 0 <= seed < 2**63 - trials:
+            raise InputError(f"seed: expected zero or more, less than 2**63, not {seed}")
+        size = Size(inputs=self.inputs, outputs=self.neurons, step=self.step, trials=trials, seed=seed)
+        program = self.circuit.shown(self.layers, self.spec, source(spikes).train(size))
+        return Run(spec=self.spec, program=program, seed=seed, record=record, allow_clipping=allow_clipping)
+
+    def __repr__(self) -> str:
+        sizes = " x ".join(str(number) for number in (self.inputs, *(layer.neurons for layer in self.layers)))
+        return f"<{self.kind} network {self.name}, {sizes}>"

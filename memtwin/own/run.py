@@ -1,0 +1,99 @@
+"""Runs and compares networks of one's own."""
+
+from collections.abc import Callable
+from typing import Any
+
+from memtwin.own.network import Network
+from memtwin.own.simulation import Simulation
+from memtwin.sim import backends
+from memtwin.sim.compare import compare as compare_recordings
+from memtwin.sim.errors import InputError
+from memtwin.sim.experiments.blocks import check_size
+from memtwin.sim.run_warnings import warnings_of_jobs, warnings_of_recordings
+
+__all__ = ["compare_network", "simulate"]
+
+Report = Callable[[str, float], None]  # name of the run, part done
+
+
+def simulate(
+    network: Network,
+    spikes: Any,
+    backend: str = "model",
+    *,
+    trials: int = 1,
+    seed: int = 0,
+    record: bool = True,
+    allow_clipping: bool = False,
+    report: Report | None = None,
+) -> Simulation:
+    """Run a network on one backend.
+
+    Parameters
+    ----------
+    network : Network
+        Network.
+    spikes
+        What it is shown: an array (T, inputs) with the number of spikes in each step, or (trials, T, inputs); a list of
+        (time in s, address); or `mt.poisson`, `mt.regular`, `mt.program`, `mt.events`, `mt.load_spikes`.
+    backend : str
+        ``"physics"``, ``"model"``, ``"rtl"``, ``"ngspice"``.
+    trials, seed : int
+        Trial `t` has the devices and the Poisson spikes of seed `seed + t`.
+    record : bool
+        Keep events, traces and words; without it counts and conductances alone, which takes less memory.
+    allow_clipping : bool
+        Run with coefficients that do not fit their words, clipped; else they are refused.
+    report : callable, optional
+        Called with the name of the network and the part of the run that is done.
+
+    Raises
+    ------
+    InputError
+        If spikes, network and backend do not fit together, or a value does not fit its word.
+    """
+    job = network.job(spikes, trials=trials, seed=seed, record=record, allow_clipping=allow_clipping)
+    check_size(job, network.name)
+    backends.check(job, backend)
+    warnings = warnings_of_jobs([(network.name, job)], backend)
+    recording = backends.run(job, backend, report and (lambda done: report(network.name, done)))
+    return Simulation(network, job, recording, [*warnings, *warnings_of_recordings([(network.name, recording)])])
+
+
+def compare_network(
+    network: Network,
+    spikes: Any,
+    first: str,
+    second: str,
+    *,
+    trials: int = 1,
+    seed: int = 0,
+    allow_clipping: bool = False,
+    report: Report | None = None,
+) -> dict[str, Any]:
+    """Run a network on two backends and compare the recordings; parameters as in `simulate`.
+
+    Returns
+    -------
+    dict
+        As `memtwin.sim.compare.compare`; ``backends``, ``seed`` and ``warnings`` beside it.
+
+    Raises
+    ------
+    InputError
+        As in `simulate`.
+    """
+    if first == second:
+        raise InputError(f"compare: expected two backends that differ, not {first} and {second}")
+    job = network.job(spikes, trials=trials, seed=seed, allow_clipping=allow_clipping)
+    check_size(job, network.name)
+    for backend in (first, second):
+        backends.check(job, backend)
+    warnings = warnings_of_jobs([(network.name, job)], first, second)
+    a, b = (
+        backends.run(job, backend, report and (lambda done, backend=backend: report(backend, done)))
+        for backend in (first, second)
+    )
+    warnings += warnings_of_recordings([(network.name, a), (network.name, b)])
+    found = {"network": network.name, "backends": [first, second], "seed": seed, **compare_recordings(job, a, b)}
+    return {**found, "warnings": list(dict.fromkeys(warnings))}

@@ -1,0 +1,180 @@
+import numpy as np
+import pytest
+
+import memtwin as mt
+
+HYBRID = (mt.hybrid.Layer(inputs=5, neurons=3, inhibition=True, learn=True),)
+LIF = (
+    mt.lif.Layer(inputs=6, neurons=4, weights=[[3, 1, -2, 4, 0, 2], [1] * 6, [5] * 6, [-1, 2] * 3], r=5.0, lanes=3),
+    mt.lif.Layer(inputs=4, neurons=2, weights=[[4, -1, 2, 1], [1, 2, 3, 1]], r=15.0, refractory="2ms"),
+)
+
+
+def drive(rows, steps=60):
+    return np.random.default_rng(3).poisson(0.3, (steps, rows))
+
+
+@pytest.fixture(scope="module")
+def hybrid():
+    return mt.Network(HYBRID)
+
+
+@pytest.fixture(scope="module")
+def lif():
+    return mt.Network(LIF, capacity=16)
+
+
+def test_a_hybrid_network_is_equal_on_model_and_rtl_and_near_the_physics(hybrid):
+    spikes = drive(5).clip(0, 1)
+    found = mt.compare(hybrid, spikes, "model", "rtl")
+    assert found["equal"]
+    assert found["words"] > 1000
+    near = mt.compare(hybrid, spikes, "physics", "model")
+    assert near["within"], near["outside"]
+
+
+def test_a_lif_network_is_equal_on_model_and_rtl_and_near_the_physics(lif):
+    spikes = drive(6)
+    assert spikes.max() > 1  # several spikes of a row in a step
+    recording = mt.simulate(lif, spikes)
+    assert recording.counts.sum() > 5
+    assert recording.counts_of(1).min() > 0
+    found = mt.compare(lif, spikes, "model", "rtl", trials=2)
+    assert found["equal"]
+    assert found["words"] == 2 * 60 * (1 + 4 + 2)
+    near = mt.compare(lif, spikes, "physics", "model")
+    assert near["within"], near["outside"]
+
+
+def test_arrays_have_their_time_axes(hybrid):
+    recording = mt.simulate(hybrid, drive(5, 20).clip(0, 1), trials=3)
+    assert recording.spikes.shape == (3, 20, 3)
+    assert np.allclose(recording.step_s, 500e-6 * np.arange(20))
+    assert recording.trace("x").shape == (3, 640, 3)
+    assert recording.time_s.shape == (640,)
+    assert recording.time_s[-1] == pytest.approx(10e-3)
+
+
+def test_spikes_are_in_the_step_in_which_the_neuron_spikes(lif):
+    recording = mt.simulate(lif, drive(6))
+    assert np.array_equal(recording.spikes_of("layer1"), recording.trace("spike", layer=1))
+    assert np.array_equal(recording.spikes.sum(axis=1), recording.counts)
+
+
+def test_layers_are_driven_by_the_spikes_of_the_one_before(lif):
+    recording = mt.simulate(lif, drive(6))
+    alone = mt.simulate(mt.Network(LIF[1:]), recording.spikes_of(1)[0])
+    assert np.array_equal(alone.spikes, recording.spikes)
+
+
+def test_a_run_without_recording_has_counts(hybrid):
+    spikes = drive(5).clip(0, 1)
+    counts = mt.simulate(hybrid, spikes, record=False)
+    assert np.array_equal(counts.counts, mt.simulate(hybrid, spikes).counts)
+    with pytest.raises(mt.InputError, match="record=True"):
+        _ = counts.spikes
+
+
+def test_trials_are_those_of_later_seeds():
+    net = mt.Network(HYBRID, d2d=True, c2c=True)
+    both = mt.simulate(net, mt.poisson("800Hz", "50ms"), trials=2, seed=7)
+    later = mt.simulate(net, mt.poisson("800Hz", "50ms"), seed=8)
+    assert np.array_equal(both.trace("x")[1], later.trace("x")[0])
+    assert not np.array_equal(both.trace("x")[0], later.trace("x")[0])
+
+
+def test_only_layers_that_learn_do_and_only_while_they_are_told_to():
+    pattern = [[1, 1, 0, 0, 1]]
+    for learn, shown, changes in ((True, True, True), (True, False, False), (False, True, False)):
+        net = mt.Network([mt.hybrid.Layer(inputs=5, neurons=3, learn=learn)])
+        recording = mt.simulate(net, mt.program(pattern, "40ms", learn=shown))
+        assert recording.counts.sum() > 0
+        assert (np.ptp(recording.conductance()) > 0) == changes
+
+
+def test_a_gate_that_is_closed_keeps_a_neuron_from_integrating():
+    net = mt.Network(HYBRID)
+    recording = mt.simulate(net, mt.program([[1] * 5], "40ms", gates=[[1, 0, 1]]))
+    assert recording.trace("x")[0].max(axis=0).tolist()[1] == 0
+    assert recording.trace("x")[0].max(axis=0)[0] > 0.5
+
+
+def test_a_train_longer_than_any_counter_and_list_is_streamed(lif):
+    steps = 2**16 + 500
+    spikes = np.zeros((steps, 6))
+    spikes[::1000] = 1
+    spikes[65530:65545, 0] = 1
+    recording = mt.simulate(lif, spikes, "rtl", record=False)
+    assert np.array_equal(recording.counts, mt.simulate(lif, spikes, record=False).counts)
+    assert recording.counts.sum() > 60
+
+
+def test_a_silent_hybrid_network_goes_on_longer_than_its_counter():
+    net = mt.Network([mt.hybrid.Layer(inputs=1, neurons=1, skip=True)])
+    spikes = np.zeros((66_000, 1))
+    spikes[65_900:] = 1
+    recordings = [mt.simulate(net, spikes, backend, record=False) for backend in ("model", "rtl")]
+    assert recordings[0].counts[0, 0] > 0
+    assert np.array_equal(recordings[0].counts, recordings[1].counts)
+
+
+@pytest.mark.parametrize(
+    ("make", "what"),
+    [
+        (lambda: mt.Network([]), "list of layers"),
+        (lambda: mt.Network([HYBRID[0], LIF[0]]), "one kind, not hybrid and lif"),
+        (lambda: mt.Network(HYBRID, colour="red"), "unknown option colour; expected device, synapse"),
+        (lambda: mt.Network(HYBRID, device="ta-hfo2"), "expected a threshold switch card.*ta-hfo2 is a synapse"),
+        (lambda: mt.Network(HYBRID, device="no-such-card"), "unknown"),
+        (lambda: mt.Network(LIF[::-1]), "4 neurons|2 neurons"),
+        (lambda: mt.hybrid.Layer(inputs=5, neurons=0), "neurons: expected a whole number from 1"),
+        (lambda: mt.hybrid.Layer(inputs=5, neurons=2.5), "neurons: expected a whole number"),
+        (lambda: mt.hybrid.Layer(inputs=5, neurons=2, v_in="5V"), "v_in: expected at most 3.9V"),
+        (lambda: mt.hybrid.Layer(inputs=5, neurons=2, v_in="1.5s"), "v_in: expected unit V"),
+        (lambda: mt.hybrid.Layer(inputs=5, neurons=2, tie="first"), "tie: expected one of inhibit"),
+        (lambda: mt.hybrid.Layer(inputs=5, neurons=2, learn=1), "learn: expected true or false"),
+        (lambda: mt.hybrid.Layer(inputs=5, neurons=2, g_initial=np.ones((5, 2))), r"here \(2, 5\), not \(5, 2\)"),
+        (lambda: mt.lif.Layer(inputs=2, neurons=1, weights=[[np.nan, 1]]), "weights"),
+        (lambda: mt.lif.Layer(inputs=2, neurons=1, weights=[[1], [1, 2]]), "weights"),
+        (lambda: mt.lif.Layer(inputs=2, neurons=1, weights="none.csv"), "none.csv: cannot be read"),
+    ],
+)
+def test_what_is_no_network_is_refused_in_a_line(make, what):
+    with pytest.raises(mt.InputError, match=what):
+        make()
+
+
+def test_what_cannot_be_run_is_refused(hybrid, lif):
+    with pytest.raises(mt.InputError, match="at most one of a row"):
+        mt.simulate(hybrid, np.full((4, 5), 2))
+    with pytest.raises(mt.InputError, match="at most 16 spikes in a step"):
+        mt.simulate(lif, np.full((4, 6), 3))
+    with pytest.raises(mt.InputError, match="have none"):
+        mt.simulate(lif, mt.program([[1] * 6], "10ms", gates=[[0, 1]]))
+    with pytest.raises(mt.InputError, match="trials"):
+        mt.simulate(lif, drive(6), trials=0)
+    with pytest.raises(mt.InputError, match="backend"):
+        mt.simulate(lif, drive(6), "verilog")
+    recording = mt.simulate(lif, drive(6))
+    with pytest.raises(mt.InputError, match="unknown signal x"):
+        recording.trace("x")
+    with pytest.raises(mt.InputError, match="layer: expected 1 to 2"):
+        recording.trace("v", layer=3)
+
+
+@pytest.mark.parametrize("form", ["csv", "npy", "npz"])
+def test_weights_are_read_from_files(tmp_path, form):
+    table = np.array([[1.0, -2.0, 0.5], [0.0, 3.0, 1.0]])
+    path = tmp_path / f"weights.{form}"
+    if form == "csv":
+        np.savetxt(path, table, delimiter=",")
+    elif form == "npy":
+        np.save(path, table)
+    else:
+        np.savez(path, weights=table, others=np.zeros(3))
+    layer = mt.lif.Layer(inputs=3, neurons=2, weights=path)
+    assert np.array_equal(layer.weights, table)
+
+
+def test_the_names_of_the_package_are_there():
+    assert all(hasattr(mt, name) for name in mt.__all__)
