@@ -3,7 +3,7 @@
 import importlib
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -110,6 +110,9 @@ class Board:
         Rate that its bridge is known to bear.
     loader : sequence of str
         Arguments of openFPGALoader before the bitstream.
+    revisions : mapping of str to sequence of str
+        The same for a later revision of the board, which has the same chip and pins: ``NAME-REVISION`` on the command
+        line.
     by_hand : str
         What to do with a bitstream where openFPGALoader cannot load it.
     """
@@ -134,6 +137,7 @@ class Board:
     button2: str = ""
     adapter: bool = False
     loader: tuple[str, ...] = ()
+    revisions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     by_hand: str = ""
 
     @property
@@ -190,6 +194,7 @@ class Board:
             "clock_hz": self.clock_hz,
             "uart": {"baud": self.baud, "adapter": self.adapter},
             "loads": not self.by_hand,
+            "revisions": [f"{self.name}-{revision}" for revision in self.revisions],
         }
 
 
@@ -228,13 +233,17 @@ CHIPS, BOARDS = _read()
 
 
 def board(name: str) -> Board:
-    """Return the board of that name.
+    """Return the board of that name, or of its revision: ``ecpix5-r03``.
 
     Raises
     ------
     InputError
         If there is none.
     """
-    if name not in BOARDS:
-        raise InputError(f"board {name}: unknown; expected one of {', '.join(BOARDS)}")
-    return BOARDS[name]
+    if name in BOARDS:
+        return BOARDS[name]
+    first, _, revision = name.rpartition("-")
+    if first in BOARDS and revision in BOARDS[first].revisions:
+        return replace(BOARDS[first], loader=tuple(BOARDS[first].revisions[revision]))
+    known = [each for own in BOARDS.values() for each in (own.name, *(f"{own.name}-{r}" for r in own.revisions))]
+    raise InputError(f"board {name}: unknown; expected one of {', '.join(known)}")

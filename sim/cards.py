@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from memtwin.sim.errors import InputError
+from memtwin.sim.errors import InputError, Mistakes
 from memtwin.sim.files import read_text
 from memtwin.sim.parsers import parse_toml
 from memtwin.sim.units import check_range, format_si, parse_si
@@ -179,24 +179,28 @@ class Card:
         Raises
         ------
         InputError
-            If the card has no such field, or the value has the wrong unit or range.
+            If the card has no such field, or a value has the wrong unit or range; the message has all of them.
         """
         fields = dict(self.fields)
+        mistakes = Mistakes(f"card {self.name}")
         for name, value in values.items():
-            if name not in fields:
-                raise InputError(f"card {self.name} has no field {name}; it has {', '.join(fields)}")
-            unit = fields[name].unit
-            number = parse_si(value, unit, f"card {self.name}, field {name}") if isinstance(value, str) else value
-            _check(self.name, name, KINDS[self.kind][name], number)
-            fields[name] = Field(number, unit, "set by the user")
+            with mistakes.collected():
+                if name not in fields:
+                    raise InputError(f"card {self.name} has no field {name}; it has {', '.join(self.fields)}")
+                rule = KINDS[self.kind][name]
+                number = _value(value, rule, f"card {self.name}, field {name}")
+                fields[name] = Field(number, rule.unit, "set by the user")
+        mistakes.refuse()
         card = dataclasses.replace(self, fields=fields)
         _check_together(card)
         return card
 
 
-def _check(card: str, name: str, rule: FieldRule, value: float) -> None:
-    where = f"card {card}, field {name}"
-    check_range(value, rule.unit, where, zero=rule.zero, least=rule.least, most=rule.most)
+def _value(value: str | float, rule: FieldRule, where: str) -> float:
+    """Return a value in SI units, checked."""
+    number = parse_si(value, rule.unit, where) if isinstance(value, str) else value
+    check_range(number, rule.unit, where, zero=rule.zero, least=rule.least, most=rule.most)
+    return number
 
 
 # Fields of a kind, the first of which must be smaller than the second.
@@ -240,7 +244,7 @@ def load_card(name: str | Path) -> Card:
     Raises
     ------
     InputError
-        If there is no such card, or it is not a whole and valid card of its kind.
+        If there is no such card, or it is not a whole and valid card of its kind; the message has all that is wrong.
     """
     path = Path(name)
     if str(name) in card_names():
@@ -257,34 +261,45 @@ def load_card(name: str | Path) -> Card:
 
 
 def _parse(data: dict, where: str) -> Card:
-    heads = {}
+    mistakes = Mistakes(where)
+    heads: dict[str, str] = {}
     for head in ("name", "kind", "title", "citation"):
-        value = data.pop(head, None)
-        if not isinstance(value, str) or not value:
-            raise InputError(f'{where}: expected {head} = "..." at the top')
-        heads[head] = value
-    if not (name := heads["name"]).isprintable() or "/" in name or len(name) > _LONGEST_NAME:
-        raise InputError(
-            f"{where}: expected a name of at most {_LONGEST_NAME} printable characters, without /, not {name!r}"
-        )
-    rules = KINDS.get(heads["kind"])
-    if rules is None:
-        raise InputError(f"{where}: kind must be one of {', '.join(KINDS)}, not {heads['kind']!r}")
-    for name in data:
-        if name not in rules:
-            raise InputError(f"{where}: unknown field {name}; a {heads['kind']} card has {', '.join(rules)}")
+        with mistakes.collected():
+            heads[head] = _head(head, data.pop(head, None), where)
+    rules = KINDS.get(heads.get("kind", ""), {})
+    for name in data if rules else ():
+        with mistakes.collected():
+            if name not in rules:
+                raise InputError(f"{where}: unknown field {name}; a {heads['kind']} card has {', '.join(rules)}")
     fields = {}
     for name, rule in rules.items():
-        entry = data.get(name)
-        if entry is None:
-            raise InputError(f"{where}: field {name} is missing ({rule.meaning}); add [{name}] with value and source")
-        if not isinstance(entry, dict) or set(entry) != {"value", "source"}:
-            raise InputError(f"{where}: field {name} must be a table with value and source, both strings")
-        if not all(isinstance(part, str) and part for part in entry.values()):
-            raise InputError(f"{where}: field {name} must have a value and a source, both strings, not empty")
-        value = parse_si(entry["value"], rule.unit, f"{where}, field {name}")
-        _check(heads["name"], name, rule, value)
-        fields[name] = Field(value, rule.unit, entry["source"])
+        with mistakes.collected():
+            fields[name] = _field(name, rule, data.get(name), where)
+    mistakes.refuse()
     card = Card(fields=fields, **heads)
     _check_together(card)
     return card
+
+
+def _head(head: str, value: object, where: str) -> str:
+    """Return a line at the top of a card, checked."""
+    if not isinstance(value, str) or not value:
+        raise InputError(f'{where}: expected {head} = "..." at the top')
+    if head == "name" and (not value.isprintable() or "/" in value or len(value) > _LONGEST_NAME):
+        raise InputError(
+            f"{where}: expected a name of at most {_LONGEST_NAME} printable characters, without /, not {value!r}"
+        )
+    if head == "kind" and value not in KINDS:
+        raise InputError(f"{where}: kind must be one of {', '.join(KINDS)}, not {value!r}")
+    return value
+
+
+def _field(name: str, rule: FieldRule, entry: object, where: str) -> Field:
+    """Return a field of a card from its table, checked."""
+    if entry is None:
+        raise InputError(f"{where}: field {name} is missing ({rule.meaning}); add [{name}] with value and source")
+    if not isinstance(entry, dict) or set(entry) != {"value", "source"}:
+        raise InputError(f"{where}: field {name} must be a table with value and source, both strings")
+    if not all(isinstance(part, str) and part for part in entry.values()):
+        raise InputError(f"{where}: field {name} must have a value and a source, both strings, not empty")
+    return Field(_value(entry["value"], rule, f"{where}, field {name}"), rule.unit, entry["source"])

@@ -1,6 +1,9 @@
 """The one exception that the command line turns into a single line and exit status 2, and the text that it may hold."""
 
-__all__ = ["InputError", "printable"]
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+__all__ = ["InputError", "Mistakes", "printable"]
 
 _LONGEST = 2000  # characters of a message; a name in a file may be as long as the file
 
@@ -27,3 +30,37 @@ class InputError(ValueError):
         if len(line) > _LONGEST:
             line = f"{line[: _LONGEST // 2]} ... {line[-_LONGEST // 2 :]}"
         super().__init__(line)
+
+
+class Mistakes:
+    """Collects what is wrong with one input, so that a user is told all of it at once.
+
+    Parameters
+    ----------
+    where : str
+        The input, with which every message begins.
+    """
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+        self._found: list[str] = []
+
+    @contextmanager
+    def collected(self) -> Iterator[None]:
+        """Keep an `InputError` that is raised within, and go on behind it."""
+        try:
+            yield
+        except InputError as error:
+            self._found.append(str(error))
+
+    def refuse(self) -> None:
+        """Raise what was collected, as one line that names the input once.
+
+        Raises
+        ------
+        InputError
+            If there was anything.
+        """
+        if self._found:
+            first, *others = self._found
+            raise InputError("; ".join([first, *(other.removeprefix(self._where).lstrip(",: ") for other in others)]))

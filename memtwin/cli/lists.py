@@ -136,6 +136,8 @@ def _board(board: registry.Board, as_json: bool) -> None:
             print_line(f"{key}  {value}")
         elif key == "cells":
             print_line("cells  " + ", ".join(f"{count} {cell}" for cell, count in board.size.items()))
+    if found["revisions"]:
+        print_line("revisions  " + ", ".join(found["revisions"]))
     print_line("loads  " + (f"no: {board.by_hand}" if board.by_hand else " ".join(["openFPGALoader", *board.loader])))
     print()
     rows = [

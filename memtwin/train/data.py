@@ -95,9 +95,9 @@ def load_mnist(part: str, directory: Path | None = None, *, fetch: Fetch | None 
     part : str
         ``"train"`` or ``"test"``.
     directory : Path, optional
-        Where the four files are, under their usual names, plain or with ``.gz``. Without it ``MEMTWIN_DATA``; without
-        that the cache (`memtwin.sim.cache.cache_directory`), into which what is missing is downloaded and
-        checked.
+        Where the four files are, under their usual names or with a dot before ``idx``, plain or with ``.gz``. Without
+        it ``MEMTWIN_DATA``; without that the cache (`memtwin.sim.cache.cache_directory`), into which what is missing is
+        downloaded and checked.
     fetch : callable, optional
         What downloads.
 
@@ -171,10 +171,11 @@ def _unzip(path: Path, data: bytes) -> bytes:
 
 
 def _find(directory: Path, name: str) -> Path:
-    """Find a file under its name, or with ``.gz`` behind it."""
-    for path in (directory / name, directory / f"{name}.gz"):
-        if path.is_file():
-            return path
+    """Find a file under its name, or with a dot before ``idx``, as some archives have it; plain or with ``.gz``."""
+    for own in (name, name.replace("-idx", ".idx")):
+        for path in (directory / own, directory / f"{own}.gz"):
+            if path.is_file():
+                return path
     raise InputError(
         f"{directory}: expected {name} or {name}.gz there; give the directory of MNIST's four files (--data or "
         "MEMTWIN_DATA), or neither to download them"

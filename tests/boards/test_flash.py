@@ -46,6 +46,8 @@ def bitstream(tmp_path):
         ("ulx3s-85f", ["-b", "ulx3s", "-m"]),
         ("upduino-v3", ["-b", "ice40_generic", "-c", "ft232"]),
         ("tang-nano-9k", ["-b", "tangnano9k"]),
+        ("ecpix5", ["-b", "ecpix5", "-m"]),
+        ("ecpix5-r03", ["-b", "ecpix5_r03", "-m"]),
     ],
 )
 def test_arguments(stand_in, bitstream, board, arguments):

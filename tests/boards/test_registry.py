@@ -1,5 +1,7 @@
 import importlib
 import subprocess
+from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -94,8 +96,9 @@ def test_loader_knows_the_boards_and_cables():
     cables = subprocess.run([*tool, "--list-cables"], capture_output=True, text=True, check=True)
     known = {kind: text.stdout.split() for kind, text in {"-b": listed, "-c": cables}.items()}
     for entry in BOARDS.values():
-        for option, value in zip(entry.loader, entry.loader[1:], strict=False):
-            assert option not in known or value in known[option], entry.name
+        for loader in (entry.loader, *entry.revisions.values()):
+            for option, value in pairwise(loader):
+                assert option not in known or value in known[option], entry.name
 
 
 def test_listing():
@@ -108,4 +111,15 @@ def test_listing():
         "clock_hz": 30e6,
         "uart": {"baud": 1_000_000, "adapter": False},
         "loads": True,
+        "revisions": [],
     }
+    assert board("ecpix5").json()["revisions"] == ["ecpix5-r03"]
+
+
+def test_a_revision_is_its_board_with_another_loader():
+    first, later = board("ecpix5"), board("ecpix5-r03")
+    assert later.loader == ("-b", "ecpix5_r03", "-m")
+    assert replace(later, loader=first.loader) == first
+    for name in ("ecpix5-r04", "icebreaker-r03", "ecpix5-"):
+        with pytest.raises(InputError, match=f"board {name}: unknown; expected one of .*, ecpix5, ecpix5-r03, icepi"):
+            board(name)

@@ -107,6 +107,38 @@ def test_a_broken_file_is_one_clear_line_that_names_the_file(write, old, new, me
     assert "\n" not in str(error.value)
 
 
+def test_all_that_is_wrong_with_a_file_is_said_at_once(write):
+    text = text_of("ag-sio2")
+    for old, new in (
+        ("title =", "titel ="),
+        ("[g0]", "[g1]"),
+        ('value = "4ms"', 'value = "4V"'),
+        ('value = "0.55V"', 'value = "1mV"'),
+    ):
+        assert old in text
+        text = text.replace(old, new, 1)
+    path = write(text)
+    with pytest.raises(InputError) as error:
+        load_card(path)
+    said = str(error.value)
+    assert said.count(str(path)) == 1
+    parts = said.removeprefix(f"card file {path}: ").split("; ")
+    for part in (
+        'expected title = "..." at the top',
+        "unknown field titel",
+        "unknown field g1",
+        "field v0: expected at least 10mV, not 1mV",
+    ):
+        assert part in parts
+    assert "field g0 is missing" in said
+    assert "field tau_leak: expected unit s" in said
+
+
+def test_all_that_is_wrong_with_new_values_is_said_at_once():
+    with pytest.raises(InputError, match=r"^card lia, field g_load: .*; field v_l: .*; has no field typo; it has"):
+        load_card("lia").replace(g_load="1V", v_l="-1V", typo="1V")
+
+
 def test_a_missing_field_says_what_it_means(write):
     text = text_of("ag-sio2")
     start = text.index("[v_hold]")

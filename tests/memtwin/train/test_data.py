@@ -51,6 +51,12 @@ def test_plain_and_compressed_files_of_a_directory(folder):
     assert np.array_equal(digits.labels, LABELS)
 
 
+def test_files_may_be_named_with_a_dot(tmp_path):
+    (tmp_path / "t10k-images.idx3-ubyte").write_bytes(idx(IMAGES))
+    (tmp_path / "t10k-labels.idx1-ubyte.gz").write_bytes(gzip.compress(idx(LABELS)))
+    assert np.array_equal(load_mnist("test", tmp_path).labels, LABELS)
+
+
 def test_the_directory_may_come_from_the_environment(folder, monkeypatch):
     monkeypatch.setenv("MEMTWIN_DATA", str(folder))
     assert len(load_mnist("test")) == 7
