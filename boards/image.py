@@ -4,9 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from memtwin.hdl.hybrid.layer import HybridLayerConfig
-from memtwin.hdl.lif.layer import LifLayerConfig
-from memtwin.hdl.opamp.layer import OpampLayerConfig
+from memtwin.hdl.port.network_port import LayerShape
 
 __all__ = ["BoardImage", "LessonPlan", "Phase", "Picture", "Presentation"]
 
@@ -136,7 +134,7 @@ class BoardImage:
 
     Parameters
     ----------
-    layers : sequence of HybridLayerConfig, of OpampLayerConfig or of LifLayerConfig
+    layers : sequence of LayerShape
         Structure of the network, or of the one neuron or array of the other designs.
     image : mapping of str to sequence of int
         Coefficients by name, such as ``"layer1.leak"``.
@@ -156,7 +154,7 @@ class BoardImage:
         Steps for which one is shown; entries of the encoder (LIF neurons).
     """
 
-    layers: Sequence[HybridLayerConfig] | Sequence[OpampLayerConfig] | Sequence[LifLayerConfig]
+    layers: Sequence[LayerShape]
     image: Mapping[str, Sequence[int]]
     substep_hz: int
     pulses: int = 1

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
+from typing import Any
 
 from amaranth.hdl import Array, Const, Module, Mux, Signal, ValueLike
 from amaranth.lib import data, memory, stream, wiring
@@ -10,6 +11,7 @@ from amaranth.utils import ceil_log2
 
 from memtwin.boards.base import SCOPE_PINS, WINNER_BITS, BoardDemo
 from memtwin.boards.image import BoardImage, Picture
+from memtwin.boards.shown import pictures_of
 from memtwin.hdl.core.config import ConfigBus, Window
 from memtwin.hdl.lif.network import LifNetwork
 from memtwin.hdl.lif.presenter import LifPresentation
@@ -199,6 +201,15 @@ class LifTwin(BoardDemo):
     """
 
     NO_ANSWER = NO_ANSWER
+
+    @staticmethod
+    def shows(job: Any) -> dict[str, Any]:
+        """All images, and for how many steps each."""
+        return {
+            "pictures": pictures_of(job.program),
+            "steps": int(job.program.steps[0, 0]),
+            "capacity": job.spec.capacity,
+        }
 
     def __init__(self, content: BoardImage, clock_hz: int, sample_bits: int | None = None) -> None:
         self._network = LifNetwork(content.layers, content.capacity, content.image)

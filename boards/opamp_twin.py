@@ -1,5 +1,7 @@
 """Op-amp neurons on a board, which play their stimulus."""
 
+from typing import Any
+
 from amaranth.hdl import Module, Mux, Signal, ValueLike
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -7,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 from memtwin.boards.base import ANALOG_BITS, SAMPLE_BITS, WINNER_BITS, BoardDemo
 from memtwin.boards.image import BoardImage, Presentation
 from memtwin.boards.panel import AnalogPin
+from memtwin.boards.shown import presentations_of
 from memtwin.hdl.core.trace import INDEX_BITS, KIND_BITS, TraceKind
 from memtwin.hdl.opamp.network import OpampNetwork
 from memtwin.hdl.opamp.presenter import OpampPresentation
@@ -97,6 +100,11 @@ class OpampTwin(BoardDemo):
 
     Source: us12387090, Fig. 4 to 8.
     """
+
+    @staticmethod
+    def shows(job: Any) -> dict[str, Any]:
+        """All presentations."""
+        return {"stimulus": presentations_of(job.program)}
 
     def __init__(self, content: BoardImage, clock_hz: int, sample_bits: int = SAMPLE_BITS) -> None:
         self._network = OpampNetwork(content.layers, content.image)

@@ -1,6 +1,6 @@
 """Self-contained designs: a twin, what drives it, and what a board's button, LEDs and header show of it."""
 
-from collections.abc import Callable
+from typing import Any
 
 from amaranth.hdl import Array, Module, Mux, Signal
 from amaranth.lib import wiring
@@ -11,6 +11,7 @@ from memtwin.boards.lesson import Lesson
 from memtwin.boards.lif_twin import LifTwin
 from memtwin.boards.opamp_twin import OpampTwin
 from memtwin.boards.panel import AnalogPin
+from memtwin.boards.shown import bits, lesson_of
 from memtwin.hdl.core.config import MemoryMap
 from memtwin.hdl.hybrid.lia import LateralInhibition
 from memtwin.hdl.hybrid.network import HybridNetwork
@@ -35,6 +36,11 @@ class DigitsTwin(BoardDemo):
 
     NO_ANSWER = (1 << WINNER_BITS) - 1
     signals = ("clk", "node2", "l1", "l2", "g1", "v_l", "gate", "t3")
+
+    @staticmethod
+    def shows(job: Any) -> dict[str, Any]:
+        """What is taught, and shown after that; nothing if nothing is taught."""
+        return {"lesson": lesson_of(job.program) if job.program.learn[0].any() else None}
 
     def __init__(self, content: BoardImage, clock_hz: int, sample_bits: int = SAMPLE_BITS) -> None:
         if content.lesson is None:
@@ -86,6 +92,11 @@ class HybridNeuronTwin(BoardDemo):
 
     signals = ("clk", "node2", "l1", "l2", "g1", "v_l", "t3", "x")
     lights = ("g1", "v_l", "node2", "t3")
+
+    @staticmethod
+    def shows(job: Any) -> dict[str, Any]:
+        """The inputs that pulse first."""
+        return {"pulses": bits(job.program.pixels[0, 0])}
 
     def __init__(self, content: BoardImage, clock_hz: int, sample_bits: int = SAMPLE_BITS) -> None:
         (layer,) = content.layers
@@ -210,7 +221,7 @@ class LiaTwin(BoardDemo):
         return m
 
 
-TWINS: dict[str, Callable[[BoardImage, int], BoardDemo]] = {
+TWINS: dict[str, type[BoardDemo]] = {
     "digits": DigitsTwin,
     "hybrid-neuron": HybridNeuronTwin,
     "ts-neuron": TsNeuronTwin,

@@ -17,10 +17,7 @@ from memtwin.sim.experiments import EXPERIMENTS as CIRCUITS
 from memtwin.sim.experiments.base import Experiment, Measured, Settings
 from memtwin.sim.experiments.blocks import blocks, check_size, check_trials, join
 from memtwin.sim.files import whole
-from memtwin.sim.hybrid import spice as spice_hybrid
-from memtwin.sim.hybrid.spec import NetworkSpec
-from memtwin.sim.opamp import spice as opamp_spice
-from memtwin.sim.opamp.spec import OpampSpec
+from memtwin.sim.kinds import kind_of
 from memtwin.sim.recording import Recording
 from memtwin.sim.run_warnings import warnings_of_jobs, warnings_of_recordings
 from memtwin.sim.waves import write_waves
@@ -307,11 +304,11 @@ def netlist(
     job = jobs[next(iter(jobs))] if run is None else jobs.get(run)
     if job is None:
         raise InputError(f"option --run: {name} has {', '.join(jobs)}, not {run!r}")
-    if isinstance(job.spec, OpampSpec):
-        return opamp_spice.netlist(job)
-    if not isinstance(job.spec, NetworkSpec):
+    spice = kind_of(job.spec).module("spice")
+    if spice is None:
         raise InputError(f"experiment {name}: has no analog circuit to write as a netlist")
-    return spice_hybrid.netlist(job)
+    text: str = spice.netlist(job)
+    return text
 
 
 def _plan(chosen: Experiment, settings: Settings, allow_clipping: bool) -> dict[str, backends.Run]:
@@ -368,10 +365,8 @@ def _on_board(
 
 
 def _smooth(job: backends.Run) -> backends.Run:
-    """Let op-amp neurons switch by the smooth law: thresholds that act at once are beyond ngspice."""
-    if not isinstance(job.spec, OpampSpec):
-        return job
-    return dataclasses.replace(job, spec=dataclasses.replace(job.spec, smooth=True))
+    """Let a job be as ngspice can solve it."""
+    return dataclasses.replace(job, spec=kind_of(job.spec).smooth(job.spec))
 
 
 def _part_of(report: Report | None, number: int, parts: int) -> Report | None:

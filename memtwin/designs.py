@@ -13,42 +13,30 @@ from typing import Any
 import numpy as np
 from amaranth.lib import wiring
 from amaranth.utils import ceil_log2
-from numpy.typing import NDArray
 
-from memtwin.boards.image import BoardImage, LessonPlan, Phase, Picture, Presentation
+from memtwin.boards.image import BoardImage
+from memtwin.boards.twins import TWINS
 from memtwin.hdl.core.config import MatrixWindow, MemoryMap
 from memtwin.hdl.hybrid.layer import HybridLayerConfig
 from memtwin.hdl.hybrid.lia import LateralInhibition
-from memtwin.hdl.hybrid.network import HybridNetwork
 from memtwin.hdl.hybrid.neuron import HybridNeuron
 from memtwin.hdl.hybrid.ts_neuron import TsNeuron
-from memtwin.hdl.lif.layer import LifLayerConfig
-from memtwin.hdl.lif.network import LifNetwork
-from memtwin.hdl.opamp.layer import OpampLayerConfig
-from memtwin.hdl.opamp.network import OpampNetwork
 from memtwin.hdl.port.host import HostPort
 from memtwin.hdl.verilog import convert
 from memtwin.sim.backends import Run
-from memtwin.sim.cards import Card
 from memtwin.sim.coefficients import LayerCoefficients
 from memtwin.sim.engines import gateware
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments import EXPERIMENTS
 from memtwin.sim.experiments.base import Experiment, Settings
-from memtwin.sim.hybrid.shown import Program
-from memtwin.sim.hybrid.spec import NetworkSpec
-from memtwin.sim.lif.quantize import power_up_words
-from memtwin.sim.lif.shown import Images
-from memtwin.sim.lif.spec import LifSpec
-from memtwin.sim.opamp.shown import Stimulus
-from memtwin.sim.opamp.spec import OpampSpec
+from memtwin.sim.kind import Gateware
+from memtwin.sim.kinds import kind_of
 from memtwin.sim.run_warnings import warnings_of_jobs
-from memtwin.train.drawn_digits import DrawnDigits, held_entries
+from memtwin.train.drawn_digits import DrawnDigits
 
 __all__ = ["DESIGNS", "Changes", "Design", "board_image", "find_design", "verilog"]
 
 Image = Mapping[str, Sequence[int]]
-Layers = Sequence[HybridLayerConfig] | Sequence[OpampLayerConfig] | Sequence[LifLayerConfig]
 
 _EXPERIMENTS: dict[str, Experiment] = {**EXPERIMENTS, DrawnDigits.name: DrawnDigits()}
 
@@ -92,8 +80,9 @@ class Design:
         What a user of the Verilog must know first.
     bench : str
         Module of `memtwin.benches` that verifies it.
-    parts : callable
-        Component and its memory map, from the structure of the layers and the image of their coefficients.
+    parts : callable, optional
+        Component and its memory map, from the structure of the layers and the image of their coefficients; by default
+        the network behind a host port.
     changes : Changes
         What differs from the default cards and options.
     """
@@ -104,7 +93,7 @@ class Design:
     run: str
     use: str
     bench: str
-    parts: Callable[[Any, Image], tuple[wiring.Component, MemoryMap]]
+    parts: Callable[[Any, Image], tuple[wiring.Component, MemoryMap]] | None = None
     changes: Changes = Changes()
 
     @property
@@ -115,7 +104,7 @@ class Design:
     @property
     def is_network(self) -> bool:
         """It is a network behind a host port, so that a host can drive it over a link."""
-        return self.parts in (_network, _opamp_network, _lif_network)
+        return self.parts is None
 
     @property
     def settings(self) -> Settings:
@@ -129,16 +118,12 @@ class Design:
     def job(self) -> Run:
         """The run that it is a twin of, trial 0 alone."""
         job = _EXPERIMENTS[self.experiment].plan(self.settings)[self.run]
-        spec = job.spec
-        if isinstance(spec, NetworkSpec):
-            layers = (replace(layer, v_in=float(np.ravel(layer.v_in)[0])) for layer in spec.layers)
-            spec = replace(spec, layers=tuple(layers))
         first = {name: values[:1] for name, values in vars(job.program).items() if isinstance(values, np.ndarray)}
         program = replace(job.program, **first)
-        return replace(job, spec=spec, program=program, allow_clipping=self.changes.allow_clipping)
+        return replace(job, spec=job.spec.first_trial(), program=program, allow_clipping=self.changes.allow_clipping)
 
     @property
-    def spec(self) -> NetworkSpec | OpampSpec | LifSpec:
+    def spec(self) -> Any:
         """The network that it is a twin of."""
         return self.job.spec
 
@@ -153,26 +138,26 @@ class Design:
         return [*warnings_of_jobs([(self.run, self.job)], "rtl"), *self.settings.warnings]
 
     @property
-    def layers(self) -> Layers:
+    def layers(self) -> list[Any]:
         """Structure of the layers."""
-        structures = [layer.structure for layer in self.coefficients]
-        if isinstance(self.spec, OpampSpec):
-            return [OpampLayerConfig(**structure) for structure in structures]
-        if isinstance(self.spec, LifSpec):
-            return [LifLayerConfig(**structure) for structure in structures]
-        return [HybridLayerConfig(**structure) for structure in structures]
+        return [self._gateware.layer(layer.structure) for layer in self.coefficients]
 
     @property
     def image(self) -> dict[str, list[int]]:
-        """Coefficients of all layers, and those of encoder and decoder."""
-        image = gateware.image(self.coefficients, 0)
-        if isinstance(self.spec, LifSpec):
-            image |= power_up_words(self.job.sample(), self.job.program, 0)
-        return image
+        """Coefficients of all layers, and what else the gateware of their kind holds."""
+        return gateware.image(self.coefficients, 0) | self._gateware.image(self.job, 0)
+
+    @property
+    def _gateware(self) -> Gateware:
+        return kind_of(self.spec).gateware()
 
     def build(self) -> tuple[wiring.Component, MemoryMap]:
         """Build the gateware, which holds the coefficients after reset; and the addresses of the coefficients."""
-        return self.parts(self.layers, self.image)
+        if self.parts is not None:
+            return self.parts(self.layers, self.image)
+        own = self._gateware
+        network = own.network(own.structure(self.spec, self.coefficients), self.image)
+        return HostPort(network), network.memory_map
 
 
 def _ts_neuron(layers: list[HybridLayerConfig], image: Image) -> tuple[wiring.Component, MemoryMap]:
@@ -193,21 +178,6 @@ def _lia(layers: list[HybridLayerConfig], image: Image) -> tuple[wiring.Componen
     return LateralInhibition(layer.neurons, layer.tie, memory_map, "layer1."), memory_map
 
 
-def _network(layers: list[HybridLayerConfig], image: Image) -> tuple[wiring.Component, MemoryMap]:
-    network = HybridNetwork(layers, image)
-    return HostPort(network), network.memory_map
-
-
-def _opamp_network(layers: list[OpampLayerConfig], image: Image) -> tuple[wiring.Component, MemoryMap]:
-    network = OpampNetwork(layers, image)
-    return HostPort(network), network.memory_map
-
-
-def _lif_network(layers: list[LifLayerConfig], image: Image) -> tuple[wiring.Component, MemoryMap]:
-    network = LifNetwork(layers, held_entries(layers[0].rows), image)
-    return HostPort(network), network.memory_map
-
-
 _NEURON_USE = """\
 After reset wait for idle, then hold run high: clk_level is the paper's CLK. With tick tied high it runs as fast as it
 can; with tick as a strobe of one clock every {substep} it keeps to the circuit's own time."""
@@ -223,9 +193,7 @@ of rows, and how many they are."""
 
 def _opamp(name: str, title: str, run: str) -> Design:
     """Twin of a run of the experiment of the same name."""
-    return Design(
-        name=name, title=title, experiment=name, run=run, use=_HOST_USE, bench="tb_opamp", parts=_opamp_network
-    )
+    return Design(name=name, title=title, experiment=name, run=run, use=_HOST_USE, bench="tb_opamp")
 
 
 DESIGNS = {
@@ -267,7 +235,6 @@ busy is low.""",
             run="adaptive",
             use=_HOST_USE,
             bench="tb_digits",
-            parts=_network,
         ),
         _opamp("opamp-5a", "novelty neuron with a dynamic memristor in the feedback", "D"),
         _opamp("opamp-6a", "learning neuron with a dynamic memristor in series with the switch", "D"),
@@ -281,7 +248,6 @@ busy is low.""",
             run="neurons",
             use=_LIF_USE,
             bench="tb_lif",
-            parts=_lif_network,
         ),
         Design(
             name="mnist",
@@ -290,7 +256,6 @@ busy is low.""",
             run="drawn",
             use=_LIF_USE,
             bench="tb_lif",
-            parts=_lif_network,
         ),
     )
 }
@@ -328,7 +293,7 @@ def verilog(name: str, changes: Changes | None = None) -> str:
 def _header(design: Design, component: wiring.Component, memory_map: MemoryMap) -> list[str]:
     """Describe the design in the lines of a comment."""
     spec = design.spec
-    substep = f"{1e6 * _substep(spec):g} us"
+    substep = f"{1e6 * spec.step:g} us"
     lines = [f"memtwin, design {design.name}: {design.title}", ""]
     lines += textwrap.wrap(" ".join(design.use.format(substep=substep).split()), 117)
     for number, layer in enumerate(design.coefficients, 1):
@@ -337,7 +302,8 @@ def _header(design: Design, component: wiring.Component, memory_map: MemoryMap) 
     lines += ["", "Coefficients after reset are those of"]
     if "net" in design.settings.options:
         lines.append(f"  network {Path(design.settings.options['net']).name}")
-    for card in _cards(design, memory_map):
+    words = {name.partition(".")[2] for name in memory_map.windows}
+    for card in spec.cards(words):
         values = ", ".join(f"{name} {field}" for name, field in card.fields.items())
         lines += textwrap.wrap(f"card {card.name}: {values}", 117, initial_indent="  ", subsequent_indent="    ")
     lines += ["", "Words of 16 bits on the configuration bus, by address:"]
@@ -355,28 +321,6 @@ def _header(design: Design, component: wiring.Component, memory_map: MemoryMap) 
     return lines
 
 
-def _substep(spec: NetworkSpec | OpampSpec | LifSpec) -> float:
-    """Time of one substep, of a step with LIF neurons, s."""
-    return spec.dt if isinstance(spec, LifSpec) else spec.substep
-
-
-def _cards(design: Design, memory_map: MemoryMap) -> list[Card]:
-    """Cards that the coefficients of a design come from, each once."""
-    spec = design.spec
-    names = {name.partition(".")[2] for name in memory_map.windows}
-    if isinstance(spec, NetworkSpec):
-        cards = [spec.device, spec.synapse, spec.neuron] if "leak" in names else []
-        return [*cards, *([spec.lia] if "inhibition" in names else [])]
-    if isinstance(spec, LifSpec):
-        # Those of a file's network are its synapses, which are exact without spread.
-        return [] if "net" in design.settings.options and spec.synapse is None else list(design.settings.cards.values())
-    found = [card for layer in spec.layers for card in (layer.neuron, layer.switch, *layer.memristors.values())]
-    # Without learning and spread the synapses are those of the experiment.
-    if spec.d2d or "step_up" in names:
-        found.append(spec.synapse)
-    return [card for position, card in enumerate(found) if card not in found[:position]]
-
-
 def board_image(name: str, changes: Changes | None = None) -> BoardImage:
     """What a design takes to a board: structure, coefficients, the circuit's own time, and what is shown.
 
@@ -386,73 +330,5 @@ def board_image(name: str, changes: Changes | None = None) -> BoardImage:
         If there is no design of that name, or a change does not fit.
     """
     design = find_design(name, changes)
-    program = design.job.program
-    image = BoardImage(layers=design.layers, image=design.image, substep_hz=round(1 / _substep(design.spec)))
-    if isinstance(program, Stimulus):
-        return replace(image, stimulus=_presentations(program))
-    if isinstance(program, Images):
-        capacity = held_entries(design.layers[0].rows)
-        return replace(image, pictures=_pictures(program), steps=int(program.steps[0, 0]), capacity=capacity)
-    lesson = _lesson(program) if program.learn[0].any() else None
-    return replace(image, pulses=_bits(program.pixels[0, 0]), lesson=lesson)
-
-
-def _presentations(stimulus: Stimulus) -> list[Presentation]:
-    """List the presentations of a stimulus."""
-    return [
-        Presentation(
-            **{name: _bits(getattr(stimulus, name)[0, at]) for name in ("pixels", "gates", "learn")},
-            **{name: int(getattr(stimulus, name)[0, at]) for name in ("on", "off")},
-        )
-        for at in range(stimulus.presentations)
-    ]
-
-
-def _pictures(images: Images) -> list[Picture]:
-    """List the images of trial 0."""
-    return [
-        Picture(
-            rows=images.row[0, at, :entries].tolist(),
-            values=images.value[0, at, :entries].tolist(),
-            label=None if images.labels is None else int(images.labels[0, at]),
-        )
-        for at, entries in enumerate(images.entries[0].tolist())
-    ]
-
-
-def _lesson(program: Program) -> LessonPlan:
-    """Turn the program of trial 0 into phases of training, and into how a pattern is shown afterwards.
-
-    The number of a pattern is that of the output neuron that it is taught to, whose gate alone is open.
-    """
-    pixels, gates, learn = program.pixels[0], program.gates[0], program.learn[0]
-    alone = gates.sum(axis=1) == 1
-    taught = learn.any(axis=1)
-    number = {pixels[at].tobytes(): int(gates[at].argmax()) for at in np.flatnonzero(taught & alone)}
-    if sorted(number.values()) != list(range(len(number))):
-        raise ValueError("a lesson must teach every pattern to an output neuron of its own, from neuron 0 on")
-    patterns = [_bits(np.frombuffer(shown, np.uint8)) for shown in sorted(number, key=number.__getitem__)]
-
-    terms = ("until", "fires", "periods", "rest")
-    table = np.column_stack([learn, alone, *(getattr(program, term)[0] for term in terms)])
-    starts = np.flatnonzero(np.diff(table, axis=0, prepend=-1).any(axis=1))
-    phases = []
-    for start, end in zip(starts, [*starts[1:], len(table)], strict=True):
-        if taught[start]:
-            phases.append(
-                Phase(
-                    learn=int(learn[start].argmax()),
-                    order=[number[shown.tobytes()] for shown in pixels[start:end]],
-                    labelled=bool(alone[start]),
-                    **{term: int(getattr(program, term)[0, start]) for term in terms},
-                )
-            )
-    after = int(np.flatnonzero(~taught)[0])
-    return LessonPlan(
-        patterns=patterns, phases=phases, periods=int(program.periods[0, after]), rest=int(program.rest[0, after])
-    )
-
-
-def _bits(pixels: NDArray[np.uint8]) -> int:
-    """Flags as bits; bit `r` is row `r`."""
-    return sum(int(pixel) << row for row, pixel in enumerate(pixels))
+    content = BoardImage(layers=design.layers, image=design.image, substep_hz=round(1 / design.spec.step))
+    return replace(content, **TWINS[name].shows(design.job))

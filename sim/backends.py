@@ -104,16 +104,15 @@ def run(job: Run, backend: str, progress: Progress | None = None) -> Recording:
 
 
 def check(job: Run, backend: str) -> None:
-    """Refuse a job that `backend` cannot run, without running it: a backend may have a `check` of its own.
+    """Refuse a job that `backend` cannot run, without running it.
 
     Raises
     ------
     InputError
         If the backend is unknown, or cannot run the job.
     """
-    module = _module(job, backend)
-    if hasattr(module, "check"):
-        module.check(job)
+    _module(job, backend)
+    kind_of(job.spec).check(job, backend)
 
 
 def _module(job: Run, backend: str) -> ModuleType:
@@ -158,7 +157,8 @@ def run_all(
         return progress
 
     modules = {name: _module(job, backend) for name, job in jobs.items()}
-    if all(hasattr(module, "run_together") for module in modules.values()):  # jobs of equal structure side by side
+    kinds = {kind_of(job.spec) for job in jobs.values()}
+    if all(backend in kind.together for kind in kinds) and len(kinds) == 1:  # jobs of equal structure side by side
         module = next(iter(modules.values()))
         return dict(zip(jobs, module.run_together(list(jobs.values()), tell(*jobs)), strict=True))
     return {name: modules[name].run(job, tell(name)) for name, job in jobs.items()}

@@ -5,7 +5,7 @@ docs/adding.md shows what a kind consists of.
 
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -40,10 +40,16 @@ class Kind(ABC):
         Its trace words.
     counted : mapping of str to str
         Counts of a layer that are those of logged events, and the kind of event of each; none by default.
+    in_nir : bool
+        NIR has nodes for its neurons, so that recordings can be written as NIR data.
+    together : collection of str
+        Backends whose module can run several jobs at once: ``run_together(jobs, progress)``.
     """
 
     trace: ClassVar[TraceFormat]
     counted: ClassVar[Mapping[str, str]] = {}
+    in_nir: ClassVar[bool] = False
+    together: ClassVar[Collection[str]] = ()
 
     @property
     def package(self) -> str:
@@ -67,6 +73,15 @@ class Kind(ABC):
     def coarse_steps(self, spec: Any, sample: list[Any], shown: Any) -> list[str]:
         """Say where a step is too long, or too short, for what is shown: a line each."""
         return []
+
+    def check(self, job: "Run", backend: str) -> None:  # noqa: B027 - most kinds run on all backends alike
+        """Refuse a job that a backend cannot run, without running it.
+
+        Raises
+        ------
+        InputError
+            If there is something that the backend does not have, or a program is missing.
+        """
 
     def starts(self, job: "Run", recording: "Recording", trial: int) -> NDArray[np.float64]:
         """When each presentation of a trial starts, s; asked for only if there are `counted`."""
@@ -120,8 +135,12 @@ class Gateware(ABC):
     """The gateware of a kind, and how it is driven and read, on whatever it runs."""
 
     @abstractmethod
+    def layer(self, structure: Mapping[str, Any]) -> Any:
+        """Return what is fixed when the gateware of a layer is generated, from `LayerCoefficients.structure`."""
+
     def structure(self, spec: Any, coefficients: "Sequence[LayerCoefficients]") -> Hashable:
         """Return what is fixed when the gateware is generated; networks of equal structure share a bitstream."""
+        return tuple(self.layer(layer.structure) for layer in coefficients)
 
     @abstractmethod
     def network(self, structure: Any, image: Mapping[str, Sequence[int]] | None = None) -> "NetworkPort":
@@ -130,15 +149,6 @@ class Gateware(ABC):
     def image(self, job: "Run", trial: int) -> dict[str, list[int]]:
         """Return words, by name, that a trial needs beside the coefficients of its layers."""
         return {}
-
-    def check(self, job: "Run") -> None:  # noqa: B027 - most can run all that the model can
-        """Refuse a job that the gateware cannot run.
-
-        Raises
-        ------
-        InputError
-            If there is something that it does not have.
-        """
 
     @abstractmethod
     def kinds(self, job: "Run") -> Sequence[int]:

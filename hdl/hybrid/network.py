@@ -69,6 +69,8 @@ class HybridNetwork(NetworkPort):
     Source: zhang2021, Fig. 5; docs/arithmetic.md.
     """
 
+    kind = "hybrid"
+
     layers: list[HybridLayerConfig]
     presentation: Presentation
     has_fires = True  # the spike comes in the high half-period after that of the fire

@@ -68,6 +68,7 @@ class LifNetwork(NetworkPort):
     Source: docs/lif-arithmetic.md.
     """
 
+    kind = "lif"
     answer_spikes: Signal
 
     layers: list[LifLayerConfig]

@@ -49,6 +49,8 @@ class OpampNetwork(NetworkPort):
     Source: us12387090, Fig. 8; docs/opamp-arithmetic.md.
     """
 
+    kind = "opamp"
+
     layers: list[OpampLayerConfig]
     presentation: OpampPresentation
 

@@ -89,6 +89,8 @@ class NetworkPort(wiring.Component):
         Addresses of the coefficients.
     presentation : StructLayout
         Layout of a presentation.
+    kind : str
+        Kind of its neurons, as a map names it.
     has_fires : bool
         A neuron's pulse comes later than its fire, so that `fires` are events of their own.
     has_answer : bool
@@ -132,6 +134,7 @@ class NetworkPort(wiring.Component):
 
     layers: Sequence[LayerShape]
     presentation: data.StructLayout
+    kind: str
     has_fires = False
     has_answer = False
 

@@ -48,6 +48,8 @@ class StdpNetwork(NetworkPort):
     Source: yang2020, Fig. 16; docs/stdp.md.
     """
 
+    kind = "stdp"
+
     layers: list[StdpLayerConfig]
     presentation: StdpPresentation
     layer1: wiring.PureInterface

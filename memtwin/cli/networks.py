@@ -216,14 +216,14 @@ def export_recording(
     from memtwin.nir.recording import write_recording
     from memtwin.sim.backends import run
     from memtwin.sim.experiments.blocks import check_size
-    from memtwin.sim.lif.spec import LifSpec
+    from memtwin.sim.kinds import kind_of
 
     chosen = api.experiment(name)
     settings = chosen.settings(
         cards=asked.cards, assignments=asked.assignments, seed=seed, trials=trials, spread=asked.spread
     )
     (job, *others) = chosen.plan(settings).values()
-    if others or not isinstance(job.spec, LifSpec):
+    if others or not kind_of(job.spec).in_nir:
         raise InputError(f"experiment {name}: expected one on LIF neurons; NIR data is of networks of them")
     network = _network_of(job.spec, settings.options.get("net"))
     job = replace(job, record=True)

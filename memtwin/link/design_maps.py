@@ -9,18 +9,12 @@ from typing import Any
 from amaranth.hdl import Fragment, UnusedElaboratable
 
 from memtwin import designs
-from memtwin.hdl.hybrid.network import HybridNetwork
-from memtwin.hdl.lif.network import LifNetwork
 from memtwin.hdl.link.map import DIGEST_BYTES, design_digest, link_map
-from memtwin.hdl.opamp.network import OpampNetwork
 from memtwin.hdl.port.host import HostPort
-from memtwin.hdl.stdp.network import StdpNetwork
 from memtwin.link.maps import write_map
 from memtwin.sim.errors import InputError
 
 __all__ = ["design_map", "host_of", "shipped_maps", "write_design_map"]
-
-_KINDS = {HybridNetwork: "hybrid", OpampNetwork: "opamp", LifNetwork: "lif", StdpNetwork: "stdp"}
 
 
 def host_of(design: str, changes: designs.Changes | None = None) -> HostPort:
@@ -62,7 +56,7 @@ def design_map(design: str, host: HostPort, *, traces: bool, digest: bytes | Non
     return link_map(
         host,
         name=design,
-        network=_KINDS[type(host.network)],
+        network=host.network.kind,
         traces=traces,
         design=design_digest(host) if digest is None else digest,
     )

@@ -77,8 +77,10 @@ class Mnist(Experiment):
         """Return the layers of a file as they are run: as many lanes as neurons, and devices if they spread."""
         # On the fabric a row of synapses is added up in one clock.
         layers = tuple(dataclasses.replace(layer, lanes=layer.neurons) for layer in network.spec.layers)
-        synapse = ConductancePair.of(settings.cards[_SWITCH]) if settings.spread else None
-        return dataclasses.replace(network.spec, layers=layers, synapse=synapse)
+        if not settings.spread:
+            return dataclasses.replace(network.spec, layers=layers)
+        card = settings.cards[_SWITCH]
+        return dataclasses.replace(network.spec, layers=layers, synapse=ConductancePair.of(card), sources=(card,))
 
     def idle_fields(self, settings: Settings) -> Mapping[str, Collection[str]]:
         """All, or all but those of the synapses that spread: the weights are those of the network."""

@@ -19,7 +19,7 @@ from memtwin.sim.kinds import kind, kind_of
 from memtwin.sim.recording import Recording
 from memtwin.sim.state import State, join
 
-__all__ = ["check", "compiled", "image", "places_of", "register_writes", "run", "run_trials", "state_of", "words_of"]
+__all__ = ["compiled", "image", "places_of", "register_writes", "run", "run_trials", "state_of", "words_of"]
 
 
 def image(coefficients: Sequence[LayerCoefficients], trial: int) -> dict[str, list[int]]:
@@ -43,17 +43,6 @@ def register_writes(places: Places, values: Mapping[str, NDArray]) -> list[Write
     return [(addresses, words) for words in table]
 
 
-def check(job: Run) -> None:
-    """Refuse a job that its gateware cannot run.
-
-    Raises
-    ------
-    InputError
-        If there is something that it does not have.
-    """
-    kind_of(job.spec).gateware().check(job)
-
-
 def run(job: Run, progress: Progress | None = None) -> Recording:
     """Run one job on its gateware, compiled by Verilator, bit for bit; each trial in a process of its own.
 
@@ -72,7 +61,7 @@ def run(job: Run, progress: Progress | None = None) -> Recording:
         If a value does not fit its word, `job.start` is of another network, or a tool is missing.
     """
     own = kind_of(job.spec).gateware()
-    own.check(job)
+    kind_of(job.spec).check(job, "rtl")
     coefficients = job.coefficients()
     host, text = compiled(job.spec.kind, own.structure(job.spec, coefficients))
     outputs = run_trials(

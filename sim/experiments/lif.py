@@ -61,7 +61,7 @@ class Lif(Experiment):
             bias=_rises(settings),
         )
         images = Images.from_values(np.zeros((1, 1)), steps=steps, mode="latency")
-        spec = LifSpec(layers=(layer,), dt=dt, capacity=2)
+        spec = LifSpec(layers=(layer,), dt=dt, capacity=2, sources=(card,))
         return {"neurons": Run(spec=spec, program=images, seed=settings.seed, record=True)}
 
     def summarise(

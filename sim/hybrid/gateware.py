@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,6 @@ from memtwin.sim.engines import verilator
 from memtwin.sim.engines.gateware import register_writes, words_of
 from memtwin.sim.errors import InputError
 from memtwin.sim.hybrid import trace
-from memtwin.sim.hybrid.spec import NetworkSpec
 from memtwin.sim.kind import Counts, Gateware, Places, Writes
 from memtwin.sim.recording import LayerRecording, Recording
 from memtwin.sim.state import State
@@ -31,9 +31,9 @@ _LARGEST_COUNT = 2**16 - 1
 class HybridGateware(Gateware):
     """See `memtwin.sim.kind.Gateware`."""
 
-    def structure(self, spec: NetworkSpec, coefficients: Sequence[LayerCoefficients]) -> tuple[HybridLayerConfig, ...]:
-        """Structure of every layer."""
-        return tuple(HybridLayerConfig(**layer.structure) for layer in coefficients)
+    def layer(self, structure: Mapping[str, Any]) -> HybridLayerConfig:
+        """Structure of a layer."""
+        return HybridLayerConfig(**structure)
 
     def network(
         self, structure: tuple[HybridLayerConfig, ...], image: Mapping[str, Sequence[int]] | None = None

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memtwin.sim.coefficients import LayerCoefficients
-from memtwin.sim.hybrid import errors, quantize, steps, trace
+from memtwin.sim.hybrid import errors, ngspice, quantize, steps, trace
 from memtwin.sim.kind import Kind
 
 __all__ = ["KIND"]
@@ -16,6 +16,7 @@ class Hybrid(Kind):
     """See `memtwin.sim.kind.Kind`."""
 
     trace = trace.FORMAT
+    together = ("model",)
     counted = {"fires": "fire", "spikes": "spike"}  # noqa: RUF012
 
     def quantize(self, spec: Any, sample: list[Any]) -> list[LayerCoefficients]:
@@ -29,6 +30,11 @@ class Hybrid(Kind):
     def coarse_steps(self, spec: Any, sample: list[Any], shown: Any) -> list[str]:
         """Say where a substep is too long for the filament, or too short for its words."""
         return steps.coarse_steps(spec, sample, shown)
+
+    def check(self, job: Any, backend: str) -> None:
+        """Refuse what the netlist for ngspice cannot hold."""
+        if backend == "ngspice":
+            ngspice.check(job)
 
     def starts(self, job: Any, recording: Any, trial: int) -> NDArray[np.float64]:
         """Each presentation has so many clock periods, and its rest."""

@@ -1,7 +1,7 @@
 """What is simulated: layers of hybrid neurons, their cards and options, and one sample of device spread per trial."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
@@ -130,6 +130,21 @@ class NetworkSpec:
     def substep(self) -> float:
         """One device update, s."""
         return self.half_period / self.substeps
+
+    @property
+    def step(self) -> float:
+        """Time of one update of a neuron, s."""
+        return self.substep
+
+    def cards(self, words: Collection[str]) -> list[Card]:
+        """Cards that coefficients of these names come from, each once."""
+        cards = [self.device, self.synapse, self.neuron] if "leak" in words else []
+        return [*cards, *([self.lia] if "inhibition" in words else [])]
+
+    def first_trial(self) -> "NetworkSpec":
+        """Return the network of trial 0, which has one amplitude."""
+        layers = (replace(layer, v_in=float(np.ravel(layer.v_in)[0])) for layer in self.layers)
+        return replace(self, layers=tuple(layers))
 
     def updates(self, shown: Program) -> int:
         """Most updates of a neuron in one trial."""

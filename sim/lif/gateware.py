@@ -1,6 +1,7 @@
 """LIF networks in gateware: how images are shown to them, and what is read from their traces."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,9 +32,13 @@ _MEMBRANE = np.uint64(next(kind for kind, name in trace.KINDS.items() if name ==
 class LifGateware(Gateware):
     """See `memtwin.sim.kind.Gateware`."""
 
+    def layer(self, structure: Mapping[str, Any]) -> LifLayerConfig:
+        """Structure of a layer."""
+        return LifLayerConfig(**structure)
+
     def structure(self, spec: LifSpec, coefficients: Sequence[LayerCoefficients]) -> Structure:
         """Structure of every layer, entries or events that are held, and whether there is an encoder."""
-        return tuple(LifLayerConfig(**layer.structure) for layer in coefficients), spec.capacity, spec.encoder
+        return tuple(self.layer(layer.structure) for layer in coefficients), spec.capacity, spec.encoder
 
     def network(self, structure: Structure, image: Mapping[str, Sequence[int]] | None = None) -> LifNetwork:
         """Build layers in a row, with encoder and decoder or without."""

@@ -13,6 +13,7 @@ class Lif(Kind):
     """See `memtwin.sim.kind.Kind`."""
 
     trace = trace.FORMAT
+    in_nir = True
 
     def quantize(self, spec: Any, sample: list[Any]) -> list[LayerCoefficients]:
         """Quantise weights and parameters of every layer."""

@@ -1,6 +1,7 @@
 """What is simulated: layers of leaky integrate-and-fire neurons with signed weights (yu-tio2, eq. 2 and Fig. 5)."""
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -225,6 +226,8 @@ class LifSpec:
         Devices of the synapses; by default every weight is what it is programmed to.
     encoder : bool
         Images are shown (`Images`), and answered; else spikes are (`memtwin.sim.lif.trains.Trains`).
+    sources : tuple of Card
+        Cards that parameters of neurons or synapses were taken from.
 
     Raises
     ------
@@ -240,6 +243,7 @@ class LifSpec:
     capacity: int = 0
     synapse: ConductancePair | None = None
     encoder: bool = True
+    sources: tuple[Card, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.layers:
@@ -275,6 +279,19 @@ class LifSpec:
     def keeps_state(self) -> bool:
         """The generator of the encoder goes on from one image to the next, within reach (docs/link.md, section 5)."""
         return self.encoder
+
+    @property
+    def step(self) -> float:
+        """Time of one update of a neuron, s."""
+        return self.dt
+
+    def cards(self, words: Collection[str]) -> list[Card]:
+        """Cards that the parameters of neurons and synapses come from."""
+        return [*self.sources]
+
+    def first_trial(self) -> "LifSpec":
+        """Return the network of trial 0: the same in all."""
+        return self
 
     def updates(self, shown: Images | Trains) -> int:
         """Most updates of a neuron in one trial."""

@@ -1,6 +1,7 @@
 """Op-amp neurons in gateware: how stimuli are shown to them, and what is read from their trace."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +12,8 @@ from memtwin.sim.backends import Run
 from memtwin.sim.coefficients import LayerCoefficients
 from memtwin.sim.engines import verilator
 from memtwin.sim.engines.gateware import register_writes, words_of
-from memtwin.sim.errors import InputError
 from memtwin.sim.kind import Gateware, Places, Writes
 from memtwin.sim.opamp import trace
-from memtwin.sim.opamp.spec import OpampSpec
 from memtwin.sim.recording import LayerRecording, Recording
 from memtwin.sim.state import State
 
@@ -27,23 +26,15 @@ _COUNTED = tuple(_KIND[name] for name in ("circuit", "conductance"))
 class OpampGateware(Gateware):
     """See `memtwin.sim.kind.Gateware`."""
 
-    def structure(self, spec: OpampSpec, coefficients: Sequence[LayerCoefficients]) -> tuple[OpampLayerConfig, ...]:
-        """Structure of every layer."""
-        return tuple(OpampLayerConfig(**layer.structure) for layer in coefficients)
+    def layer(self, structure: Mapping[str, Any]) -> OpampLayerConfig:
+        """Structure of a layer."""
+        return OpampLayerConfig(**structure)
 
     def network(
         self, structure: tuple[OpampLayerConfig, ...], image: Mapping[str, Sequence[int]] | None = None
     ) -> OpampNetwork:
         """Build layers in a row."""
         return OpampNetwork(structure, image)
-
-    def check(self, job: Run) -> None:
-        """Refuse the smooth law of switching, which the gateware does not have."""
-        if job.spec.smooth:
-            raise InputError(
-                "backend rtl: the gateware switches sharply; the smooth law, which ngspice needs, is for physics and "
-                "ngspice"
-            )
 
     def kinds(self, job: Run) -> Sequence[int]:
         """Counts and conductances are made of two kinds; a recording keeps all."""

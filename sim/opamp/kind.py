@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memtwin.sim.coefficients import LayerCoefficients
+from memtwin.sim.errors import InputError
 from memtwin.sim.kind import Kind
-from memtwin.sim.opamp import errors, quantize, steps, trace
+from memtwin.sim.opamp import errors, ngspice, quantize, steps, trace
 
 __all__ = ["KIND"]
 
@@ -30,6 +31,16 @@ class Opamp(Kind):
     def coarse_steps(self, spec: Any, sample: list[Any], shown: Any) -> list[str]:
         """Say where a substep is too long for a memristor that has no exact step."""
         return steps.coarse_steps(spec, sample, shown)
+
+    def check(self, job: Any, backend: str) -> None:
+        """Refuse the smooth law of switching where there are words, and what ngspice cannot run."""
+        if backend in ("model", "rtl") and job.spec.smooth:
+            raise InputError(
+                f"backend {backend}: model and gateware switch sharply; the smooth law, which ngspice needs, is for "
+                "physics and ngspice"
+            )
+        if backend == "ngspice":
+            ngspice.check(job)
 
     def starts(self, job: Any, recording: Any, trial: int) -> NDArray[np.float64]:
         """Each presentation has so many substeps."""

@@ -8,25 +8,16 @@ import itertools
 import numpy as np
 
 from memtwin.sim.backends import Progress, Run
-from memtwin.sim.errors import InputError
+from memtwin.sim.kinds import kind_of
 from memtwin.sim.model_parts import Saturations
 from memtwin.sim.opamp import trace
 from memtwin.sim.opamp.model_layer import Layer
 from memtwin.sim.opamp.shown import Stimulus
 from memtwin.sim.recording import LayerRecording, Recording
 
-__all__ = ["check", "run"]
+__all__ = ["run"]
 
 _TELL = 1024  # substeps between two reports of progress
-
-
-def check(job: Run) -> None:
-    """Refuse the smooth law of switching, which the gateware does not have."""
-    if job.spec.smooth:
-        raise InputError(
-            "backend model: it switches sharply, as the gateware; the smooth law, which ngspice needs, is for physics "
-            "and ngspice"
-        )
 
 
 def run(job: Run, progress: Progress | None = None) -> Recording:
@@ -49,7 +40,7 @@ def run(job: Run, progress: Progress | None = None) -> Recording:
     InputError
         If a value of a card does not fit its word, or the job wants the smooth law.
     """
-    check(job)
+    kind_of(job.spec).check(job, "model")
     stimulus = job.program
     coefficients = job.coefficients()
     saturated = Saturations(stimulus.trials)

@@ -1,5 +1,6 @@
 """What is simulated: layers of op-amp neurons joined by arrays of non-volatile synapses (us12387090, Fig. 4 to 8)."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -121,6 +122,23 @@ class OpampSpec:
                 raise InputError(
                     f"a layer of {before.neurons} neurons must be followed by one of as many rows, not {after.rows}"
                 )
+
+    @property
+    def step(self) -> float:
+        """Time of one update of a neuron, s."""
+        return self.substep
+
+    def cards(self, words: Collection[str]) -> list[Card]:
+        """Cards that coefficients of these names come from, each once."""
+        found = [card for layer in self.layers for card in (layer.neuron, layer.switch, *layer.memristors.values())]
+        # Without learning and spread the synapses are those of the experiment.
+        if self.d2d or "step_up" in words:
+            found.append(self.synapse)
+        return [card for position, card in enumerate(found) if card not in found[:position]]
+
+    def first_trial(self) -> "OpampSpec":
+        """Return the network of trial 0: the same in all."""
+        return self
 
     def updates(self, shown: Stimulus) -> int:
         """Most updates of a neuron in one trial."""

@@ -1,6 +1,7 @@
 """STDP synapses in gateware: how trains are shown to them, and what is read from their trace."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,6 @@ from memtwin.sim.state import State
 from memtwin.sim.stdp import trace
 from memtwin.sim.stdp.recording import StdpRecording
 from memtwin.sim.stdp.shown import SpikeTrains
-from memtwin.sim.stdp.spec import StdpSpec
 
 __all__ = ["GATEWARE"]
 
@@ -27,14 +27,16 @@ _COUNTED = tuple(trace.KIND[name] for name in ("neuron", "conductance"))
 class StdpGateware(Gateware):
     """See `memtwin.sim.kind.Gateware`."""
 
-    def structure(self, spec: StdpSpec, coefficients: Sequence[LayerCoefficients]) -> StdpLayerConfig:
-        """Structure of the layer."""
-        (own,) = coefficients
-        return StdpLayerConfig(**own.structure)
+    def layer(self, structure: Mapping[str, Any]) -> StdpLayerConfig:
+        """Structure of a layer."""
+        return StdpLayerConfig(**structure)
 
-    def network(self, structure: StdpLayerConfig, image: Mapping[str, Sequence[int]] | None = None) -> StdpNetwork:
-        """Build the engine."""
-        return StdpNetwork(structure, image)
+    def network(
+        self, structure: tuple[StdpLayerConfig], image: Mapping[str, Sequence[int]] | None = None
+    ) -> StdpNetwork:
+        """Build the engine: one layer."""
+        (layer,) = structure
+        return StdpNetwork(layer, image)
 
     def kinds(self, job: Run) -> Sequence[int]:
         """Counts and conductances are made of two kinds; a recording keeps all."""

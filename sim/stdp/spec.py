@@ -1,5 +1,6 @@
 """What is simulated: leaky integrate-and-fire neurons, each with a row of STDP synapses (docs/stdp.md)."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -93,6 +94,14 @@ class StdpSpec:
     def g_on(self) -> float:
         """Upper bound of the conductance, S."""
         return 1 / self.device["r_on"]
+
+    def cards(self, words: Collection[str]) -> list[Card]:
+        """Cards that the coefficients come from."""
+        return [self.device]
+
+    def first_trial(self) -> "StdpSpec":
+        """Return the network of trial 0: the same in all."""
+        return self
 
     def updates(self, shown: SpikeTrains) -> int:
         """Most updates of a neuron in one trial."""

@@ -87,5 +87,5 @@ def test_learning_changes_the_same_synapses():
 def test_smooth_law_is_refused():
     rng = np.random.default_rng(0)
     spec = OpampSpec(layers=(layer("5a", 3, 1, rng=rng),), synapse=load_card("nv-synapse"), smooth=True)
-    with pytest.raises(InputError, match="backend rtl: the gateware switches sharply"):
+    with pytest.raises(InputError, match="backend rtl: model and gateware switch sharply"):
         backends.run(Run(spec=spec, program=stimulus(spec, rng)), "rtl")
