@@ -1,15 +1,18 @@
-"""A word some clocks later: registers, or a ring in block RAM where registers would cost more."""
+"""Words some clocks later: registers, or a ring in block RAM where registers would cost more."""
 
 from itertools import pairwise
+from typing import Any, TypeVar
 
-from amaranth.hdl import Cat, Module, Signal, Value, unsigned
+from amaranth.hdl import Cat, Module, Shape, Signal, Value, unsigned
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from memtwin.hdl.core.check import check_integer
 
-__all__ = ["DelayLine", "delayed"]
+__all__ = ["DelayLine", "delayed", "stages"]
+
+Word = TypeVar("Word", bound=Any)  # a Value, or a View
 
 CELL_BITS = 16  # width of a block RAM of the iCE40
 WORTH = 96  # registers that a block RAM must save to be used
@@ -80,23 +83,32 @@ class DelayLine(wiring.Component):
                 self.o[:kept].eq(read.data),
             ]
         if kept < len(self.i):
-            stages = [self.i[kept:], *(Signal(len(self.i) - kept, name=f"late_{k}") for k in range(1, clocks + 1))]
-            m.d.sync += [after.eq(before) for before, after in pairwise(stages)]
-            m.d.comb += self.o[kept:].eq(stages[-1])
+            m.d.comb += self.o[kept:].eq(stages(m, "late", clocks, self.i[kept:])[-1])
         return m
 
 
-def delayed(m: Module, name: str, clocks: int, *words: Value) -> list[Value]:
+def stages(m: Module, name: str, clocks: int, word: Word, first: int = 1) -> list[Word]:
+    """Return `word` as it is and as it was 1 to `clocks` clocks ago, in registers ``<name>_<first>`` and so on."""
+    out = [word, *(Signal(word.shape(), name=f"{name}_{first + clock}") for clock in range(clocks))]
+    m.d.sync += [after.eq(before) for before, after in pairwise(out)]
+    return out
+
+
+def delayed(m: Module, name: str, clocks: int, *words: Any) -> list[Any]:
     """Delay `words` by `clocks` in one `DelayLine`, the submodule ``late_<name>`` of `m`; shapes are kept."""
-    if clocks == 0:
-        return list(words)
     joined = Cat(*words)
+    if clocks == 0 or not len(joined):
+        return list(words)
     m.submodules[f"late_{name}"] = line = DelayLine(len(joined), clocks)
     m.d.comb += line.i.eq(joined)
     out = []
     start = 0
     for word in words:
-        value = line.o[start : start + len(word)]
-        out.append(value.as_signed() if word.shape().signed else value)
-        start += len(word)
+        width, shape = len(Value.cast(word)), word.shape()
+        value = line.o[start : start + width]
+        if not isinstance(shape, Shape):
+            out.append(shape(value))
+        else:
+            out.append(value.as_signed() if shape.signed else value)
+        start += width
     return out

@@ -5,12 +5,13 @@ docs/lif-arithmetic.md, section 5.
 """
 
 import enum
+from collections.abc import Iterable
 
-from amaranth.hdl import Cat, Const, Value, ValueLike
+from amaranth.hdl import Cat, Const, Module, Value, ValueLike
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
 
-__all__ = ["INDEX_BITS", "KIND_BITS", "TraceKind", "TraceSignature", "trace_word"]
+__all__ = ["INDEX_BITS", "KIND_BITS", "TraceKind", "TraceSignature", "trace_word", "write_trace"]
 
 KIND_BITS = 4
 INDEX_BITS = 16
@@ -50,7 +51,7 @@ class TraceSignature(wiring.Signature):
         super().__init__({"valid": Out(1), "word": Out(64)})
 
 
-def trace_word(kind: TraceKind, index: ValueLike, *fields: Value) -> Value:
+def trace_word(kind: enum.IntEnum, index: ValueLike, *fields: Value) -> Value:
     """Pack an entry; `fields` make up the value, from bit 0, each as wide as its shape.
 
     Raises
@@ -65,3 +66,22 @@ def trace_word(kind: TraceKind, index: ValueLike, *fields: Value) -> Value:
     # Extended rather than left to the assignment, because the value comes after it.
     index = Cat(index, Const(0, INDEX_BITS))[:INDEX_BITS]
     return Cat(Const(kind, KIND_BITS), index, value)
+
+
+def write_trace(m: Module, trace: wiring.PureInterface, entries: Iterable[tuple[Value, Value]]) -> None:
+    """Put entries on the port `trace`, one clock late.
+
+    Parameters
+    ----------
+    m : Module
+        Where the port belongs.
+    trace : TraceSignature
+        The port.
+    entries : iterable of (strobe, word)
+        Entries; where strobes come in one clock, the first one counts.
+    """
+    entries = list(entries)
+    m.d.sync += trace.valid.eq(Cat(strobe for strobe, _ in entries).any())
+    for number, (strobe, word) in enumerate(entries):
+        with m.If(strobe) if number == 0 else m.Elif(strobe):
+            m.d.sync += trace.word.eq(word)

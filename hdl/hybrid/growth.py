@@ -1,13 +1,12 @@
 """Growth of the filament as a function of the voltage at node 1: an interpolated table and the device's own gain."""
 
-from itertools import pairwise
-
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from memtwin.hdl.core.cells import table
 from memtwin.hdl.core.config import ConfigBus, MemoryMap
+from memtwin.hdl.core.delay_line import stages
 from memtwin.hdl.core.fixed import GAIN, GROWTH, VOLT, round_shift, saturate
 
 __all__ = ["GrowthTable"]
@@ -90,11 +89,10 @@ class GrowthTable(wiring.Component):
         read_slope = table(m, "slope", self._slope, self.config, GROWTH)
 
         valid = Signal(self.latency)
-        index = [self.voltage[9:], Signal(7, name="index_1"), Signal(7, name="index_2")]
+        index = stages(m, "index", 2, self.voltage[9:])
         fraction = Signal(9)
         # Words need no reset, `valid` has one; and only registers without one fit into the SB_MAC16.
         m.d.sync += [valid.eq(Cat(self.valid, valid)), fraction.eq(self.voltage[:9])]
-        m.d.sync += [after.eq(before) for before, after in pairwise(index)]
 
         # The base is read two clocks after the slope, when the product is due: that delays 7 bits instead of 16.
         m.d.comb += [read_slope.addr.eq(index[0]), read_base.addr.eq(index[2])]

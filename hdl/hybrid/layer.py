@@ -10,8 +10,9 @@ from amaranth.utils import ceil_log2
 from memtwin.hdl.core.check import check_integer
 from memtwin.hdl.core.config import ConfigBus, MemoryMap, Registers, connect_config
 from memtwin.hdl.core.crossbar import Crossbar
+from memtwin.hdl.core.delay_line import delayed
 from memtwin.hdl.core.fixed import GROWTH, X
-from memtwin.hdl.core.trace import TraceKind, TraceSignature, trace_word
+from memtwin.hdl.core.trace import TraceKind, TraceSignature, trace_word, write_trace
 from memtwin.hdl.hybrid.growth import GrowthTable
 from memtwin.hdl.hybrid.lia import LateralInhibition
 from memtwin.hdl.hybrid.node1 import Node1
@@ -400,7 +401,7 @@ class HybridLayer(wiring.Component):
             state_read.en.eq(1),
             drive_read.addr.eq(Cat(index, lifted)),
             drive_read.en.eq(1),
-            thresholds.read.eq(_delayed(m, index, device.theta_delay, "index")),
+            thresholds.read.eq(*delayed(m, "index", device.theta_delay, index)),
         ]
         m.d.sync += [
             entering.lifted.eq(lifted),
@@ -426,8 +427,7 @@ class HybridLayer(wiring.Component):
             ),
             commit.eq(in_flight[-1]),
         ]
-        leaving = _delayed(m, entering, device.latency, "flags")
-        lifted_before = _delayed(m, before.lifted, device.latency, "lifted")
+        leaving, lifted_before = delayed(m, "flags", device.latency, entering, before.lifted)
         # Last stage: store.
         completed = Signal(lifted_bits)  # passes
         store = commit | (clearing & advance)
@@ -630,7 +630,7 @@ class HybridLayer(wiring.Component):
         )
 
         # The trace.
-        v1_traced = _delayed(m, node1.o_v1, growth.latency, "v1")
+        (v1_traced,) = delayed(m, "v1", growth.latency, node1.o_v1)
         l1_traced = Mux(self.clk, node2, self.l1.bit_select(out_index, 1))
         entries: list[tuple[Value, Value]] = [
             (half_trace, trace_word(TraceKind.HALF, 0, self.clk, quiet, self.learn, count)),
@@ -664,17 +664,5 @@ class HybridLayer(wiring.Component):
                 trace_word(TraceKind.THRESHOLD, thresholds.o_neuron, thresholds.o_theta, thresholds.o_adapt),
             ),
         ]
-        m.d.sync += self.trace.valid.eq(Cat(valid for valid, _ in entries).any())
-        for number, (valid, word) in enumerate(entries):
-            with m.If(valid) if number == 0 else m.Elif(valid):
-                m.d.sync += self.trace.word.eq(word)
+        write_trace(m, self.trace, entries)
         return m
-
-
-def _delayed(m: Module, value: "Value | data.View", clocks: int, name: str) -> "Value | data.View":
-    """Value of `clocks` clocks ago."""
-    for clock in range(clocks):
-        stage = Signal(value.shape(), name=f"{name}_{clock}")
-        m.d.sync += stage.eq(value)
-        value = stage
-    return value

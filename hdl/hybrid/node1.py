@@ -1,7 +1,5 @@
 """Node 1: the voltage divider of a neuron's synapses and its load, without a division in the fast path."""
 
-from itertools import pairwise
-
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -9,6 +7,7 @@ from amaranth.utils import ceil_log2
 
 from memtwin.hdl.core.cells import table
 from memtwin.hdl.core.config import ConfigBus, MemoryMap
+from memtwin.hdl.core.delay_line import stages
 from memtwin.hdl.core.divider import Divider
 from memtwin.hdl.core.fixed import GAIN, VOLT, round_shift, saturate
 
@@ -144,16 +143,8 @@ class Node1(wiring.Component):
         gain_read = table(m, "gain", self.gain, self.config, GAIN)
 
         # Fast path: (1) read and round, (2) operands, (3) product, (4) round.
-        valid = [self.i_valid, *(Signal(name=f"valid{stage}") for stage in range(1, 4)), self.o_valid]
-        column = [
-            self.i_column,
-            *(Signal.like(self.i_column, name=f"column{stage}") for stage in range(1, 4)),
-            self.o_column,
-        ]
-        gain_column = [
-            self.o_column,
-            *(Signal.like(self.o_column, name=f"gain_column{stage}") for stage in range(1, self.gain_delay)),
-        ]
+        valid = stages(m, "valid", self.latency, self.i_valid)
+        column = stages(m, "column", self.latency + self.gain_delay - 1, self.i_column)
         current_hi = Signal(16)
         # No reset, so that the multiplier block takes the registers in.
         a = Signal(16, reset_less=True)
@@ -164,14 +155,13 @@ class Node1(wiring.Component):
             reciprocal_read.addr.eq(Mux(self.config.read, self.reciprocal.offset(self.config), self.i_column)),
             reciprocal_read.en.eq(self.config.read | self.i_valid),
             self.config.q.eq(self.reciprocal.shown(self.config, reciprocal_read.data)),
+            self.o_valid.eq(valid[-1]),
+            self.o_column.eq(column[self.latency]),
             # Read late: to delay a column takes fewer registers than to delay its gain.
-            gain_read.addr.eq(gain_column[-1]),
+            gain_read.addr.eq(column[-1]),
             self.o_gain.eq(gain_read.data),
         ]
         m.d.sync += [
-            *(later.eq(earlier) for earlier, later in pairwise(valid)),
-            *(later.eq(earlier) for earlier, later in pairwise(column)),
-            *(later.eq(earlier) for earlier, later in pairwise(gain_column)),
             current_hi.eq(saturate(round_shift(self.i_current, self.sum_shift), 16)),
             a.eq(current_hi),
             b.eq(reciprocal_read.data),

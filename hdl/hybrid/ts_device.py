@@ -1,11 +1,10 @@
 """Threshold switch: one substep of the two-regime device, one neuron per clock."""
 
-from itertools import pairwise
-
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from memtwin.hdl.core.delay_line import stages
 from memtwin.hdl.core.fixed import GROWTH, THETA, X, saturate
 
 __all__ = ["TsDevice"]
@@ -110,14 +109,12 @@ class TsDevice(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Build the pipeline: operands, product, sum, comparison."""
         m = Module()
-        stages = range(1, self.latency)
         valid = Signal(self.latency)
-        on = [self.on, *(Signal(name=f"on_{k}") for k in stages)]
-        driven = [self.driven, *(Signal(name=f"driven_{k}") for k in stages)]
-        skipped = [self.skipped, *(Signal(name=f"skipped_{k}") for k in stages)]
         m.d.sync += valid.eq(Cat(self.valid, valid))
-        for pipe in (on, driven, skipped):
-            m.d.sync += [after.eq(before) for before, after in pairwise(pipe)]
+        on, driven, skipped = (
+            stages(m, name, self.latency - 1, word)
+            for name, word in (("on", self.on), ("driven", self.driven), ("skipped", self.skipped))
+        )
 
         # Operands. Only registers without a reset fit into the SB_MAC16; `valid` has one.
         a = Signal(16, reset_less=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from itertools import pairwise
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -11,7 +11,8 @@ from amaranth.utils import ceil_log2
 from memtwin.hdl.core.cells import cells, table
 from memtwin.hdl.core.check import check_integer
 from memtwin.hdl.core.config import ConfigBus, MemoryMap, Registers, connect_config
-from memtwin.hdl.core.trace import TraceKind, TraceSignature, trace_word
+from memtwin.hdl.core.delay_line import stages
+from memtwin.hdl.core.trace import TraceKind, TraceSignature, trace_word, write_trace
 from memtwin.hdl.lif.crossbar import LifCrossbar
 from memtwin.hdl.lif.events import MOST_EVENTS
 from memtwin.hdl.lif.fixed import CURRENT, HOLD, MEMBRANE, row_shape, ssat
@@ -194,9 +195,8 @@ class LifLayer(wiring.Component):
             write.en.eq(neuron.o_valid),
         ]
         # Of the two rows of the bias the address says which, one clock before it is taken.
-        clocks = range(LifNeuron.state_delay + 1, LifNeuron.bias_delay)
-        fired: list[Value] = [~self.first & state.fired, *(Signal(name=f"fired_{clock}") for clock in clocks)]
-        m.d.sync += [after.eq(before) for before, after in pairwise(fired)]
+        clocks = LifNeuron.bias_delay - LifNeuron.state_delay - 1
+        fired = stages(m, "fired", clocks, ~self.first & state.fired)
 
         for name, delay in PER_NEURON.items():
             read = table(m, name, self._windows[name], self.config, block=True)
@@ -221,7 +221,7 @@ class LifLayer(wiring.Component):
             self.done.eq(neuron.o_valid & (number == neurons - 1)),
         ]
         word = trace_word(TraceKind.MEMBRANE, number, neuron.o_v, neuron.o_spike, neuron.o_hold)
-        m.d.sync += [self.trace.valid.eq(neuron.o_valid), self.trace.word.eq(word)]
+        write_trace(m, self.trace, [(neuron.o_valid, word)])
         with m.If(neuron.o_valid):
             m.d.sync += self.on.eq(Cat(self.on, neuron.o_spike)[1:])
         return m

@@ -1,11 +1,10 @@
 """The LIF neuron: leak, drive, threshold and reset as one pipeline."""
 
-from itertools import pairwise
-
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from memtwin.hdl.core.delay_line import stages
 from memtwin.hdl.lif.fixed import CURRENT, HOLD, MEMBRANE, ssat
 
 __all__ = ["LifNeuron"]
@@ -119,13 +118,8 @@ class LifNeuron(wiring.Component):
         m.d.sync += valid.eq(Cat(self.valid, valid))
         m.d.comb += self.o_valid.eq(valid[-1])
 
-        held = [self.hold.any(), *(Signal(name=f"held_{clock}") for clock in range(3, 10))]
-        hold = [
-            Mux(held[0], self.hold - 1, 0)[: len(self.hold)],
-            *(Signal(HOLD, name=f"hold_{clock}") for clock in range(3, 10)),
-        ]
-        for pipe in (held, hold):
-            m.d.sync += [after.eq(before) for before, after in pairwise(pipe)]
+        held = stages(m, "held", 7, self.hold.any(), first=3)
+        hold = stages(m, "hold", 7, Mux(held[0], self.hold - 1, 0)[: len(self.hold)], first=3)
 
         # The drive: product, shift by up to 15 in two moves, and clamped.
         acc_1, gain_1, product_2 = self._product(m, "drive", self.acc, self.gain)

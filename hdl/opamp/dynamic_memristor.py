@@ -1,14 +1,13 @@
 """Dynamic memristors: one substep of resistances that grow smaller with the voltage and recover by themselves."""
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from memtwin.hdl.core.check import check_integer
-from memtwin.hdl.core.delay_line import delayed
+from memtwin.hdl.core.delay_line import delayed, stages
 from memtwin.hdl.core.fixed import UQ
 from memtwin.hdl.opamp.logarithm import COEFFICIENT_LOG, LOG, Exp2, clip_to_log, log_word
 
@@ -138,12 +137,10 @@ class DynamicMemristors(wiring.Component):
         voltage = of_turn("voltage_{}", voltage_at)
         floor = log_word(of_turn("v_floor_{}_log", voltage_at))
         above = voltage - floor
-        is_below = [above[-1], *(Signal(name=f"is_below_{k}") for k in (1, 2))]
+        is_below = stages(m, "is_below", 2, above[-1])
         distance = Mux(is_below[0], (floor - voltage)[:18], above[:18])
         beyond = distance[16:].any()
-        tiny = [is_below[0] & beyond, *(Signal(name=f"tiny_{k}") for k in (1, 2))]
-        for pipe in (is_below, tiny):
-            m.d.sync += [after.eq(before) for before, after in pairwise(pipe)]
+        tiny = stages(m, "tiny", 2, is_below[0] & beyond)
         power_a = Signal(16, reset_less=True)
         power_b = Signal(16, reset_less=True)
         power = Signal(32, reset_less=True)

@@ -11,7 +11,7 @@ from memtwin.hdl.core.check import check_integer
 from memtwin.hdl.core.config import ConfigBus, MemoryMap, Registers, connect_config
 from memtwin.hdl.core.crossbar import Crossbar
 from memtwin.hdl.core.fixed import saturate
-from memtwin.hdl.core.trace import TraceKind, TraceSignature, trace_word
+from memtwin.hdl.core.trace import TraceKind, TraceSignature, trace_word, write_trace
 from memtwin.hdl.opamp.logarithm import Log2
 from memtwin.hdl.opamp.neuron import OpampCircuit, OpampNeuron
 from memtwin.hdl.opamp.nonlinear_rule import NonlinearRule
@@ -339,10 +339,7 @@ class OpampLayer(wiring.Component):
         if rule is not None:
             written = trace_word(TraceKind.CONDUCTANCE, rule.w_column, rule.w_data, rule.w_row)
             entries.append((rule.w_enable, written))
-        m.d.sync += self.trace.valid.eq(Cat(valid for valid, _ in entries).any())
-        for number, (valid, entry) in enumerate(entries):
-            with m.If(valid) if number == 0 else m.Elif(valid):
-                m.d.sync += self.trace.word.eq(entry)
+        write_trace(m, self.trace, entries)
         return m
 
     def _rule(self, m: Module, column: Signal) -> NonlinearRule:

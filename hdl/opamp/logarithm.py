@@ -15,6 +15,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, ceil_log2
 
 from memtwin.hdl.core.check import check_integer
+from memtwin.hdl.core.delay_line import stages
 from memtwin.hdl.core.fixed import UQ
 
 __all__ = ["COEFFICIENT_LOG", "LOG", "Exp2", "Interpolation", "Log2", "LogSum", "clip_to_log", "log_word"]
@@ -267,11 +268,9 @@ class Exp2(wiring.Component):
 
         width = len(self.o)
         # How far the mantissa must go down from the top.
-        down = [(width - 1 - self.i[13:])[:5], *(Signal(5, name=f"down_{k}") for k in (1, 2, 3))]
-        zero = [self.zero, *(Signal(name=f"zero_{k}") for k in (1, 2, 3))]
-        full = [self.full, *(Signal(name=f"full_{k}") for k in (1, 2, 3))]
-        for pipe in (down, zero, full):
-            m.d.sync += [after.eq(before) for before, after in pairwise(pipe)]
+        down = stages(m, "down", 3, (width - 1 - self.i[13:])[:5])
+        zero = stages(m, "zero", 3, self.zero)
+        full = stages(m, "full", 3, self.full)
 
         point = Signal(15)
         mantissa = Signal(16, init=1 << 15)

@@ -12,7 +12,7 @@ from memtwin.hdl.core.cells import cells, table
 from memtwin.hdl.core.check import check_integer
 from memtwin.hdl.core.config import ConfigBus, MemoryMap, Registers
 from memtwin.hdl.core.fixed import CONDUCTANCE, round_shift, saturate
-from memtwin.hdl.core.trace import TraceSignature, trace_word
+from memtwin.hdl.core.trace import TraceSignature, trace_word, write_trace
 from memtwin.hdl.stdp.trace import STATE_BITS, StdpDecay
 from memtwin.hdl.stdp.update import StdpUpdate
 
@@ -304,16 +304,14 @@ class StdpLayer(wiring.Component):
 
         is_spike = self.on.bit_select(neuron, 1)
         is_forced = self.forced.bit_select(neuron, 1)
-        m.d.sync += [
-            self.trace.valid.eq(rows_leave | stores | learnt),
-            self.trace.word.eq(
-                trace_word(StdpTraceKind.CONDUCTANCE, neuron, update.o_g, Cat(out_row, Const(0, 16))[:16])
-            ),
-        ]
-        with m.If(rows_leave):
-            m.d.sync += self.trace.word.eq(
-                trace_word(StdpTraceKind.ROW, out_row, x_write.data, event[StdpDecay.latency])
-            )
-        with m.If(stores):
-            m.d.sync += self.trace.word.eq(trace_word(StdpTraceKind.NEURON, neuron, v, y, is_spike, is_forced))
+        row_16 = Cat(out_row, Const(0, 16))[:16]
+        write_trace(
+            m,
+            self.trace,
+            [
+                (rows_leave, trace_word(StdpTraceKind.ROW, out_row, x_write.data, event[StdpDecay.latency])),
+                (stores, trace_word(StdpTraceKind.NEURON, neuron, v, y, is_spike, is_forced)),
+                (learnt, trace_word(StdpTraceKind.CONDUCTANCE, neuron, update.o_g, row_16)),
+            ],
+        )
         return m

@@ -1,11 +1,10 @@
 """The STDP rule: what one pair of spikes does to a synapse."""
 
-from itertools import pairwise
-
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from memtwin.hdl.core.delay_line import stages
 from memtwin.hdl.core.fixed import CONDUCTANCE
 
 __all__ = ["StdpUpdate"]
@@ -70,8 +69,7 @@ class StdpUpdate(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Build the pipeline; a number in a name is the clock in which the register holds it."""
         m = Module()
-        g = [self.g, *(Signal(CONDUCTANCE, name=f"g_{clock}") for clock in range(1, 6))]
-        m.d.sync += [after.eq(before) for before, after in pairwise(g)]
+        g = stages(m, "g", 5, self.g)
 
         # Only registers without a reset fit into the SB_MAC16.
         trace_1 = Signal(16, reset_less=True)
