@@ -134,17 +134,22 @@ def write_text(text: str, out: Path | None) -> None:
 
 
 @contextmanager
-def progress() -> Iterator[Callable[[str, float], None] | None]:
-    """Progress bars on a terminal, by label; nothing in a pipe."""
+def progress(label: str = "preparing") -> Iterator[Callable[[str, float], None] | None]:
+    """Progress bars on a terminal, by label; nothing in a pipe.
+
+    From the first moment on there is a bar that only moves, `label`, until the first part of the work is reported.
+    """
     if not _err.is_terminal:
         yield None
         return
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=_err, transient=True) as bars:
+        first = bars.add_task(label, total=None)
         tasks: dict[str, Any] = {}
 
         def report(label: str, done: float) -> None:
             if label not in tasks:
+                bars.update(first, visible=False)
                 tasks[label] = bars.add_task(label, total=1.0)
             bars.update(tasks[label], completed=done)
 

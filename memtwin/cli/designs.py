@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from memtwin.cli.options import Asked, Board, Clipping, Design, Json, Linked, OutFile, Seed, asking
-from memtwin.console import notice, print_json, tell, warn, write_text
+from memtwin.console import notice, print_json, progress, tell, warn, write_text
 
 __all__ = ["register"]
 
@@ -59,7 +59,8 @@ def verify(
     from memtwin.verify import verify as verify_design
 
     changes = asked.changes(seed=seed, allow_clipping=allow_clipping)
-    report = verify_design(design, simulator, out, seed=seed, changes=changes)
+    with progress(f"{design} on {simulator}"):
+        report = verify_design(design, simulator, out, seed=seed, changes=changes)
     tell(report, as_json)
     if report["failed"] or not report["passed"]:
         raise typer.Exit(1)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from memtwin.cli.options import MOST_BAUD, Asked, Clipping, Design, Json, MapFile, Seed, asking
-from memtwin.console import notice, print_json, print_line, warn
+from memtwin.console import notice, print_json, print_line, progress, warn
 from memtwin.link import BAUD, Link, Snapshot
 from memtwin.sim.units import format_si
 
@@ -41,7 +41,8 @@ def serve(
 
     changes = asked.changes(seed=seed, allow_clipping=allow_clipping)
     warn(find_design(design, changes).warnings)
-    built = build(design, changes)
+    with progress(f"compiling {design}"):
+        built = build(design, changes)
     with serving(built.program, host=host, port=port, log=notice) as (server, _):
         told = json.dumps({"port": server.port, "design": design, "map": str(built.map_path)})
         print(told if as_json else server.url, flush=True)  # whoever started this reads it from a pipe
