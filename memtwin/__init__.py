@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from memtwin.api import Outcome, run
     from memtwin.own import compare
+    from memtwin.own.hardware import build, verilog
     from memtwin.own.network import Network
     from memtwin.own.run import simulate
     from memtwin.own.simulation import Simulation
@@ -28,8 +29,10 @@ if TYPE_CHECKING:
     from memtwin.sim.hybrid.shown import Program
     from memtwin.sim.hybrid.spec import LayerSpec, NetworkSpec
     from memtwin.sim.lif import layer as lif
+    from memtwin.sim.opamp import layer as opamp
     from memtwin.sim.own.train import events, poisson, program, regular
     from memtwin.sim.recording import Recording
+    from memtwin.sim.stdp import layer as stdp
 
 __version__ = "0.1.0"
 
@@ -44,21 +47,24 @@ __all__ = [
     "Recording",
     "Simulation",
     "__version__",
+    "build",
     "card_names",
     "compare",
     "events",
     "hybrid",
     "lif",
     "load_card",
+    "opamp",
     "poisson",
     "program",
     "regular",
     "run",
     "simulate",
+    "stdp",
+    "verilog",
 ]
 
 # Imported when they are first asked for: the command line starts in here, and must be able to answer Ctrl-C by then.
-# Module and, where it has another name there, what is taken of it; a module itself ends with a colon.
 _PLACES = {
     "Card": "sim.cards",
     "InputError": "sim.errors",
@@ -69,26 +75,29 @@ _PLACES = {
     "Program": "sim.hybrid.shown",
     "Recording": "sim.recording",
     "Simulation": "own.simulation",
+    "build": "own.hardware",
     "card_names": "sim.cards",
     "compare": "own",
     "events": "sim.own.train",
-    "hybrid": "sim.hybrid.layer:",
-    "lif": "sim.lif.layer:",
     "load_card": "sim.cards",
     "poisson": "sim.own.train",
     "program": "sim.own.train",
     "regular": "sim.own.train",
     "run": "api",
     "simulate": "own.run",
+    "verilog": "own.hardware",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _PLACES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    place, colon, own = _PLACES[name].partition(":")
-    module = importlib.import_module(f"{__name__}.{place}")
-    return module if colon and not own else getattr(module, own or name)
+    if name in _PLACES:
+        return getattr(importlib.import_module(f"{__name__}.{_PLACES[name]}"), name)
+    if not name.startswith("_"):
+        from memtwin.sim.kinds import KINDS
+
+        if name in KINDS:  # its layers: `mt.hybrid.Layer`
+            return importlib.import_module(f"{__name__}.sim.{name}.layer")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

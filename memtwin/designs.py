@@ -34,7 +34,7 @@ from memtwin.sim.kinds import kind_of
 from memtwin.sim.run_warnings import warnings_of_jobs
 from memtwin.train.drawn_digits import DrawnDigits
 
-__all__ = ["DESIGNS", "Changes", "Design", "board_image", "find_design", "verilog"]
+__all__ = ["DESIGNS", "HOST_USE", "Changes", "Design", "addresses", "board_image", "find_design", "verilog"]
 
 Image = Mapping[str, Sequence[int]]
 
@@ -182,18 +182,18 @@ _NEURON_USE = """\
 After reset wait for idle, then hold run high: clk_level is the paper's CLK. With tick tied high it runs as fast as it
 can; with tick as a strobe of one clock every {substep} it keeps to the circuit's own time."""
 
-_HOST_USE = """\
+HOST_USE = """\
 A write is taken in a clock with enable and ready high: coefficients and presentations, at the addresses below. A
 write to go shows the presentation; idle is high when it is over."""
 
 _LIF_USE = f"""\
-{_HOST_USE} Before that write the image: row and value of each pixel that is not zero, in ascending order
+{HOST_USE} Before that write the image: row and value of each pixel that is not zero, in ascending order
 of rows, and how many they are."""
 
 
 def _opamp(name: str, title: str, run: str) -> Design:
     """Twin of a run of the experiment of the same name."""
-    return Design(name=name, title=title, experiment=name, run=run, use=_HOST_USE, bench="tb_opamp")
+    return Design(name=name, title=title, experiment=name, run=run, use=HOST_USE, bench="tb_opamp")
 
 
 DESIGNS = {
@@ -233,7 +233,7 @@ busy is low.""",
             title="two-layer network that learns ten digits",
             experiment="digits",
             run="adaptive",
-            use=_HOST_USE,
+            use=HOST_USE,
             bench="tb_digits",
         ),
         _opamp("opamp-5a", "novelty neuron with a dynamic memristor in the feedback", "D"),
@@ -306,7 +306,12 @@ def _header(design: Design, component: wiring.Component, memory_map: MemoryMap) 
     for card in spec.cards(words):
         values = ", ".join(f"{name} {field}" for name, field in card.fields.items())
         lines += textwrap.wrap(f"card {card.name}: {values}", 117, initial_indent="  ", subsequent_indent="    ")
-    lines += ["", "Words of 16 bits on the configuration bus, by address:"]
+    return [*lines, "", *addresses(component, memory_map)]
+
+
+def addresses(component: wiring.Component, memory_map: MemoryMap) -> list[str]:
+    """Say, a line each, which word is at which address."""
+    lines = ["Words of 16 bits on the configuration bus, by address:"]
     for window in memory_map.windows.values():
         first, last = window.address(0), window.address(window.depth - 1)
         where = f"0x{first:05x}" if window.depth == 1 else f"0x{first:05x}-0x{last:05x}"

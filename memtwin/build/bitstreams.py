@@ -13,12 +13,13 @@ from memtwin.boards.registry import board as find_board
 from memtwin.hdl.port.host import HostPort
 from memtwin.link.design_maps import design_map, host_of
 
-__all__ = ["build", "is_linked"]
+__all__ = ["build", "is_linked", "to_stderr"]
 
 _NAMED = 4  # boards that a message names
 
 
-def _to_stderr(line: str) -> None:
+def to_stderr(line: str) -> None:
+    """Write a line to standard error."""
     print(line, file=sys.stderr, flush=True)
 
 
@@ -44,7 +45,7 @@ def build(
     *,
     linked: bool | None = None,
     reuse: bool = False,
-    say: Callable[[str], None] = _to_stderr,
+    say: Callable[[str], None] = to_stderr,
 ) -> dict[str, Any]:
     """Build the bitstream of a design for a board.
 

@@ -50,6 +50,7 @@ class HybridCircuit(Circuit):
     def shown(self, layers: "Sequence[Layer]", spec: NetworkSpec, train: Train) -> Program:
         """Show equal periods as one presentation."""
         train.demand_single("a period of CLK")
+        train.demand_untaught("hybrid")
         starts = train.runs(_LONGEST)
         learns = np.array([layer.learn for layer in layers])
         return Program.build(

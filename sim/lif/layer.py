@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memtwin.sim.cards import Card
-from memtwin.sim.errors import InputError
 from memtwin.sim.lif.spec import HEADROOM, HEADROOMS, RESETS, ConductancePair, LifLayerSpec, LifSpec
 from memtwin.sim.lif.trains import Trains
 from memtwin.sim.own.layer import Circuit, OwnLayer
@@ -61,8 +60,8 @@ class LifCircuit(Circuit):
 
     def shown(self, layers: "Sequence[Layer]", spec: LifSpec, train: Train) -> Trains:
         """Show the spikes as they are; nothing learns, and there are no gates."""
-        if not train.gates.all():
-            raise InputError("gates: layers of LIF neurons have none")
+        train.demand_open("LIF")
+        train.demand_untaught("LIF")
         trains = Trains(spikes=train.spikes)
         trains.check(spec.layers[0].rows, spec.capacity)
         return trains

@@ -267,6 +267,16 @@ class Options:
                     sizes = ", ".join(rule.shape)
                     raise InputError(f"{name}: expected the shape ({sizes}), here {wanted}, not {value.shape}")
 
+    def told(self) -> Iterator[tuple[str, str]]:
+        """Yield name and value of every option that is not left out, in words."""
+        for name, rule, _ in rules(type(self)):
+            value = getattr(self, name)
+            if isinstance(rule, Array) and isinstance(value, np.ndarray):
+                lowest, highest = (format_si(float(end), rule.of.unit) for end in (value.min(), value.max()))
+                yield name, f"{lowest} to {highest}"
+            elif value is not None:
+                yield name, rule.text(value).strip('"')
+
     @classmethod
     def given(cls, where: str, values: dict[str, Any]) -> "Options":
         """Make options of values by name.

@@ -1,7 +1,7 @@
 """What is shown to a network of one's own: trains of spikes, step by step, and what learns meanwhile."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +16,7 @@ __all__ = [
     "Poisson",
     "Size",
     "Source",
+    "Taught",
     "Train",
     "Trains",
     "events",
@@ -43,11 +44,14 @@ class Train:
         Whether the layers that learn do so in a step.
     gates : uint8 array (T, neurons of the last layer)
         1 where the synapses of a neuron are connected, in kinds that have gates.
+    forced : uint8 array (trials, T, neurons of the last layer)
+        1 where a neuron is made to spike, in kinds in which that is possible.
     """
 
     spikes: NDArray[np.uint8]
     learn: NDArray[np.bool_]
     gates: NDArray[np.uint8]
+    forced: NDArray[np.uint8]
 
     @property
     def steps(self) -> int:
@@ -72,6 +76,28 @@ class Train:
         """
         if (most := int(self.spikes.max(initial=0))) > 1:
             raise InputError(f"spikes: expected at most one of a row in a step, which is {what}, not {most}")
+
+    def demand_open(self, kind: str) -> None:
+        """Refuse gates, for kinds that have none.
+
+        Raises
+        ------
+        InputError
+            If one is closed.
+        """
+        if not self.gates.all():
+            raise InputError(f"gates: expected none; {kind} neurons have no gates")
+
+    def demand_untaught(self, kind: str) -> None:
+        """Refuse spikes that are forced, for kinds in which nothing can.
+
+        Raises
+        ------
+        InputError
+            If there are any.
+        """
+        if self.forced.any():
+            raise InputError(f"taught spikes: expected none; {kind} neurons cannot be made to spike")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +149,7 @@ class Size:
             spikes=np.broadcast_to(counts, (self.trials, steps, self.inputs)),
             learn=np.broadcast_to(np.asarray(learn, dtype=bool), (steps,)),
             gates=np.broadcast_to(np.asarray(gates, dtype=np.uint8), (steps, self.outputs)),
+            forced=np.broadcast_to(np.uint8(0), (self.trials, steps, self.outputs)),
         )
 
 
@@ -132,6 +159,30 @@ class Source:
     def train(self, size: Size) -> Train:
         """Make the train."""
         raise NotImplementedError
+
+    def teach(self, teacher: "Source | ArrayLike | Sequence[tuple[float, int]]") -> "Taught":
+        """Return this train with a second one, of as many steps, by which neurons of the last layer are made to spike.
+
+        ``mt.poisson("50Hz", "1s").teach(mt.regular("10Hz", "1s"))``
+        """
+        return Taught(self, source(teacher))
+
+
+@dataclass(frozen=True, eq=False)
+class Taught(Source):
+    """A train, and the spikes that neurons of the last layer are made to send."""
+
+    shown: Source
+    teacher: Source
+
+    def train(self, size: Size) -> Train:
+        """Make the train."""
+        own = self.shown.train(size)
+        forced = self.teacher.train(replace(size, inputs=size.outputs))
+        if forced.steps != own.steps:
+            raise InputError(f"teach: expected {own.steps} steps, not {forced.steps}; give both the same duration")
+        forced.demand_single("made to spike or not")
+        return replace(own, forced=forced.spikes)
 
 
 @dataclass(frozen=True, eq=False)

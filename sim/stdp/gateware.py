@@ -22,6 +22,7 @@ from memtwin.sim.stdp.shown import SpikeTrains
 __all__ = ["GATEWARE"]
 
 _COUNTED = tuple(trace.KIND[name] for name in ("neuron", "conductance"))
+_LONGEST = 2**16 - 1  # steps of a presentation
 
 
 class StdpGateware(Gateware):
@@ -92,9 +93,12 @@ class StdpGateware(Gateware):
 
 
 def _starts(trains: SpikeTrains, trial: int) -> NDArray[np.int64]:
-    """Steps, counted over all epochs, at which the presentations of a trial start: with each epoch and with spikes."""
+    """Steps, counted over all epochs, at which the presentations of a trial start.
+
+    They do with each epoch and with spikes, and when the gateware's counter of steps is at its end.
+    """
     spikes = trains.inputs[trial].any(axis=-1) | trains.forced[trial].any(axis=-1)
-    spikes[:, 0] = True
+    spikes[:, ::_LONGEST] = True
     return np.flatnonzero(spikes)
 
 

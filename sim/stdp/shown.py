@@ -13,7 +13,7 @@ _MOST_STEPS = 2**16 - 1
 
 
 def check_steps(steps: float) -> None:
-    """Refuse an epoch that is too long for the gateware's counter, before arrays of it are made.
+    """Refuse an epoch that would take too much memory, before arrays of it are made.
 
     Raises
     ------
@@ -40,7 +40,7 @@ class SpikeTrains:
     Raises
     ------
     InputError
-        If there is nothing to show, the shapes do not fit together, or an epoch is too long for the gateware's counter.
+        If there is nothing to show, or the shapes do not fit together.
     """
 
     inputs: NDArray[np.uint8]
@@ -56,7 +56,6 @@ class SpikeTrains:
         ):
             if wanted != got:
                 raise InputError(f"spike trains, {name}: expected the shape {wanted} as of inputs, not {got}")
-        check_steps(self.steps)
 
     @property
     def trials(self) -> int:

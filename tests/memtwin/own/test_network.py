@@ -1,7 +1,10 @@
+import subprocess
+
 import numpy as np
 import pytest
 
 import memtwin as mt
+from memtwin.sim.kinds import KINDS
 
 HYBRID = (mt.hybrid.Layer(inputs=5, neurons=3, inhibition=True, learn=True),)
 LIF = (
@@ -99,23 +102,74 @@ def test_a_gate_that_is_closed_keeps_a_neuron_from_integrating():
     assert recording.trace("x")[0].max(axis=0)[0] > 0.5
 
 
-def test_a_train_longer_than_any_counter_and_list_is_streamed(lif):
-    steps = 2**16 + 500
-    spikes = np.zeros((steps, 6))
-    spikes[::1000] = 1
-    spikes[65530:65545, 0] = 1
-    recording = mt.simulate(lif, spikes, "rtl", record=False)
-    assert np.array_equal(recording.counts, mt.simulate(lif, spikes, record=False).counts)
-    assert recording.counts.sum() > 60
+def test_a_train_that_fills_the_list_again_and_again_is_streamed(lif):
+    spikes = np.zeros((200, 6), dtype=int)
+    spikes[::3] = [3, 1, 4, 1, 5, 2]  # a full list of 16 in one step
+    found = mt.compare(lif, spikes, "model", "rtl")
+    assert found["equal"]
+    assert found["words"] == 200 * 7
+    assert len(lif.job(spikes).program.pieces(0, 16)) == 67
+    assert mt.simulate(lif, spikes).counts.sum() > 10
 
 
-def test_a_silent_hybrid_network_goes_on_longer_than_its_counter():
-    net = mt.Network([mt.hybrid.Layer(inputs=1, neurons=1, skip=True)])
-    spikes = np.zeros((66_000, 1))
-    spikes[65_900:] = 1
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["hybrid", "lif", "stdp"])
+def test_a_train_longer_than_any_counter_is_streamed(kind):
+    net = mt.Network([getattr(mt, kind).Layer(inputs=2, neurons=1)])
+    spikes = np.zeros((2**16 + 200, 2))
+    spikes[2**16 - 20 :] = 1
     recordings = [mt.simulate(net, spikes, backend, record=False) for backend in ("model", "rtl")]
-    assert recordings[0].counts[0, 0] > 0
+    assert recordings[0].counts[0, 0] > 2
     assert np.array_equal(recordings[0].counts, recordings[1].counts)
+
+
+def test_op_amp_layers_are_equal_on_model_and_rtl_and_near_the_physics():
+    layers = [
+        mt.opamp.Layer(inputs=3, neurons=2, learn=True),
+        mt.opamp.Layer(inputs=2, neurons=1, g_initial="3uS"),
+    ]
+    net = mt.Network(layers)
+    spikes = mt.program([[1, 0, 1], [0, 1, 0]], "3ms", rest="1ms")
+    recording = mt.simulate(net, spikes)
+    assert recording.counts_of(1).sum() > 5
+    assert np.array_equal(recording.spikes_of(1).sum(axis=1), recording.counts_of(1))
+    assert recording.spikes.shape == (1, 8, 1)
+    found = mt.compare(net, spikes, "model", "rtl")
+    assert found["equal"]
+    assert found["words"] > 1000
+    near = mt.compare(net, spikes, "physics", "model")
+    assert near["within"], near["outside"]
+
+
+def test_stdp_synapses_are_equal_on_model_and_rtl_and_near_the_physics():
+    net = mt.Network([mt.stdp.Layer(inputs=4, neurons=2)], kick="0.1V")
+    spikes = mt.poisson("40Hz", "0.3s").teach(mt.regular([20, 0], "0.3s"))
+    recording = mt.simulate(net, spikes)
+    assert recording.counts[0, 0] >= 6  # those that it is taught, at least
+    assert np.array_equal(recording.spikes[0, :, 0].nonzero()[0][:2], [0, 50])
+    assert np.ptp(recording.conductance()) > 0
+    found = mt.compare(net, spikes, "model", "rtl")
+    assert found["equal"]
+    assert found["words"] > 1000
+    near = mt.compare(net, spikes, "physics", "model")
+    assert near["within"], near["outside"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_verilog_of_every_kind_compiles(kind, tmp_path, icarus):
+    net = mt.Network([getattr(mt, kind).Layer(inputs=3, neurons=2)], name="2 by 3/x")
+    text = mt.verilog(net, tmp_path / "net.v")
+    assert (tmp_path / "net.v").read_text() == text
+    assert text.startswith(f"// memtwin, network 2 by 3/x: {kind} neurons, 3 x 2\n")
+    assert "\nmodule network_2_by_3_x(" in text
+    command = ["iverilog", "-g2005", "-Wall", "-o", str(tmp_path / "net"), "net.v"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert result.stderr == ""
+
+
+def test_a_network_that_does_not_fit_a_board_says_so_before_its_tools_run():
+    with pytest.raises(mt.InputError, match="board"):
+        mt.build(mt.Network(HYBRID), "no-such-board")
 
 
 @pytest.mark.parametrize(
@@ -149,8 +203,12 @@ def test_what_cannot_be_run_is_refused(hybrid, lif):
         mt.simulate(hybrid, np.full((4, 5), 2))
     with pytest.raises(mt.InputError, match="at most 16 spikes in a step"):
         mt.simulate(lif, np.full((4, 6), 3))
-    with pytest.raises(mt.InputError, match="have none"):
+    with pytest.raises(mt.InputError, match="have no gates"):
         mt.simulate(lif, mt.program([[1] * 6], "10ms", gates=[[0, 1]]))
+    with pytest.raises(mt.InputError, match="cannot be made to spike"):
+        mt.simulate(hybrid, mt.poisson(1e3, "5ms").teach(mt.regular(1e3, "5ms")))
+    with pytest.raises(mt.InputError, match="expected 10 steps, not 20"):
+        mt.simulate(hybrid, mt.poisson(1e3, "5ms").teach(mt.regular(1e3, "10ms")))
     with pytest.raises(mt.InputError, match="trials"):
         mt.simulate(lif, drive(6), trials=0)
     with pytest.raises(mt.InputError, match="backend"):

@@ -1,0 +1,130 @@
+"""Networks of one's own as Verilog, and as a bitstream that a host drives over the board's serial port."""
+
+import os
+import re
+import textwrap
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from memtwin.boards import build as board_build
+from memtwin.build.bitstreams import to_stderr
+from memtwin.designs import HOST_USE, addresses
+from memtwin.hdl.port.host import HostPort
+from memtwin.hdl.verilog import convert
+from memtwin.link.design_maps import design_map
+from memtwin.link.maps import write_map
+from memtwin.own.network import Network
+from memtwin.sim.backends import Run
+from memtwin.sim.engines import gateware
+from memtwin.sim.files import write_whole
+from memtwin.sim.kinds import kind_of
+from memtwin.sim.run_warnings import warnings_of_jobs
+
+__all__ = ["build", "host_of", "job_of", "verilog", "write_map_of"]
+
+_WIDTH = 117
+
+
+def job_of(network: Network, *, seed: int = 0, allow_clipping: bool = False) -> Run:
+    """Return a run of the network whose devices are those of a seed; a single spike is shown."""
+    spikes = np.zeros((1, network.inputs), dtype=np.uint8)
+    spikes[0, 0] = 1
+    return network.job(spikes, seed=seed, allow_clipping=allow_clipping)
+
+
+def host_of(job: Run) -> HostPort:
+    """Build the gateware of a run behind its bus; after reset it holds the coefficients.
+
+    Raises
+    ------
+    InputError
+        If a value does not fit its word.
+    """
+    own, coefficients = kind_of(job.spec).gateware(), job.coefficients()
+    image = gateware.image(coefficients, 0) | own.image(job, 0)
+    return HostPort(own.network(own.structure(job.spec, coefficients), image))
+
+
+def verilog(
+    network: Network,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    seed: int = 0,
+    allow_clipping: bool = False,
+) -> str:
+    """Return the Verilog of a network, with the devices of a seed, and write it to a file if a path is given.
+
+    Raises
+    ------
+    InputError
+        If a value does not fit its word, or the file cannot be written.
+    """
+    job = job_of(network, seed=seed, allow_clipping=allow_clipping)
+    host = host_of(job)
+    comment = "".join(f"// {line}".rstrip() + "\n" for line in _header(network, job, host))
+    # Without a time scale Icarus warns of whoever has one.
+    text = f"{comment}\n`timescale 1ns / 1ps\n\n{convert(host, _module(network.name))}"
+    if path is not None:
+        write_whole(path, text.encode())
+    return text
+
+
+def build(
+    network: Network,
+    board: str,
+    out: str | os.PathLike[str] = "out",
+    *,
+    seed: int = 0,
+    allow_clipping: bool = False,
+    say: Callable[[str], None] = to_stderr,
+) -> dict[str, Any]:
+    """Build the bitstream of a network for a board, with the link to a host; see `memtwin.boards.build.build_linked`.
+
+    Raises
+    ------
+    InputError
+        If the board is unknown, a value does not fit its word, or a tool is missing.
+    DoesNotFit, TooSlow, ToolError
+        See `memtwin.boards.build.build`.
+    """
+    job = job_of(network, seed=seed, allow_clipping=allow_clipping)
+    name = _module(network.name).replace("_", "-")
+    warnings = warnings_of_jobs([(network.name, job)], "rtl")
+
+    def linked(traces: bool) -> tuple[HostPort, Mapping[str, object]]:
+        host = host_of(job)
+        return host, design_map(name, host, traces=traces)
+
+    return {**board_build.build_linked(name, board, out, linked, say=say), "warnings": warnings}
+
+
+def write_map_of(network: Network, job: Run, result: Path) -> Path:
+    """Write the map of the addresses beside the Verilog of a network; returns its path."""
+    return write_map(design_map(_module(network.name), host_of(job), traces=True), result.with_suffix(".map.json"))
+
+
+def _module(name: str) -> str:
+    """Name of the top module: letters, digits and underscores, a letter first."""
+    plain = re.sub(r"\W", "_", name, flags=re.ASCII)
+    return plain if re.match("[A-Za-z]", plain) else f"network_{plain}"
+
+
+def _header(network: Network, job: Run, host: HostPort) -> list[str]:
+    """Describe the network in the lines of a comment."""
+    sizes = " x ".join(str(number) for number in (network.inputs, *(layer.neurons for layer in network.layers)))
+    lines = [f"memtwin, network {network.name}: {network.kind} neurons, {sizes}", ""]
+    lines += textwrap.wrap(" ".join(HOST_USE.split()), _WIDTH)
+    for name, own, layer in zip(network.names, job.coefficients(), network.layers, strict=True):
+        structure = ", ".join(f"{key} {value}" for key, value in own.structure.items())
+        lines += ["", f"Layer {name}: {structure}", *_options(layer)]
+    lines += ["", "Coefficients after reset are those of", *_options(network.circuit)]
+    return [*lines, "", *addresses(host, host.network.memory_map)]
+
+
+def _options(options: Any) -> list[str]:
+    """Say what options are."""
+    shown = ", ".join(f"{name} {text}" for name, text in options.told())
+    return textwrap.wrap(shown, _WIDTH, initial_indent="  ", subsequent_indent="    ")
