@@ -117,7 +117,14 @@ class Design:
     @cached_property
     def job(self) -> Run:
         """The run that it is a twin of, trial 0 alone."""
-        job = _EXPERIMENTS[self.experiment].plan(self.settings)[self.run]
+        return self._first_trial(_EXPERIMENTS[self.experiment].plan(self.settings)[self.run])
+
+    @cached_property
+    def bare_job(self) -> Run:
+        """The same as far as its network goes (`Experiment.networks`): enough for structure and coefficients."""
+        return self._first_trial(_EXPERIMENTS[self.experiment].networks(self.settings)[self.run])
+
+    def _first_trial(self, job: Run) -> Run:
         first = {name: values[:1] for name, values in vars(job.program).items() if isinstance(values, np.ndarray)}
         program = replace(job.program, **first)
         return replace(job, spec=job.spec.first_trial(), program=program, allow_clipping=self.changes.allow_clipping)
@@ -125,17 +132,17 @@ class Design:
     @property
     def spec(self) -> Any:
         """The network that it is a twin of."""
-        return self.job.spec
+        return self.bare_job.spec
 
     @cached_property
     def coefficients(self) -> list[LayerCoefficients]:
         """Integers of each layer."""
-        return self.job.coefficients()
+        return self.bare_job.coefficients()
 
     @property
     def warnings(self) -> list[str]:
         """What a user should know, a line each."""
-        return [*warnings_of_jobs([(self.run, self.job)], "rtl"), *self.settings.warnings]
+        return [*warnings_of_jobs([(self.run, self.bare_job)], "rtl"), *self.settings.warnings]
 
     @property
     def layers(self) -> list[Any]:
@@ -145,7 +152,7 @@ class Design:
     @property
     def image(self) -> dict[str, list[int]]:
         """Coefficients of all layers, and what else the gateware of their kind holds."""
-        return gateware.image(self.coefficients, 0) | self._gateware.image(self.job, 0)
+        return gateware.image(self.coefficients, 0) | self._gateware.image(self.bare_job, 0)
 
     @property
     def _gateware(self) -> Gateware:

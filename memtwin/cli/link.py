@@ -70,16 +70,16 @@ def connect(
         if snapshot is not None:
             link.snapshot().save(snapshot)
             notice(f"wrote {snapshot}")
-        found: dict[str, Any] = {
-            "port": port,
-            "design": link.map.design,
-            "network": link.map.network,
-            **dataclasses.asdict(link.identity),
-            **dataclasses.asdict(link.status()),
-            "counters": link.counters(),
-        }
-    if counters:
-        found = found["counters"]
+        found: dict[str, Any] = link.counters()
+        if not counters:
+            found = {
+                "port": port,
+                "design": link.map.design,
+                "network": link.map.network,
+                **dataclasses.asdict(link.identity),
+                **dataclasses.asdict(link.status()),
+                "counters": found,
+            }
     if as_json:
         print_json(found)
         return

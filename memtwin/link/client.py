@@ -6,6 +6,7 @@ import struct
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from types import TracebackType
 from typing import Any
 
@@ -28,6 +29,17 @@ _PROTOCOL = 2
 _REVERT_CLOCKS = 2**25  # after which a twin gives a baud rate up that nobody uses
 _BAUD_ERROR = 0.02  # that a UART stands, as a fraction
 _DIVIDERS = range(4, 2**13)
+# Registers of the link: their words from its base on (docs/link.md, section 4).
+_LINK_BASE = 0xC00000
+_REGISTERS = {
+    "divider": range(0, 1),
+    "options": range(1, 2),
+    "trace_kinds": range(2, 3),
+    "state": range(3, 4),
+    "runs": range(4, 6),
+    "clocks": range(6, 9),
+    **{name: range(at, at + 1) for at, name in enumerate(COUNTERS, 9)},
+}
 _SPIKES, _FIRES, _DONE, _WAIT = 1, 2, 4, 8  # option bits
 _IDLE, _POWERED = 1, 2  # state bits
 _LONGEST_POLL_S = 0.05
@@ -99,19 +111,20 @@ class Link:
     Attributes
     ----------
     map : LinkMap
-        Memory map of the twin.
+        Memory map of the twin; without one that was given it is looked up when it is first asked for, because that
+        takes the gateware along. `status`, `counters` and `run` need none.
     identity : Identity
         What the twin said when it was opened.
 
     Raises
     ------
     LinkError
-        If there is no such port, no twin answers, or its map is not known.
+        If there is no such port, no twin answers, or `map` is not its own; where it is looked up, if it is that of no
+        design as shipped.
     InputError
         If `map` is no map.
     """
 
-    map: LinkMap
     identity: Identity
 
     def __init__(
@@ -129,16 +142,18 @@ class Link:
         self._loaded: dict[str, Words] = {}
         self._streaming = False
         self._dropped = 0
+        self._maps = maps or _shipped
         self._channel = Channel(port, baud, timeout, attempts)
         try:
             self._channel.flush()
             self.identity = self.identify()
-            self.map = self._find(maps or _shipped) if given is None else given
-            if self.map.digest != self.identity.map_digest:
-                raise LinkError(
-                    f"twin at {port}: expected its own map {self.identity.map_digest}, not {self.map.digest} "
-                    f"({self.map.design}); give the JSON that was written beside its bitstream"
-                )
+            if given is not None:
+                if given.digest != self.identity.map_digest:
+                    raise LinkError(
+                        f"twin at {port}: expected its own map {self.identity.map_digest}, not {given.digest} "
+                        f"({given.design}); give the JSON that was written beside its bitstream"
+                    )
+                self.map = given
         except BaseException:
             self._channel.close()
             raise
@@ -181,6 +196,23 @@ class Link:
             raise self._nonsense() from None
         return Identity(protocol, design.hex(), map_digest.hex(), clock_hz)
 
+    @cached_property
+    def map(self) -> LinkMap:
+        """Memory map of the twin.
+
+        Raises
+        ------
+        LinkError
+            If it was not given, and is that of no design as shipped.
+        """
+        for document in self._maps():
+            if document["map_digest"] == self.identity.map_digest:
+                return LinkMap(document)
+        raise LinkError(
+            f"twin at {self._channel.name}: its map {self.identity.map_digest} is that of no design as shipped; "
+            "give the JSON that was written beside its bitstream (--map FILE)"
+        )
+
     def status(self) -> Status:
         """Ask the twin what it is doing."""
         # `state` comes first: who finds the twin idle then reads a `runs` that has the last presentation in it.
@@ -193,8 +225,8 @@ class Link:
 
     def clear_counters(self) -> None:
         """Set the counters to 0."""
-        for name in COUNTERS:
-            self.write(name, 0)
+        zero = np.zeros(1, np.uint16)
+        self._write([(_LINK_BASE + _REGISTERS[name].start, zero) for name in COUNTERS])
         self._dropped = 0
 
     # What a twin holds
@@ -479,21 +511,11 @@ class Link:
         self.power_up()
         self._write(self.map.writes(snapshot.state))
 
-    def _find(self, maps: Callable[[], Iterable[Mapping[str, Any]]]) -> LinkMap:
-        """Look for the map with the digest that the twin tells."""
-        for document in maps():
-            if document["map_digest"] == self.identity.map_digest:
-                return LinkMap(document)
-        raise LinkError(
-            f"twin at {self._channel.name}: its map {self.identity.map_digest} is that of no design as shipped; "
-            "give the JSON that was written beside its bitstream (--map FILE)"
-        )
-
     def _values(self, *names: str) -> list[int]:
         """Read registers, each in one burst so that its words are of one moment."""
-        places = [self.map[name] for name in names]
-        answers = self._channel.exchange([_read(place.base, place.words) for place in places])
-        if any(len(answer) != 2 * place.words for place, answer in zip(places, answers, strict=True)):
+        words = [_REGISTERS[name] for name in names]
+        answers = self._channel.exchange([_read(_LINK_BASE + own.start, len(own)) for own in words])
+        if any(len(answer) != 2 * len(own) for own, answer in zip(words, answers, strict=True)):
             raise self._nonsense()
         return [int.from_bytes(answer, "little") for answer in answers]
 
@@ -501,7 +523,7 @@ class Link:
         self._channel.exchange([_write(address, words) for address, words in parts])
 
     def _divider_write(self, divider: int) -> tuple[Operation, bytes]:
-        return _write(self.map["divider"].base, np.array([divider], np.uint16))
+        return _write(_LINK_BASE + _REGISTERS["divider"].start, np.array([divider], np.uint16))
 
     def _wait(self, timeout: float, what: str) -> Status:
         end = time.monotonic() + timeout

@@ -38,6 +38,23 @@ class DrawnDigits(Mnist):
 
     def plan(self, settings: Settings) -> dict[str, Run]:
         """Plan one run with ten images."""
+        job, drawn = self._candidates(settings)
+
+        def is_right(at: int) -> bool:
+            # Alone, so that it does not depend on what was shown before.
+            recording = backends.run(_showing(job, [at]), "model")
+            assert isinstance(recording, LifRecording)
+            return bool(recording.answers[0, 0] == job.program.labels[0, at])
+
+        return {"drawn": _showing(job, [next(filter(is_right, of_digit), of_digit[0]) for of_digit in drawn])}
+
+    def networks(self, settings: Settings) -> dict[str, Run]:
+        """Name the run with the first picture of each digit: none is tried."""
+        job, drawn = self._candidates(settings)
+        return {"drawn": _showing(job, [of_digit[0] for of_digit in drawn])}
+
+    def _candidates(self, settings: Settings) -> tuple[Run, list[list[int]]]:
+        """Return a run with all pictures, and which of them are of each digit."""
         network = self.network(settings)
         encoding = network.shown()
         rows, outputs = network.spec.layers[0].rows, network.spec.layers[-1].neurons
@@ -49,20 +66,11 @@ class DrawnDigits(Mnist):
         digits = draw_digits(PICTURES, seed=SEED)
         pixels = SHADES[np.rint(digits.images / 255 * (len(SHADES) - 1)).astype(int)]
         shown = encoding.show(pixels, digits.labels, steps=settings.options["steps"] or None)
+        job = Run(spec=spec, program=shown, seed=settings.seed, warnings=tuple(network.silent()))
+        return job, [np.flatnonzero(digits.labels == digit).tolist() for digit in range(CLASSES)]
 
-        def job(which: list[int]) -> Run:
-            parts = {name: getattr(shown, name)[:, which] for name in ("row", "value", "steps", "labels")}
-            images = dataclasses.replace(shown, **parts)
-            return Run(spec=spec, program=images, seed=settings.seed, warnings=tuple(network.silent()))
 
-        def is_right(at: int) -> bool:
-            # Alone, so that it does not depend on what was shown before.
-            recording = backends.run(job([at]), "model")
-            assert isinstance(recording, LifRecording)
-            return bool(recording.answers[0, 0] == digits.labels[at])
-
-        chosen = []
-        for digit in range(CLASSES):
-            drawn = np.flatnonzero(digits.labels == digit).tolist()
-            chosen.append(next(filter(is_right, drawn), drawn[0]))
-        return {"drawn": job(chosen)}
+def _showing(job: Run, which: list[int]) -> Run:
+    """Return a run that shows some of the images of another."""
+    parts = {name: getattr(job.program, name)[:, which] for name in ("row", "value", "steps", "labels")}
+    return dataclasses.replace(job, program=dataclasses.replace(job.program, **parts))

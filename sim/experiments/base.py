@@ -354,6 +354,10 @@ class Experiment(ABC):
     def plan(self, settings: Settings) -> dict[str, Run]:
         """Name the runs of the experiment."""
 
+    def networks(self, settings: Settings) -> dict[str, Run]:
+        """Name the runs as far as their networks go: what is shown may be another, where that takes long to find."""
+        return self.plan(settings)
+
     def measure(self, settings: Settings, runs: Mapping[str, Run], recordings: Mapping[str, Recording]) -> Measured:
         """Measure every trial: arrays of which the first axis is the trial, by name.
 

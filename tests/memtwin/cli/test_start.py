@@ -6,6 +6,7 @@ import sys
 import pytest
 
 import memtwin
+from tests.fake_twin import FakeTwin, a_map, served
 
 # What takes long to import, or may be missing.
 HEAVY = ("amaranth", "cocotb", "h5py", "matplotlib", "nir", "scipy")
@@ -40,6 +41,14 @@ def start(*arguments):
 )
 def test_help_mistakes_and_lists_load_nothing_heavy(arguments, status):
     assert start(*arguments) == status
+
+
+def test_counters_of_a_twin_need_no_gateware():
+    twin = FakeTwin(a_map())
+    twin.counters["malformed"] = 3
+    with served(twin) as server:
+        told = start("connect", "--port", server.url, "--counters")
+    assert told == "0"
 
 
 def test_version():

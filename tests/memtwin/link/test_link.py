@@ -76,10 +76,18 @@ def test_map_is_looked_up_by_its_digest(server, twin):
     with Link(server.url, maps=maps) as link:
         assert link.map.design == "toy"
     assert asked == ["other", "toy"]  # no further: a map takes time to make
-    with pytest.raises(
-        LinkError, match=rf"map {twin.map['map_digest']} is that of no design as shipped; give the JSON"
+    with (
+        Link(server.url, maps=lambda: [a_map("other")]) as link,
+        pytest.raises(LinkError, match=rf"map {twin.map['map_digest']} is that of no design as shipped; give the JSON"),
     ):
-        Link(server.url, maps=lambda: [a_map("other")])
+        link.snapshot()
+
+
+def test_what_every_twin_has_needs_no_map(server, twin):
+    with Link(server.url, maps=lambda: pytest.fail("a map is made")) as link:
+        assert link.status().idle
+        link.clear_counters()
+        assert set(link.counters().values()) == {0}
 
 
 def test_map_of_another_twin_is_refused(server, twin):

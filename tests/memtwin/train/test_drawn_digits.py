@@ -8,7 +8,9 @@ import pytest
 from memtwin.designs import Changes, find_design
 from memtwin.nir.nir_io import load_network, write_nir
 from memtwin.sim import backends
+from memtwin.sim.engines import gateware
 from memtwin.sim.errors import InputError
+from memtwin.sim.kinds import kind_of
 from memtwin.train.data import draw_digits
 from memtwin.train.drawn_digits import held_entries
 
@@ -30,6 +32,21 @@ def test_pictures_are_drawn_digits_in_three_shades():
         of_digit = drawn.images[drawn.labels == digit].astype(int)
         # One of them; a shade is at most a quarter off.
         assert np.abs(of_digit - values[digit]).max(axis=1).min() <= 64
+
+
+def test_structure_and_coefficients_need_no_simulation(monkeypatch):
+    runs = []
+    whole = backends.run
+    monkeypatch.setattr(backends, "run", lambda *arguments: runs.append(1) or whole(*arguments))
+    design = find_design("mnist")
+    (layer,) = design.layers
+    assert (layer.rows, layer.neurons) == (784, 10)
+    image = design.image
+    assert not runs
+    # What is shown has no influence on them.
+    own = kind_of(design.job.spec).gateware()
+    assert runs
+    assert image == gateware.image(design.job.coefficients(), 0) | own.image(design.job, 0)
 
 
 def test_the_network_is_right_in_every_picture_alone():
