@@ -38,7 +38,7 @@ def test_structure_and_coefficients_need_no_simulation(monkeypatch):
     runs = []
     whole = backends.run
     monkeypatch.setattr(backends, "run", lambda *arguments: runs.append(1) or whole(*arguments))
-    design = find_design("mnist")
+    design = find_design("mnist", Changes())  # nothing of it is worked out yet
     (layer,) = design.layers
     assert (layer.rows, layer.neurons) == (784, 10)
     image = design.image
