@@ -197,6 +197,9 @@ _LIF_USE = f"""\
 {HOST_USE} Before that write the image: row and value of each pixel that is not zero, in ascending order
 of rows, and how many they are."""
 
+_STDP_USE = f"""\
+{_HOST_USE} A presentation begins with the spikes of one step, and lasts until the next step with spikes."""
+
 
 def _opamp(name: str, title: str, run: str) -> Design:
     """Twin of a run of the experiment of the same name."""
@@ -263,6 +266,22 @@ busy is low.""",
             run="drawn",
             use=_LIF_USE,
             bench="tb_lif",
+        ),
+        Design(
+            name="stdp-window",
+            title="STDP synapse of one input and one neuron",
+            experiment="stdp-window",
+            run="pairs",
+            use=_STDP_USE,
+            bench="tb_stdp",
+        ),
+        Design(
+            name="coincidence",
+            title="LIF neuron whose synapses find correlated inputs",
+            experiment="coincidence",
+            run="epochs",
+            use=_STDP_USE,
+            bench="tb_stdp",
         ),
     )
 }

@@ -7,7 +7,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from memtwin.designs import DESIGNS, Changes, board_image, find_design, verilog
+from memtwin.boards.twins import TWINS
+from memtwin.designs import Changes, board_image, find_design, verilog
 from memtwin.nir.nir_io import load_network, write_nir
 from memtwin.sim.errors import InputError
 from memtwin.sim.hybrid.spec import NetworkSpec
@@ -19,7 +20,7 @@ def test_unknown_design():
         find_design("lion")
 
 
-@pytest.mark.parametrize("name", DESIGNS)
+@pytest.mark.parametrize("name", TWINS)
 def test_image_is_that_of_the_experiment(name):
     design = find_design(name)
     image = board_image(name)

@@ -26,6 +26,8 @@ CARDS = {
     "apparatus": ["opamp", "ts-500k", "rm-novelty", "rm-integrating", "nv-synapse"],
     "lif": ["ag-tio2"],
     "mnist": [],
+    "stdp-window": ["ag-tio2"],
+    "coincidence": ["ag-tio2"],
 }
 
 

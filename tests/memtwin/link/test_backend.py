@@ -190,3 +190,12 @@ def test_images_at_the_speed_of_the_wire():
         once, all_of_them = np.diff([getattr(count, name) for count in counts])
         seconds = (all_of_them - once) / (shown.presentations - 1) * 10 / BAUD
         assert seconds < 10e-3, name
+
+
+def test_synapses_with_stdp_are_served_and_compared():
+    with served("stdp-window") as (url, _):
+        found = api.compare("stdp-window", "model", "board", trials=1, port=url)
+        against = api.compare("stdp-window", "physics", "board", trials=1, port=url)
+    assert found["equal"] is True
+    assert found["compared"]["words"] > 500
+    assert against["within"] is True
