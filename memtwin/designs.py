@@ -198,7 +198,7 @@ _LIF_USE = f"""\
 of rows, and how many they are."""
 
 _STDP_USE = f"""\
-{_HOST_USE} A presentation begins with the spikes of one step, and lasts until the next step with spikes."""
+{HOST_USE} A presentation begins with the spikes of one step, and lasts until the next step with spikes."""
 
 
 def _opamp(name: str, title: str, run: str) -> Design:
