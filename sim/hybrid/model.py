@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memtwin.sim.backends import Progress, Run
-from memtwin.sim.ceiling import ceiling_warnings
 from memtwin.sim.coefficients import LayerCoefficients
 from memtwin.sim.hybrid import trace
+from memtwin.sim.hybrid.ceiling import ceiling_warnings
 from memtwin.sim.hybrid.model_layer import Layer
 from memtwin.sim.hybrid.shown import Program
 from memtwin.sim.model_parts import Saturations

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memtwin.sim.backends import Progress, Run
-from memtwin.sim.ceiling import ceiling_warnings
+from memtwin.sim.hybrid.ceiling import ceiling_warnings
 from memtwin.sim.hybrid.physics_layer import PhysicsLayer
 from memtwin.sim.hybrid.physics_record import Recorder
 from memtwin.sim.hybrid.shown import Program

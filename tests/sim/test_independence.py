@@ -9,7 +9,7 @@ SIM = Path(__file__).parents[2] / "sim"
 
 # What is simulated, what is shown, what is recorded, what is said of it: docs/compare.md, "What two levels share".
 DATA = {
-    "hybrid": {"backends", "recording", "hybrid.shown", "hybrid.spec", "hybrid", "cards", "ceiling"},
+    "hybrid": {"backends", "recording", "hybrid.shown", "hybrid.spec", "hybrid", "cards", "hybrid.ceiling"},
     "opamp": {"backends", "recording", "opamp.shown", "opamp.spec", "opamp", "cards"},
     "lif": {"backends", "recording", "lif.shown", "lif.spec", "lif.trains", "lif.recording", "lif.trace", "lif"},
     "stdp": {"backends", "recording", "stdp.shown", "stdp.spec", "stdp.recording", "stdp"},
