@@ -8,8 +8,8 @@ import pytest
 from memtwin.sim.kinds import KINDS
 
 ROOT = Path(__file__).parents[1]
-# What is for one kind by its nature: its demonstrations on boards, its benches, the experiments; NIR files, their commands
-# and training are of LIF networks; bench prints what its peers measure; the designs are a list.
+# What is for one kind by its nature: its demonstrations on boards, its benches, the experiments; NIR files, their
+# commands and training are of LIF networks; bench prints what its peers measure; the designs are a list.
 OF_A_KIND = (
     "boards/lesson.py",
     "boards/lif_twin.py",
