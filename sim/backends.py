@@ -1,4 +1,4 @@
-"""One call runs a program on any backend (design, section 1)."""
+"""One call runs a program on any backend (docs/design.md)."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

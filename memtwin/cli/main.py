@@ -1,4 +1,4 @@
-"""Command line: ``memtwin COMMAND ...`` (design, section 9).
+"""Command line: ``memtwin COMMAND ...`` (docs/design.md).
 
 With ``--json`` exactly one JSON document goes to standard output and everything else to standard error. Exit status:
 0 done, 1 a comparison or check failed, 2 bad input, with one line that says what was expected and what to do.

@@ -1,4 +1,4 @@
-"""The twin on a board, or a virtual one, over its link: the same job as on any backend (design, section 1)."""
+"""The twin on a board, or a virtual one, over its link: the same job as on any backend (docs/design.md)."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache

@@ -122,7 +122,7 @@ def _layer(spec: NetworkSpec, layer: LayerSpec, devices: LayerSample) -> LayerCo
 
 
 def _growth(spec: NetworkSpec, layer: LayerSpec, devices: LayerSample, q: Quantiser) -> None:
-    """Growth per substep, exact for a constant voltage, leak included (design, section 5).
+    """Growth per substep, exact for a constant voltage, leak included (docs/design.md).
 
     Entries of the table that node 1 cannot reach may be clipped. What counts are the others, and the highest voltage
     that it reaches: all inputs active, all synapses at their largest.

@@ -92,7 +92,7 @@ class NetworkSpec:
     device, synapse, neuron, lia : Card
         Threshold switch, RS synapse, neuron circuit, inhibition array.
     substeps : int
-        Device updates per half-period, a power of two (design, section 4).
+        Device updates per half-period, a power of two (docs/design.md, "Time").
     c2c, d2d : bool
         Whether the cycle-to-cycle and the device-to-device spreads of the cards apply; else they are zero.
     group : int
