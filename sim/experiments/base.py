@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from numpy.typing import NDArray
 
 from memtwin.sim.backends import Run
-from memtwin.sim.cards import KINDS, Card, load_card
+from memtwin.sim.cards import Card, load_card
 from memtwin.sim.errors import InputError
 from memtwin.sim.hybrid.spec import MOST_SUBSTEPS, LayerSpec, NetworkSpec
+from memtwin.sim.kinds import card_types
 from memtwin.sim.recording import Recording
 from memtwin.sim.units import RANGES, check_range, format_si, parse_si
 
@@ -146,7 +147,7 @@ def check_times(where: str, times: int, shown: int) -> None:
 
 def every_field(kind: str) -> Set[str]:
     """Every field of a kind of card, of an experiment in which nothing depends on it."""
-    return KINDS[kind].keys()
+    return card_types()[kind].fields.keys()
 
 
 @dataclass

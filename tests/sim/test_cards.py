@@ -6,10 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memtwin.sim.cards import KINDS, card_names, load_card
+from memtwin.sim.cards import card_names, load_card
 from memtwin.sim.errors import InputError
+from memtwin.sim.kinds import card_types
 from memtwin.sim.units import RANGES
 from tests.refusal import refusal
+
+TYPES = card_types()
 
 
 def text_of(name):
@@ -30,7 +33,7 @@ def write(tmp_path):
 def test_every_shipped_card_is_whole_and_says_where_its_values_come_from(name):
     card = load_card(name)
     assert card.name == name
-    assert set(card.fields) == set(KINDS[card.kind])
+    assert set(card.fields) == set(TYPES[card.kind].fields)
     assert card.citation
     for field in card.fields.values():
         assert len(field.source) > 10
@@ -156,13 +159,13 @@ def test_unknown_cards_are_input_errors(name):
         load_card(name)
 
 
-EVERY_FIELD = sorted((kind, field) for kind, rules in KINDS.items() for field in rules)
+EVERY_FIELD = sorted((kind, field) for kind, own in TYPES.items() for field in own.fields)
 CARD_OF = {load_card(name).kind: load_card(name) for name in card_names()}
 
 
 def bounds(kind, field):
     """Least and largest value of a field, zero apart."""
-    rule = KINDS[kind][field]
+    rule = TYPES[kind].fields[field]
     least, most = RANGES[rule.unit]
     return (least if rule.least is None else rule.least), (most if rule.most is None else rule.most)
 
@@ -187,8 +190,8 @@ def test_every_field_ends_at_its_bounds(kind, field):
     ):
         if outside != 0 and not (outside == -card[field] == 0):
             assert refused(card, **{field: outside})
-    assert refused(card, **{field: 0.0}) == (not KINDS[kind][field].zero)
-    assert refused(card, **{field: f"1e400{KINDS[kind][field].unit}"})
+    assert refused(card, **{field: 0.0}) == (not TYPES[kind].fields[field].zero)
+    assert refused(card, **{field: f"1e400{TYPES[kind].fields[field].unit}"})
 
 
 @given(st.sampled_from(EVERY_FIELD), st.floats())
@@ -196,7 +199,7 @@ def test_a_card_never_holds_a_value_out_of_its_bounds(entry, value):
     kind, field = entry
     if not refused(CARD_OF[kind], **{field: value}):
         least, most = bounds(kind, field)
-        assert least <= value <= most or (value == 0 and KINDS[kind][field].zero)
+        assert least <= value <= most or (value == 0 and TYPES[kind].fields[field].zero)
 
 
 PAIRS = [

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 
 from memtwin.sim.backends import run_all
-from memtwin.sim.cards import KINDS
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments import EXPERIMENTS
+from memtwin.sim.kinds import card_types
 from tests.perform import perform
 from tests.refusal import refusal
+
+TYPES = card_types()
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
@@ -113,7 +115,7 @@ def test_nothing_depends_on_fields_that_are_said_to_be_idle(name):
     settings, *_, before = perform(chosen, "physics", assignments=tuple(SHORT.get(name, ())), **asked)
     for role, fields in chosen.idle_fields(settings).items():
         card, changed = settings.cards[role], []
-        assert set(fields) <= set(KINDS[card.kind])
+        assert set(fields) <= set(TYPES[card.kind].fields)
         for field in fields:
             # As far as the other fields let it.
             for value in (card[field] * 2, card[field] / 2, card[field] * 1.1, 0.01):
