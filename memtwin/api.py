@@ -112,7 +112,7 @@ def run(
     name : str
         Experiment, such as ``"digits"``.
     backend : str
-        ``"physics"``, ``"model"``, ``"rtl"``, ``"ngspice"``, or ``"board"``.
+        ``"physics"``, ``"model"``, ``"rtl"``, ``"netlist"``, ``"ngspice"``, or ``"board"``.
     cards : sequence of str
         Card names or paths of card files; each replaces the default card of its kind.
     assignments : sequence of str
@@ -173,7 +173,7 @@ def run(
 
     warnings = warnings_of_jobs((named for number in range(len(parts)) for named in jobs(number).items()), backend)
     warnings += settings.warnings
-    if clock_board is not None and backend != "rtl":
+    if clock_board is not None and backend not in ("rtl", "netlist"):
         warnings.append(f"option --board: without influence on the backend {backend}; it is for the clock of rtl")
     recordings: dict[str, Recording] = {}
     measured: list[Measured] = []

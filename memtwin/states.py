@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import ON_WORDS, Run
 from memtwin.sim.coefficients import decisive
 from memtwin.sim.errors import InputError
 from memtwin.sim.files import read_arrays, write_arrays
@@ -18,7 +18,7 @@ from memtwin.sim.recording import Recording
 __all__ = ["check_saved", "load_states", "save_states", "structure_digest"]
 
 _DIGEST = "digest"
-_BACKENDS = ("model", "rtl", "board")  # that have the words of a state
+_BACKENDS = (*ON_WORDS, "board")  # that have the words of a state
 
 
 def check_saved(runs: Mapping[str, Run], backend: str) -> None:

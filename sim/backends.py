@@ -13,9 +13,11 @@ from memtwin.sim.quantised import refuse_clipped
 from memtwin.sim.recording import Recording
 from memtwin.sim.state import State
 
-__all__ = ["BACKENDS", "FLOATING", "Progress", "Run", "check", "run", "run_all"]
+__all__ = ["BACKENDS", "FLOATING", "ON_WORDS", "Progress", "Run", "check", "run", "run_all"]
 
-BACKENDS = ("physics", "model", "rtl", "ngspice")
+BACKENDS = ("physics", "model", "rtl", "netlist", "ngspice")
+ON_WORDS = ("model", "rtl", "netlist")
+"""Those on the words of the gateware, which leave a state."""
 FLOATING = ("physics", "ngspice")
 """Those in floating point: nothing is quantised."""
 
@@ -122,13 +124,13 @@ def _module(job: Run, backend: str) -> ModuleType:
     if job.start is not None:
         if not job.spec.keeps_state:
             raise InputError("start: networks of this kind cannot go on from a state")
-        if backend not in ("model", "rtl"):
-            raise InputError(f"start: backend {backend} has no words of a state; expected model or rtl")
-    if backend == "rtl":
-        with extra_for("backend rtl"):
-            from memtwin.sim.engines import gateware
+        if backend not in ON_WORDS:
+            raise InputError(f"start: backend {backend} has no words of a state; expected {', '.join(ON_WORDS)}")
+    if backend in ("rtl", "netlist"):
+        with extra_for(f"backend {backend}"):
+            from memtwin.sim.engines import gateware, netlist
 
-            return gateware
+            return netlist if backend == "netlist" else gateware
     module = kind_of(job.spec).module(backend)
     if module is None:
         raise InputError(f"backend {backend}: not for networks of this kind; physics, model and rtl are")

@@ -38,7 +38,7 @@ def register(app: typer.Typer, export_app: typer.Typer) -> None:
 def run(
     name: Name,
     asked: Asked,
-    backend: Annotated[str, typer.Option("--backend", help="physics, model, rtl, ngspice or board.")] = "model",
+    backend: Annotated[str, typer.Option("--backend", help="physics, model, rtl, netlist, ngspice, board.")] = "model",
     seed: Seed = 0,
     trials: Trials = None,
     board: Annotated[

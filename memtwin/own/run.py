@@ -37,7 +37,7 @@ def simulate(
         What it is shown: an array (T, inputs) with the number of spikes in each step, or (trials, T, inputs); a list of
         (time in s, address); or `mt.poisson`, `mt.regular`, `mt.program`, `mt.events`, `mt.load_spikes`.
     backend : str
-        ``"physics"``, ``"model"``, ``"rtl"``, ``"ngspice"``.
+        ``"physics"``, ``"model"``, ``"rtl"``, ``"netlist"``, ``"ngspice"``.
     trials, seed : int
         Trial `t` has the devices and the Poisson spikes of seed `seed + t`.
     record : bool

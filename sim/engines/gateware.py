@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +44,7 @@ def register_writes(places: Places, values: Mapping[str, NDArray]) -> list[Write
     return [(addresses, words) for words in table]
 
 
-def run(job: Run, progress: Progress | None = None) -> Recording:
+def run(job: Run, progress: Progress | None = None, *, synthesised: bool = False) -> Recording:
     """Run one job on its gateware, compiled by Verilator, bit for bit; each trial in a process of its own.
 
     One binary serves every trial, and every job of the same structure: coefficients are loaded over the bus.
@@ -54,6 +55,8 @@ def run(job: Run, progress: Progress | None = None) -> Recording:
         Network, what is shown, seed; with `record`, words, and what they say, are kept.
     progress : callable, optional
         Called with the part done, 0 to 1.
+    synthesised : bool
+        Run the netlist of the design, which is the backend `netlist`.
 
     Raises
     ------
@@ -61,19 +64,20 @@ def run(job: Run, progress: Progress | None = None) -> Recording:
         If a value does not fit its word, `job.start` is of another network, or a tool is missing.
     """
     own = kind_of(job.spec).gateware()
-    kind_of(job.spec).check(job, "rtl")
+    backend = "netlist" if synthesised else "rtl"
+    kind_of(job.spec).check(job, backend)
     coefficients = job.coefficients()
     host, text = compiled(job.spec.kind, own.structure(job.spec, coefficients))
     outputs = run_trials(
         job,
         host,
-        text,
+        verilator.binary(text, layers=len(coefficients), synthesised=synthesised),
         coefficients,
         lambda trial: own.writes(job, places_of(host), trial),
         kinds=own.kinds(job),
         progress=progress,
     )
-    return own.recording(job, coefficients, outputs, state_of(host, outputs), "rtl")
+    return own.recording(job, coefficients, outputs, state_of(host, outputs), backend)
 
 
 @cache
@@ -99,7 +103,7 @@ def places_of(host: HostPort) -> Places:
 def run_trials(
     job: Run,
     host: HostPort,
-    text: str,
+    program: Path,
     coefficients: Sequence[LayerCoefficients],
     show: Callable[[int], Sequence[Writes]],
     *,
@@ -115,8 +119,8 @@ def run_trials(
         presentation of no length, so that those of `show` must not have ``init``.
     host : HostPort
         Design, for its addresses.
-    text : str
-        Its Verilog; the top module is called ``top``.
+    program : Path
+        It, compiled.
     coefficients : sequence of LayerCoefficients
         Integers of each layer.
     show : callable
@@ -138,7 +142,6 @@ def run_trials(
         If the job starts from a state that the network does not have, or a tool is missing.
     """
     start = _start(job, host)
-    binary = verilator.binary(text, layers=len(coefficients))
     done = np.zeros(job.program.trials)
 
     def one(trial: int) -> verilator.Output:
@@ -149,7 +152,7 @@ def run_trials(
 
         first = {name: words[trial].tolist() for name, words in start.items()}
         operations = _operations(host, image(coefficients, trial), first, show(trial))
-        return verilator.run(binary, operations, layers=len(coefficients), kinds=kinds, progress=tell)
+        return verilator.run(program, operations, layers=len(coefficients), kinds=kinds, progress=tell)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(pool.map(one, range(job.program.trials)))

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from memtwin.hdl.port.host import HostPort
 from memtwin.sim import processes
 from memtwin.sim.cache import cached
+from memtwin.sim.engines import synthesis
 from memtwin.sim.errors import InputError
 from memtwin.sim.extras import install
 from memtwin.sim.scratch import scratch
@@ -112,7 +113,7 @@ def environment(directory: Path) -> dict[str, str]:
     }
 
 
-def binary(verilog: str, *, layers: int, waves: bool = False) -> Path:
+def binary(verilog: str, *, layers: int, waves: bool = False, synthesised: bool = False) -> Path:
     """Compile a design with the ports of `HostPort`, or find it in the cache.
 
     Parameters
@@ -123,6 +124,8 @@ def binary(verilog: str, *, layers: int, waves: bool = False) -> Path:
         Number of trace ports.
     waves : bool
         The binary can write a VCD, and is slower.
+    synthesised : bool
+        The design is synthesised for iCE40 first.
 
     Raises
     ------
@@ -132,7 +135,7 @@ def binary(verilog: str, *, layers: int, waves: bool = False) -> Path:
     each = " ".join(f"F({number})" for number in range(1, layers + 1))
     # What the harness must know of the design.
     defines = f"#define FOR_EACH_LAYER(F) {each}\n#define READ_LATENCY {HostPort.read_latency}\n"
-    return compiled(verilog, defines + harness_source("harness.cpp"), waves=waves)
+    return compiled(verilog, defines + harness_source("harness.cpp"), waves=waves, synthesised=synthesised)
 
 
 def harness_source(name: str) -> str:
@@ -140,7 +143,7 @@ def harness_source(name: str) -> str:
     return (importlib.resources.files("memtwin.sim.engines") / name).read_text(encoding="utf-8")
 
 
-def compiled(verilog: str, harness: str, *, waves: bool = False) -> Path:
+def compiled(verilog: str, harness: str, *, waves: bool = False, synthesised: bool = False) -> Path:
     """Compile a design with a harness of C++, or find it in the cache.
 
     Parameters
@@ -151,14 +154,22 @@ def compiled(verilog: str, harness: str, *, waves: bool = False) -> Path:
         C++ with a ``main``.
     waves : bool
         The program can write a VCD.
+    synthesised : bool
+        The design is synthesised for iCE40 first.
 
     Raises
     ------
     InputError
         If a tool is missing.
     """
-    name = f"rtl-{_digest(verilog, harness, *_FLAGS, *_cxx(waves))}"
-    return cached(name, lambda directory: _build(directory, verilog, harness, waves))
+    made_by = [synthesis.version()] if synthesised else []
+    name = f"{'netlist' if synthesised else 'rtl'}-{_digest(verilog, harness, *_FLAGS, *_cxx(waves), *made_by)}"
+
+    def build(directory: Path) -> Path:
+        text = synthesis.cells() + synthesis.synthesise(verilog, "top") if synthesised else verilog
+        return _build(directory, text, harness, waves)
+
+    return cached(name, build)
 
 
 def _runtime(waves: bool) -> Path:

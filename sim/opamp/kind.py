@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from memtwin.sim.backends import ON_WORDS
 from memtwin.sim.coefficients import LayerCoefficients
 from memtwin.sim.errors import InputError
 from memtwin.sim.kind import Kind
@@ -34,7 +35,7 @@ class Opamp(Kind):
 
     def check(self, job: Any, backend: str) -> None:
         """Refuse the smooth law of switching where there are words, and what ngspice cannot run."""
-        if backend in ("model", "rtl") and job.spec.smooth:
+        if backend in ON_WORDS and job.spec.smooth:
             raise InputError(
                 f"backend {backend}: model and gateware switch sharply; the smooth law, which ngspice needs, is for "
                 "physics and ngspice"

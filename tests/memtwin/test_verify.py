@@ -11,8 +11,9 @@ from memtwin import designs
 from memtwin import verify as module
 from memtwin.hdl.verilog import convert
 from memtwin.nir.nir_io import load_network, write_nir
+from memtwin.sim.engines.synthesis import synthesise
 from memtwin.sim.errors import InputError
-from memtwin.verify import run_bench, synthesise, verify
+from memtwin.verify import run_bench, verify
 
 
 def test_report_and_files(icarus, tmp_path):
