@@ -17,9 +17,9 @@ from amaranth.utils import ceil_log2
 from memtwin.boards.image import BoardImage
 from memtwin.boards.twins import TWINS
 from memtwin.hdl.core.config import MatrixWindow, MemoryMap
-from memtwin.hdl.hybrid.layer import HybridLayerConfig
 from memtwin.hdl.hybrid.lia import LateralInhibition
 from memtwin.hdl.hybrid.neuron import HybridNeuron
+from memtwin.hdl.hybrid.structure import HybridLayerConfig
 from memtwin.hdl.hybrid.ts_neuron import TsNeuron
 from memtwin.hdl.port.host import HostPort
 from memtwin.hdl.verilog import convert

@@ -19,7 +19,7 @@ class LayerCoefficients:
     Attributes
     ----------
     structure : dict
-        Keyword arguments of `memtwin.hdl.hybrid.layer.HybridLayerConfig`: what is fixed when the gateware is generated.
+        What is fixed when the gateware is generated: keyword arguments of its structure, such as `HybridLayerConfig`.
     words : dict of str to int64 array
         Coefficients by name; the first axis is the trial, scalars are (trials,), tables (trials, entries).
     g_lsb : float

@@ -7,8 +7,9 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
 
 from memtwin.hdl.core.config import MemoryMap, connect_config
-from memtwin.hdl.hybrid.layer import HybridLayer, HybridLayerConfig
+from memtwin.hdl.hybrid.layer import HybridLayer
 from memtwin.hdl.hybrid.presenter import Presentation, Presenter
+from memtwin.hdl.hybrid.structure import HybridLayerConfig
 from memtwin.hdl.port.network_port import NetworkPort, layers_in_a_row
 
 __all__ = ["HybridNetwork", "ProbeSignature"]

@@ -7,7 +7,7 @@ from amaranth.sim import Simulator
 from memtwin.boards.image import BoardImage, LessonPlan, Phase
 from memtwin.boards.twins import TWINS, DigitsTwin, HybridNeuronTwin, LiaTwin, TsNeuronTwin
 from memtwin.designs import DESIGNS
-from memtwin.hdl.hybrid.layer import HybridLayerConfig
+from memtwin.hdl.hybrid.structure import HybridLayerConfig
 from memtwin.sim.hybrid.quantize import quantize
 from memtwin.sim.hybrid.spec import LayerSpec, NetworkSpec, draw_sample
 

@@ -6,7 +6,8 @@ from amaranth.lib.wiring import In
 from amaranth.sim import Simulator
 
 from memtwin.hdl.core.config import MemoryMap
-from memtwin.hdl.hybrid.layer import HybridLayer, HybridLayerConfig
+from memtwin.hdl.hybrid.layer import HybridLayer
+from memtwin.hdl.hybrid.structure import HybridLayerConfig
 from tests.hdl.hybrid.card import layer_image
 
 KINDS = {1: "drive", 2: "substep", 3: "threshold", 4: "conductance", 5: "reciprocal", 6: "half"}

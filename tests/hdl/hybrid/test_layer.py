@@ -3,7 +3,8 @@
 import pytest
 
 from memtwin.hdl.core.config import MemoryMap
-from memtwin.hdl.hybrid.layer import HybridLayer, HybridLayerConfig
+from memtwin.hdl.hybrid.layer import HybridLayer
+from memtwin.hdl.hybrid.structure import HybridLayerConfig
 from tests.hdl.bench import Bench
 from tests.hdl.helpers import fetch, load, places, refused
 from tests.hdl.hybrid.card import ADAPTIVE, DEPRESSION, REFRACTORY, SCALED, SKIP

@@ -5,8 +5,8 @@ import subprocess
 
 import pytest
 
-from memtwin.hdl.hybrid.layer import HybridLayerConfig
 from memtwin.hdl.hybrid.network import HybridNetwork
+from memtwin.hdl.hybrid.structure import HybridLayerConfig
 from memtwin.hdl.verilog import convert
 from tests.hdl.bench import parse
 from tests.hdl.helpers import Taps, load, refused, simulate

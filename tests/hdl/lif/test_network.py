@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 from amaranth.hdl import Cat, Const
 
-from memtwin.hdl.hybrid.layer import HybridLayerConfig
+from memtwin.hdl.hybrid.structure import HybridLayerConfig
 from memtwin.hdl.lif.layer import LifLayerConfig
 from memtwin.hdl.lif.network import LifNetwork
 from memtwin.hdl.port.host import HostPort

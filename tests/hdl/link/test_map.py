@@ -6,8 +6,8 @@ import json
 import pytest
 from amaranth.hdl import Fragment
 
-from memtwin.hdl.hybrid.layer import HybridLayerConfig
 from memtwin.hdl.hybrid.network import HybridNetwork
+from memtwin.hdl.hybrid.structure import HybridLayerConfig
 from memtwin.hdl.link.map import LINK_BASE, design_digest, link_map, map_digest
 from memtwin.hdl.port.host import HostPort
 from tests.hdl.link.bench import LINK, NAMES

@@ -8,8 +8,8 @@ import zlib
 import pytest
 from amaranth.hdl import Mux, UnusedElaboratable
 
-from memtwin.hdl.hybrid.layer import HybridLayerConfig
 from memtwin.hdl.hybrid.network import HybridNetwork
+from memtwin.hdl.hybrid.structure import HybridLayerConfig
 from memtwin.hdl.link.port import LinkPort
 from memtwin.hdl.port.host import HostPort
 from tests.hdl.hybrid.card import REFRACTORY, layer_image

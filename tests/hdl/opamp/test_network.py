@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from memtwin.hdl.hybrid.layer import HybridLayerConfig
+from memtwin.hdl.hybrid.structure import HybridLayerConfig
 from memtwin.hdl.opamp.layer import OpampLayerConfig
 from memtwin.hdl.opamp.network import OpampNetwork
 from memtwin.hdl.opamp.neuron import OpampNeuron

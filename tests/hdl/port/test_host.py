@@ -3,8 +3,8 @@
 import pytest
 from amaranth.lib.wiring import In
 
-from memtwin.hdl.hybrid.layer import HybridLayerConfig
 from memtwin.hdl.hybrid.network import HybridNetwork
+from memtwin.hdl.hybrid.structure import HybridLayerConfig
 from memtwin.hdl.opamp.layer import OpampLayerConfig
 from memtwin.hdl.opamp.network import OpampNetwork
 from memtwin.hdl.port.host import REGISTERS_BASE, HostPort

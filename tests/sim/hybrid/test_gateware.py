@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from memtwin.hdl.hybrid.layer import SCALARS
+from memtwin.hdl.hybrid.structure import SCALARS
 from memtwin.sim.backends import Run
 from memtwin.sim.compare import compare
 from memtwin.sim.engines import gateware as rtl
