@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from memtwin.api import Outcome, run
     from memtwin.own import compare
+    from memtwin.own.files import load_network
     from memtwin.own.hardware import build, verilog
+    from memtwin.own.inputs import load_spikes
     from memtwin.own.network import Network
     from memtwin.own.run import simulate
     from memtwin.own.simulation import Simulation
@@ -54,6 +56,8 @@ __all__ = [
     "hybrid",
     "lif",
     "load_card",
+    "load_network",
+    "load_spikes",
     "opamp",
     "poisson",
     "program",
@@ -80,6 +84,8 @@ _PLACES = {
     "compare": "own",
     "events": "sim.own.train",
     "load_card": "sim.cards",
+    "load_network": "own.files",
+    "load_spikes": "own.inputs",
     "poisson": "sim.own.train",
     "program": "sim.own.train",
     "regular": "sim.own.train",

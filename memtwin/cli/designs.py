@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from memtwin.cli import own
 from memtwin.cli.options import Asked, Board, Clipping, Design, Json, Linked, OutFile, Seed, asking
 from memtwin.console import notice, print_json, progress, tell, warn, write_text
 
@@ -24,11 +25,16 @@ def verilog(
     design: Design,
     asked: Asked,
     seed: Seed = 0,
+    bits: own.Bits = None,
     allow_clipping: Clipping = False,
     out: OutFile = None,
     as_json: Json = False,
 ) -> None:
-    """Write the Verilog of a design; with -o, beside it the map of a design with a host port."""
+    """Write the Verilog of a design, or of a network file; with -o, beside it the map of what has a host port."""
+    if own.is_file(design):
+        own.verilog(design, asked, bits=bits, seed=seed, allow_clipping=allow_clipping, out=out, as_json=as_json)
+        return
+    own.refuse({"bits": bits})
     from memtwin import designs
     from memtwin.link.design_maps import write_design_map
 
@@ -72,12 +78,27 @@ def build(
     asked: Asked,
     board: Board,
     seed: Seed = 0,
+    bits: own.Bits = None,
     allow_clipping: Clipping = False,
     linked: Linked = None,
     out: Annotated[Path, typer.Option("-o", help="Directory for the bitstream and its report.")] = Path("out"),
     as_json: Json = False,
 ) -> None:
-    """Build the bitstream of a design for a board; with the link, the map of its addresses too."""
+    """Build the bitstream of a design, or a network file, for a board; with the link, the map of its addresses too."""
+    if own.is_file(design):
+        own.build(
+            design,
+            asked,
+            board,
+            bits=bits,
+            seed=seed,
+            linked=linked,
+            allow_clipping=allow_clipping,
+            out=out,
+            as_json=as_json,
+        )
+        return
+    own.refuse({"bits": bits})
     from memtwin.build.bitstreams import build as build_bitstream
 
     changes = asked.changes(seed=seed, allow_clipping=allow_clipping)

@@ -18,7 +18,7 @@ import typer
 
 import memtwin
 from memtwin.boards.tools import ToolError
-from memtwin.cli import designs, link, lists, networks, runs
+from memtwin.cli import designs, link, lists, networks, own, runs
 from memtwin.console import HELP_ALONE, printable_lines, show_help_alone
 from memtwin.sim.errors import InputError, printable
 from memtwin.sim.extras import extra_for
@@ -33,6 +33,7 @@ lists.register(app)
 networks.register(app, export_app)
 designs.register(app)
 link.register(app)
+own.register(app)
 _LISTS = ("--card", "--set")  # may be given several times
 _OPPOSITES = {"--alone": "--link"}
 # Click's UsageError, wherever this release of typer keeps it.

@@ -18,7 +18,7 @@ from memtwin.console import (
     quantised_line,
     warn,
 )
-from memtwin.nir.networks import Encoding, StoredNetwork, card_text
+from memtwin.nir.networks import UNSAID, Encoding, StoredNetwork, card_text
 from memtwin.sim.cards import load_card
 from memtwin.sim.errors import InputError
 from memtwin.sim.lif.shown import MODES
@@ -243,13 +243,6 @@ def _network_of(spec: Any, net: str | None) -> StoredNetwork:
     return StoredNetwork(spec=spec, names=names)
 
 
-# Why a step that a file does not say is what it is.
-_UNSAID = {
-    "unit": "a unit: no neuron leaks, and a spike adds its weight in a step",
-    "default": "as snnTorch has it",
-}
-
-
 def _load(
     net: str, dt: str | None, bits: int | None, reset: str | None, euler: bool, headroom: int | None
 ) -> StoredNetwork:
@@ -265,7 +258,7 @@ def _load(
     if headroom is not None and headroom not in HEADROOMS:
         raise InputError(f"option --headroom: expected a power of two from 2 to 1024, not {headroom}")
     network = load_network(net, dt=step, weight_bits=bits, reset=reset, euler=euler, headroom=headroom)
-    if reason := _UNSAID.get(network.dt_source):
+    if reason := UNSAID.get(network.dt_source):
         notice(
             f"{network.source}: does not say its step; taken to be {format_si(network.spec.dt, 's')}, {reason} (--dt)"
         )

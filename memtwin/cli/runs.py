@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from memtwin import api
+from memtwin.cli import own
 from memtwin.cli.options import Asked, Baud, Clipping, Json, MapFile, Name, OutFile, Port, Seed, Trials, asking
 from memtwin.console import (
     notice,
@@ -50,10 +51,20 @@ def run(
     start: Annotated[Path | None, typer.Option("--start", help="Go on from the states in a file of --save.")] = None,
     save: Annotated[Path | None, typer.Option("--save", help="File for the states at the end (.npz).")] = None,
     out: Annotated[Path | None, typer.Option("-o", help="Directory for figures (PNG) and waves (VCD, gtkw).")] = None,
+    input_file: own.Input = None,
+    steps: own.Steps = None,
+    bits: own.Bits = None,
     allow_clipping: Clipping = False,
     as_json: Json = False,
 ) -> None:
-    """Run an experiment on one backend."""
+    """Run an experiment, or a network file, on one backend."""
+    shown: dict[str, Any] = {"input_file": input_file, "steps": steps, "bits": bits}
+    if own.is_file(name):
+        others: dict[str, Any] = {"port": port, "baud": baud, "map": map_file, "start": start, "save": save}
+        rest: dict[str, Any] = {"seed": seed, "trials": trials, "board": board, "out": out, "as_json": as_json}
+        own.run(name, asked, backend, **shown, **rest, allow_clipping=allow_clipping, **others)
+        return
+    own.refuse(shown)
     with progress() as report:
         outcome = api.run(
             name,
@@ -98,13 +109,23 @@ def compare(
     port: Port = None,
     baud: Baud = None,
     map_file: MapFile = None,
+    input_file: own.Input = None,
+    steps: own.Steps = None,
+    bits: own.Bits = None,
     allow_clipping: Clipping = False,
     as_json: Json = False,
 ) -> None:
-    """Run an experiment on two backends and compare every state word, or events and traces in continuous time."""
+    """Run an experiment, or a network file, on two backends and compare every word, or events and traces."""
     pair = backends.split(",")
     if len(pair) != 2:
         raise InputError(f"option --backends: expected two names such as model,rtl, not {backends!r}")
+    shown: dict[str, Any] = {"input_file": input_file, "steps": steps, "bits": bits}
+    if own.is_file(name):
+        others: dict[str, Any] = {"port": port, "baud": baud, "map": map_file}
+        rest: dict[str, Any] = {"seed": seed, "trials": trials, "as_json": as_json}
+        own.compare(name, asked, pair, **shown, **rest, allow_clipping=allow_clipping, **others)
+        return
+    own.refuse(shown)
     with progress() as report:
         findings = api.compare(
             name,
@@ -127,8 +148,12 @@ def compare(
 
 
 @asking
-def report(name: Name, asked: Asked, seed: Seed = 0, as_json: Json = False) -> None:
-    """Show what quantisation changed: asked, got and error of every parameter of an experiment's networks."""
+def report(name: Name, asked: Asked, seed: Seed = 0, bits: own.Bits = None, as_json: Json = False) -> None:
+    """Show what quantisation changed: asked, got and error of every parameter of the networks."""
+    if own.is_file(name):
+        own.report(name, asked, bits=bits, seed=seed, as_json=as_json)
+        return
+    own.refuse({"bits": bits})
     chosen = api.experiment(name)
     settings = chosen.settings(cards=asked.cards, assignments=asked.assignments, seed=seed, spread=asked.spread)
     rows: list[dict[str, Any]] = []

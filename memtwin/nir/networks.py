@@ -18,7 +18,13 @@ from memtwin.sim.lif.spec import LifLayerSpec, LifSpec
 from memtwin.sim.quantised import quantisation_warnings, refuse_clipped
 from memtwin.sim.units import format_si
 
-__all__ = ["Encoding", "StoredNetwork", "card_text", "soonest_spikes"]
+__all__ = ["UNSAID", "Encoding", "StoredNetwork", "card_text", "soonest_spikes"]
+
+UNSAID = {
+    "unit": "a unit: no neuron leaks, and a spike adds its weight in a step",
+    "default": "as snnTorch has it",
+}
+"""Why a step that a file does not say is what it is, by `StoredNetwork.dt_source`."""
 
 _SHOWN = 1000  # steps for which an image is shown, where the file does not say it
 

@@ -6,7 +6,7 @@ from typing import Any
 from memtwin.sim.backends import Run
 from memtwin.sim.errors import InputError
 from memtwin.sim.own.layer import Circuit, OwnLayer
-from memtwin.sim.own.train import Size, source
+from memtwin.sim.own.train import Size, Source, source
 
 __all__ = ["Network"]
 
@@ -36,6 +36,10 @@ class Network:
         Of the layers.
     step : float
         Time of one step of the input, s.
+    input : Source or None
+        What its file says that it is shown.
+    notes : list of str
+        What is to be known of its file, a line each.
 
     Raises
     ------
@@ -57,6 +61,8 @@ class Network:
         self.layers, self.circuit, self.spec, self.name = tuple(layers), circuit, spec, name
         self.names = tuple(f"layer{number}" for number in range(1, len(self.layers) + 1))
         self.step: float = circuit.step(spec)
+        self.input: Source | None = None
+        self.notes: list[str] = []
 
     @property
     def kind(self) -> str:
@@ -87,14 +93,18 @@ class Network:
         Raises
         ------
         InputError
-            If the spikes do not fit the network.
+            If the spikes do not fit the network. Without any, those of its file are shown.
         """
+        spikes = self.input if spikes is None else spikes
+        if spikes is None:
+            raise InputError(f"network {self.name}: expected spikes; its file has no input either")
         if not 1 <= trials <= 1_000_000:
             raise InputError(f"trials: expected 1 to 1000000, not {trials}")
         if not 0 <= seed < 2**63 - trials:
             raise InputError(f"seed: expected zero or more, less than 2**63, not {seed}")
         size = Size(inputs=self.inputs, outputs=self.neurons, step=self.step, trials=trials, seed=seed)
-        program = self.circuit.shown(self.layers, self.spec, source(spikes).train(size))
+        train = source(spikes).train(size)
+        program = self.circuit.shown(self.layers, self.spec, train)
         return Run(spec=self.spec, program=program, seed=seed, record=record, allow_clipping=allow_clipping)
 
     def __repr__(self) -> str:

@@ -18,7 +18,7 @@ Report = Callable[[str, float], None]  # name of the run, part done
 
 def simulate(
     network: Network,
-    spikes: Any,
+    spikes: Any = None,
     backend: str = "model",
     *,
     trials: int = 1,
@@ -36,6 +36,7 @@ def simulate(
     spikes
         What it is shown: an array (T, inputs) with the number of spikes in each step, or (trials, T, inputs); a list of
         (time in s, address); or `mt.poisson`, `mt.regular`, `mt.program`, `mt.events`, `mt.load_spikes`.
+        Without it the input that its file says.
     backend : str
         ``"physics"``, ``"model"``, ``"rtl"``, ``"netlist"``, ``"ngspice"``.
     trials, seed : int

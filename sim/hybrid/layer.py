@@ -1,8 +1,8 @@
 """Layers of hybrid neurons for networks of one's own. A step of the input is a period of CLK: a row pulses or not."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,12 @@ _LONGEST = 2**16 - 1  # periods of a presentation, which the gateware counts
 @dataclass(frozen=True, kw_only=True, eq=False)
 class HybridCircuit(Circuit):
     """Cards and options of a network of hybrid neurons; see `NetworkSpec`."""
+
+    example: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "layer": {"inputs": 5, "neurons": 3, "inhibition": True, "learn": True},
+        "network": {},
+        "input": {"train": "poisson", "rate": "500Hz", "duration": "100ms"},
+    }
 
     device: Card = option(CardName(kind="threshold switch", meaning="threshold switch of the neurons"), "ag-sio2")
     synapse: Card = option(CardName(kind="synapse", meaning="RS synapses"), "ta-hfo2")

@@ -1,8 +1,8 @@
 """Layers of LIF neurons for networks of one's own, in the terms of NIR. A step may bring several spikes of a row."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from memtwin.sim.own.train import Train
 
 __all__ = ["Layer", "LifCircuit"]
 
+_NAMES = (
+    "tau", "r", "v_leak", "v_threshold", "v_reset", "bias", "refractory", "reset", "headroom", "lanes"
+)  # fmt: skip
 _NUMBER = Quantity(unit="", signed=True, meaning="")
 
 
@@ -30,6 +33,12 @@ class LifCircuit(Circuit):
     """Options of a network of LIF neurons; see `LifSpec`."""
 
     spike_ends: ClassVar[bool] = True
+
+    example: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "layer": {"inputs": 5, "neurons": 3, "weights": 8.0},
+        "network": {},
+        "input": {"train": "poisson", "rate": "100Hz", "duration": "200ms"},
+    }
 
     dt: float = option(Quantity(unit="s", meaning="one step"), 1e-3)
     weight_bits: int = option(Whole(meaning="bits of a signed weight", least=2, most=16), 6)
@@ -93,10 +102,17 @@ class Layer(OwnLayer):
     )
     lanes: int = option(Whole(meaning="columns that the gateware adds up per clock; no influence on results"), 1)
 
+    @classmethod
+    def of(cls, layer: LifLayerSpec) -> "Layer":
+        """Return the options of a layer that there is."""
+        return cls(
+            inputs=layer.rows,
+            neurons=layer.neurons,
+            weights=layer.weight,
+            **{name: getattr(layer, name) for name in _NAMES},
+        )
+
     def spec(self) -> LifLayerSpec:
         """Build the layer."""
-        names = (
-            "tau", "r", "v_leak", "v_threshold", "v_reset", "bias", "refractory", "reset", "headroom", "lanes"
-        )  # fmt: skip
         weight = np.broadcast_to(np.asarray(self.weights, dtype=float), (self.neurons, self.inputs))
-        return LifLayerSpec(weight=weight, **{name: getattr(self, name) for name in names})
+        return LifLayerSpec(weight=weight, **{name: getattr(self, name) for name in _NAMES})

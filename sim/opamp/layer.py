@@ -1,8 +1,8 @@
 """Layers of op-amp neurons for networks of one's own. In a step of the input a row is driven, or not."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,12 @@ class OpampCircuit(Circuit):
     """Options of a network of op-amp neurons; see `OpampSpec`."""
 
     spike: ClassVar[str] = "on"
+
+    example: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "layer": {"inputs": 3, "neurons": 2},
+        "network": {},
+        "input": {"train": "patterns", "patterns": [[1, 0, 0], [0, 1, 0]], "duration": "4ms", "rest": "2ms"},
+    }
 
     synapse: Card = option(
         CardName(kind="non-volatile synapse", meaning="synapses: what learning and spread do"), "nv-synapse"

@@ -3,7 +3,7 @@
 A kind has them in ``sim/<kind>/layer.py``: `Layer`, and the `Circuit` that it names.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -23,10 +23,13 @@ class Circuit(Options):
         Kind of the logged events that are output spikes.
     spike_ends : bool
         A spike is logged at the end of its step; else at its start or within.
+    example : mapping
+        What a file to start from has beside the defaults, in its tables ``layer``, ``network`` and ``input``.
     """
 
     spike: ClassVar[str] = "spike"
     spike_ends: ClassVar[bool] = False
+    example: ClassVar[Mapping[str, Mapping[str, Any]]]
 
     def spec(self, layers: Sequence[Any]) -> Any:
         """Build the description of the network that backends run."""

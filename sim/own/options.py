@@ -44,6 +44,10 @@ class Rule:
         """Write a value in TOML."""
         return f'"{value}"' if isinstance(value, str) else str(value)
 
+    def parse(self, text: str) -> Any:
+        """Take the text of ``--set NAME=TEXT`` for what it is; `read` checks it."""
+        return text
+
     def refuse(self, name: str, value: Any) -> InputError:
         """Say what was expected."""
         return InputError(f"{name}: expected {self.expected}, not {value!r}")
@@ -67,6 +71,10 @@ class Whole(Rule):
             raise self.refuse(name, value)
         return int(value)
 
+    def parse(self, text: str) -> int | str:
+        """Take the text of ``--set NAME=TEXT`` for what it is; `read` checks it."""
+        return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else text
+
 
 @dataclass(frozen=True, kw_only=True)
 class Flag(Rule):
@@ -83,6 +91,10 @@ class Flag(Rule):
     def text(self, value: Any) -> str:
         """Write a value in TOML."""
         return str(value).lower()
+
+    def parse(self, text: str) -> bool | str:
+        """Take the text of ``--set NAME=TEXT`` for what it is; `read` checks it."""
+        return {"on": True, "true": True, "off": False, "false": False}.get(text, text)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,13 +212,15 @@ class Array(Rule):
             return self.of.read(name, value)
         if isinstance(value, str | Path) and Path(value).suffix.lower() in _ARRAYS:
             value = _file(Path(value), name)
+        if isinstance(value, np.ndarray) and value.ndim == 0:
+            value = value.item()
         if isinstance(value, str) or not isinstance(value, Sequence | np.ndarray):
             return self.of.read(name, value)
         with parsing(name, self.expected):
-            table = np.array(value)
-            if table.dtype.kind in "US":
-                table = np.array([self.of.read(name, str(text)) for text in table.ravel()]).reshape(table.shape)
-            table = table.astype(float)
+            entries = np.array(value, dtype=object)
+            if any(isinstance(entry, str) for entry in entries.flat):
+                entries = np.array([self.of.read(name, entry) for entry in entries.flat]).reshape(entries.shape)
+            table = entries.astype(float)
         for number in (table.min(), table.max()) if table.size else ():
             self.of.read(name, float(number))
         if np.isnan(table).any():

@@ -10,6 +10,7 @@ from memtwin.sim.errors import InputError
 from memtwin.sim.units import check_range, format_si, parse_si
 
 __all__ = [
+    "Cut",
     "Events",
     "Patterns",
     "Periodic",
@@ -166,6 +167,32 @@ class Source:
         ``mt.poisson("50Hz", "1s").teach(mt.regular("10Hz", "1s"))``
         """
         return Taught(self, source(teacher))
+
+
+@dataclass(frozen=True, eq=False)
+class Cut(Source):
+    """A train of exactly so many steps: the rest is left out, or silent steps follow."""
+
+    shown: Source
+    steps: int
+
+    def train(self, size: Size) -> Train:
+        """Make the train."""
+        if not 1 <= self.steps <= MOST_STEPS:
+            raise InputError(f"steps: expected 1 to {MOST_STEPS}, not {self.steps}")
+        own = self.shown.train(size)
+        more = max(self.steps - own.steps, 0)
+
+        def cut(values: NDArray, axis: int, mode: str) -> NDArray:
+            widths = [(0, more if at == axis else 0) for at in range(values.ndim)]
+            return np.take(np.pad(values, widths, mode=mode), np.arange(self.steps), axis=axis)  # type: ignore[call-overload]
+
+        return Train(
+            spikes=cut(own.spikes, 1, "constant"),
+            learn=cut(own.learn, 0, "edge"),
+            gates=cut(own.gates, 0, "edge"),
+            forced=cut(own.forced, 1, "constant"),
+        )
 
 
 @dataclass(frozen=True, eq=False)

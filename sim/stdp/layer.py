@@ -1,8 +1,8 @@
 """A layer of neurons with STDP synapses, for a network of one's own."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,12 @@ __all__ = ["Layer", "StdpCircuit"]
 @dataclass(frozen=True, kw_only=True, eq=False)
 class StdpCircuit(Circuit):
     """Options of a network of STDP synapses; see `StdpSpec`."""
+
+    example: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "layer": {"inputs": 5, "neurons": 3},
+        "network": {"kick": "1V"},
+        "input": {"train": "poisson", "rate": "30Hz", "duration": "300ms"},
+    }
 
     device: Card = option(
         CardName(kind="volatile and non-volatile switch", meaning="neuron, synapse and learning window"), "ag-tio2"
