@@ -6,10 +6,11 @@
 ...     link.run_until_done()
 """
 
-from memtwin.link.client import BAUD, Identity, Link, Status
+from memtwin.link.client import BAUD, Link
 from memtwin.link.errors import LinkError
 from memtwin.link.events import LinkEvent
 from memtwin.link.maps import LinkMap, read_map, write_map
+from memtwin.link.registers import Identity, Status
 from memtwin.link.snapshot import Snapshot
 
 __all__ = [

@@ -1,11 +1,13 @@
-"""Client of the link: one class that talks to a twin on a board, or to a virtual board (docs/link.md)."""
+"""Client of the link: one class that talks to a twin on a board, or to a virtual board (docs/link.md).
+
+It is long because it is one: all that a user asks of a twin.
+"""
 
 import contextlib
 import os
 import struct
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from types import TracebackType
 from typing import Any
@@ -17,75 +19,36 @@ from memtwin.link.channel import Channel, NoAnswerError, Operation
 from memtwin.link.errors import MISMATCH, LinkError
 from memtwin.link.events import LinkEvent
 from memtwin.link.maps import Burst, LinkMap, Words, bursts, read_map
+from memtwin.link.registers import (
+    COUNTERS,
+    DONE,
+    FIRES,
+    IDLE,
+    LINK_BASE,
+    POWERED,
+    REGISTERS,
+    SPIKES,
+    WAIT,
+    Identity,
+    Status,
+    read_words,
+    write_words,
+)
 from memtwin.link.snapshot import Snapshot
 from memtwin.sim.errors import InputError
 
-__all__ = ["BAUD", "COUNTERS", "Identity", "Link", "Status"]
+__all__ = ["BAUD", "Link"]
 
 BAUD = 1_000_000
-COUNTERS = ("framing_errors", "malformed", "oversized", "crc_errors", "overruns", "refused", "dropped")
 
 _PROTOCOL = 2
 _REVERT_CLOCKS = 2**25  # after which a twin gives a baud rate up that nobody uses
 _BAUD_ERROR = 0.02  # that a UART stands, as a fraction
 _DIVIDERS = range(4, 2**13)
-# Registers of the link: their words from its base on (docs/link.md, section 4).
-_LINK_BASE = 0xC00000
-_REGISTERS = {
-    "divider": range(0, 1),
-    "options": range(1, 2),
-    "trace_kinds": range(2, 3),
-    "state": range(3, 4),
-    "runs": range(4, 6),
-    "clocks": range(6, 9),
-    **{name: range(at, at + 1) for at, name in enumerate(COUNTERS, 9)},
-}
-_SPIKES, _FIRES, _DONE, _WAIT = 1, 2, 4, 8  # option bits
-_IDLE, _POWERED = 1, 2  # state bits
 _LONGEST_POLL_S = 0.05
 _PATIENCE_S = 60.0
 _SILENCE_S = 0.05  # after which no frame of events is on its way
 _ADDRESS_BITS, _WORD_BITS = 24, 16
-
-
-@dataclass(frozen=True)
-class Identity:
-    """What a twin says of itself.
-
-    Attributes
-    ----------
-    protocol : int
-        Version of the contract.
-    design_digest, map_digest : str
-        Digests of the gateware and of the memory map, 16 hex digits.
-    clock_hz : int
-        Its clock, Hz.
-    """
-
-    protocol: int
-    design_digest: str
-    map_digest: str
-    clock_hz: int
-
-
-@dataclass(frozen=True)
-class Status:
-    """What a twin is doing.
-
-    Attributes
-    ----------
-    idle, powered : bool
-        No presentation is going on; the network has powered up.
-    runs : int
-        Presentations that are over since power-up, modulo 2**32.
-    clocks : int
-        Clocks in which the network was not idle, modulo 2**48.
-    """
-
-    idle: bool
-    powered: bool
-    runs: int
-    clocks: int
 
 
 class Link:
@@ -217,7 +180,7 @@ class Link:
         """Ask the twin what it is doing."""
         # `state` comes first: who finds the twin idle then reads a `runs` that has the last presentation in it.
         state, runs, clocks = self._values("state", "runs", "clocks")
-        return Status(bool(state & _IDLE), bool(state & _POWERED), runs, clocks)
+        return Status(bool(state & IDLE), bool(state & POWERED), runs, clocks)
 
     def counters(self) -> dict[str, int]:
         """Read the counters of what went wrong, by name; each stays at 65535 (docs/link.md, section 2)."""
@@ -226,7 +189,7 @@ class Link:
     def clear_counters(self) -> None:
         """Set the counters to 0."""
         zero = np.zeros(1, np.uint16)
-        self._write([(_LINK_BASE + _REGISTERS[name].start, zero) for name in COUNTERS])
+        self._write([(LINK_BASE + REGISTERS[name].start, zero) for name in COUNTERS])
         self._dropped = 0
 
     # What a twin holds
@@ -262,7 +225,7 @@ class Link:
             raise InputError(f"{name}: expected a part of its {place.words} words, not {first} to {last - 1}")
         addresses = place.addresses()[first:last]
         parts = [(address, part.stop - part.start) for address, part in bursts(addresses)]
-        answers = self._channel.exchange([_read(address, size) for address, size in parts])
+        answers = self._channel.exchange([read_words(address, size) for address, size in parts])
         for (_, size), answer in zip(parts, answers, strict=True):
             if len(answer) != 2 * size:
                 raise self._nonsense()
@@ -437,7 +400,7 @@ class Link:
         (self._dropped,) = self._values("dropped")
         self.write("trace_kinds", sum(1 << kind for kind in set(trace_kinds)))
         self._streaming = True
-        self.write("options", _SPIKES * spikes | _FIRES * fires | _DONE | _WAIT * wait)
+        self.write("options", SPIKES * spikes | FIRES * fires | DONE | WAIT * wait)
 
     def events(self, timeout: float = _PATIENCE_S) -> Iterator[LinkEvent]:
         """Yield events up to the end of a presentation, and that.
@@ -513,17 +476,17 @@ class Link:
 
     def _values(self, *names: str) -> list[int]:
         """Read registers, each in one burst so that its words are of one moment."""
-        words = [_REGISTERS[name] for name in names]
-        answers = self._channel.exchange([_read(_LINK_BASE + own.start, len(own)) for own in words])
+        words = [REGISTERS[name] for name in names]
+        answers = self._channel.exchange([read_words(LINK_BASE + own.start, len(own)) for own in words])
         if any(len(answer) != 2 * len(own) for own, answer in zip(words, answers, strict=True)):
             raise self._nonsense()
         return [int.from_bytes(answer, "little") for answer in answers]
 
     def _write(self, parts: Sequence[Burst]) -> None:
-        self._channel.exchange([_write(address, words) for address, words in parts])
+        self._channel.exchange([write_words(address, words) for address, words in parts])
 
     def _divider_write(self, divider: int) -> tuple[Operation, bytes]:
-        return _write(_LINK_BASE + _REGISTERS["divider"].start, np.array([divider], np.uint16))
+        return write_words(LINK_BASE + REGISTERS["divider"].start, np.array([divider], np.uint16))
 
     def _wait(self, timeout: float, what: str) -> Status:
         end = time.monotonic() + timeout
@@ -558,15 +521,3 @@ def _shipped() -> Iterable[Mapping[str, Any]]:
     from memtwin.link.design_maps import shipped_maps
 
     return shipped_maps()
-
-
-def _address(address: int) -> bytes:
-    return address.to_bytes(3, "little")
-
-
-def _read(address: int, count: int) -> tuple[Operation, bytes]:
-    return Operation.READ, _address(address) + bytes([count])
-
-
-def _write(address: int, words: Words) -> tuple[Operation, bytes]:
-    return Operation.WRITE, _address(address) + words.astype("<u2").tobytes()
