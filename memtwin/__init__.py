@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from memtwin.api import Outcome, run
+    from memtwin.choices import experiments, options
     from memtwin.own import compare
     from memtwin.own.files import load_network
     from memtwin.own.hardware import build, verilog
@@ -53,12 +54,14 @@ __all__ = [
     "card_names",
     "compare",
     "events",
+    "experiments",
     "hybrid",
     "lif",
     "load_card",
     "load_network",
     "load_spikes",
     "opamp",
+    "options",
     "poisson",
     "program",
     "regular",
@@ -79,13 +82,15 @@ _PLACES = {
     "Program": "sim.hybrid.shown",
     "Recording": "sim.recording",
     "Simulation": "own.simulation",
-    "build": "own.hardware",
+    "build": "build",  # a package that can be called
     "card_names": "sim.cards",
     "compare": "own",
     "events": "sim.own.train",
+    "experiments": "choices",
     "load_card": "sim.cards",
     "load_network": "own.files",
     "load_spikes": "own.inputs",
+    "options": "choices",
     "poisson": "sim.own.train",
     "program": "sim.own.train",
     "regular": "sim.own.train",
@@ -97,7 +102,8 @@ _PLACES = {
 
 def __getattr__(name: str) -> Any:
     if name in _PLACES:
-        return getattr(importlib.import_module(f"{__name__}.{_PLACES[name]}"), name)
+        module = importlib.import_module(f"{__name__}.{_PLACES[name]}")
+        return module if _PLACES[name] == name else getattr(module, name)
     if not name.startswith("_"):
         from memtwin.sim.kinds import KINDS
 

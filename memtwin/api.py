@@ -1,6 +1,7 @@
 """Run and compare experiments from Python; the command line is a thin layer over this module."""
 
 import dataclasses
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 
 from memtwin.boards.registry import board as find_board
 from memtwin.sim import backends
+from memtwin.sim.cards import Card
 from memtwin.sim.compare import CONTINUOUS
 from memtwin.sim.compare import compare as compare_recordings
 from memtwin.sim.errors import InputError
@@ -35,6 +37,7 @@ BACKENDS = (*backends.BACKENDS, "board")
 CLOCK_BOARD = "icebreaker"
 """Board whose clock the gateware is taken to have."""
 
+FilePath = str | os.PathLike[str]
 Report = Callable[[str, float], None]  # name of the run, part done
 
 
@@ -54,6 +57,9 @@ class Outcome:
         Simulated time over the time that the fabric takes at `clock_hz`; None where there is no fabric.
     files : list of Path
         Figures and waves that were written.
+    recordings : dict of str to Recording
+        What each run of the experiment left, by its name: spikes, conductances, and traces where they are recorded. Of
+        more trials than fit a block (docs/howto-simulate.md), those of the first block.
     warnings : list of str
         What a user should know, a line each: values that do not fit, words that reached their end.
     """
@@ -65,6 +71,7 @@ class Outcome:
     acceleration: float | None
     clock_hz: float | None
     files: list[Path]
+    recordings: dict[str, Recording]
     warnings: list[str]
 
     def json(self) -> dict[str, Any]:
@@ -90,18 +97,19 @@ def run(
     name: str,
     *,
     backend: str = "model",
-    cards: Sequence[str] = (),
+    cards: Sequence[str | Path | Card] = (),
     assignments: Sequence[str] = (),
+    options: Mapping[str, Any] | None = None,
     seed: int = 0,
     trials: int | None = None,
     spread: bool = False,
-    out: Path | None = None,
+    out: FilePath | None = None,
     clock_board: str | None = None,
     port: str | None = None,
     baud: int | None = None,
-    map_file: Path | None = None,
-    start: Path | None = None,
-    save: Path | None = None,
+    map_file: FilePath | None = None,
+    start: FilePath | None = None,
+    save: FilePath | None = None,
     allow_clipping: bool = False,
     report: Report | None = None,
 ) -> Outcome:
@@ -113,13 +121,15 @@ def run(
         Experiment, such as ``"digits"``.
     backend : str
         ``"physics"``, ``"model"``, ``"rtl"``, ``"netlist"``, ``"ngspice"``, or ``"board"``.
-    cards : sequence of str
-        Card names or paths of card files; each replaces the default card of its kind.
+    cards : sequence of str, path or Card
+        Cards, by name, file or as they are; each replaces the default card of its kind.
     assignments : sequence of str
         ``"NAME=VALUE"``: options of the experiment and fields of cards, as SI strings.
+    options : mapping, optional
+        The same by name, as SI strings, numbers in SI units or truth values: ``{"v_in": 1.6, "epochs": 3}``.
     seed, trials, spread
         First seed; number of trials; whether the cards' spreads apply to experiments on a single device.
-    out : Path, optional
+    out : str or path, optional
         Directory for figures and waves.
     clock_board : str, optional
         Board whose clock turns fabric clocks into seconds, iCEBreaker without it; of the gateware only: a twin tells
@@ -128,9 +138,9 @@ def run(
         Of ``"board"``: ``/dev/ttyUSB1``, or ``socket://HOST:NUMBER``.
     baud : int, optional
         Baud rate of a serial port; 1 Mbaud without it.
-    map_file : Path, optional
+    map_file : str or path, optional
         Map of a twin whose design was changed.
-    start, save : Path, optional
+    start, save : str or path, optional
         File of the states to start from, and file for those at the end.
     allow_clipping : bool
         Run with coefficients that do not fit their words, clipped; else they are refused.
@@ -145,7 +155,11 @@ def run(
     _check_backends(backend, port=port, baud=baud, map=map_file)
     chosen = experiment(name)
     settings = chosen.settings(
-        cards=tuple(cards), assignments=tuple(assignments), seed=seed, trials=trials, spread=spread
+        cards=tuple(cards),
+        assignments=(*assignments, *chosen.assignments(options or {})),
+        seed=seed,
+        trials=trials,
+        spread=spread,
     )
     clock_hz = find_board(clock_board or CLOCK_BOARD).clock_hz
     parts = blocks(chosen, settings)
@@ -193,7 +207,7 @@ def run(
     results = chosen.summarise(settings, runs, recordings, together)
     if save is not None:
         save_states(save, runs, recordings)
-    files = _write(chosen, settings, runs, recordings, results, out) if out is not None else []
+    files = _write(chosen, settings, runs, recordings, results, Path(out)) if out is not None else []
     acceleration = _acceleration(recordings.values(), clock_hz)
     return Outcome(
         experiment=name,
@@ -203,6 +217,7 @@ def run(
         acceleration=acceleration,
         clock_hz=None if acceleration is None else clock_hz,
         files=files,
+        recordings=recordings,
         warnings=warnings + warnings_of_recordings(recordings.items()),
     )
 
@@ -212,14 +227,15 @@ def compare(
     first: str,
     second: str,
     *,
-    cards: Sequence[str] = (),
+    cards: Sequence[str | Path | Card] = (),
     assignments: Sequence[str] = (),
+    options: Mapping[str, Any] | None = None,
     seed: int = 0,
     trials: int | None = None,
     spread: bool = False,
     port: str | None = None,
     baud: int | None = None,
-    map_file: Path | None = None,
+    map_file: FilePath | None = None,
     allow_clipping: bool = False,
     report: Report | None = None,
 ) -> dict[str, Any]:
@@ -243,7 +259,11 @@ def compare(
     _check_backends(first, second, port=port, baud=baud, map=map_file)
     chosen = experiment(name)
     settings: Settings = chosen.settings(
-        cards=tuple(cards), assignments=tuple(assignments), seed=seed, trials=trials or 1, spread=spread
+        cards=tuple(cards),
+        assignments=(*assignments, *chosen.assignments(options or {})),
+        seed=seed,
+        trials=trials or 1,
+        spread=spread,
     )
     pair = (first, second)
 
@@ -277,8 +297,9 @@ def netlist(
     name: str,
     *,
     run: str | None = None,
-    cards: Sequence[str] = (),
+    cards: Sequence[str | Path | Card] = (),
     assignments: Sequence[str] = (),
+    options: Mapping[str, Any] | None = None,
     seed: int = 0,
     spread: bool = False,
 ) -> str:
@@ -350,7 +371,7 @@ def _on_board(
     runs: Mapping[str, backends.Run],
     port: str | None,
     baud: int | None,
-    map_file: Path | None,
+    map_file: FilePath | None,
     report: Report | None,
 ) -> tuple[dict[str, Recording], float]:
     """Run jobs on the twin at a port; returns the recordings, and the clock of the twin, Hz."""

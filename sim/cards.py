@@ -59,7 +59,12 @@ class Card:
     fields: Mapping[str, Field]
 
     def __getitem__(self, name: str) -> float:
+        if name not in self.fields:
+            raise InputError(f"card {self.name} has no field {name}; it has {', '.join(self.fields)}")
         return self.fields[name].value
+
+    def __str__(self) -> str:
+        return self.name
 
     def replace(self, **values: str | float) -> "Card":
         """Return a card with some values replaced: SI strings, or floats in SI units.
@@ -107,14 +112,16 @@ def card_names() -> list[str]:
     return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
 
 
-def load_card(name: str | Path) -> Card:
-    """Load a shipped card by name, or a card file by path.
+def load_card(name: str | Path | Card) -> Card:
+    """Load a shipped card by name, or a card file by path; a `Card` is returned as it is.
 
     Raises
     ------
     InputError
         If there is no such card, or it is not a whole and valid card of its kind; the message has all that is wrong.
     """
+    if isinstance(name, Card):
+        return name
     path = Path(name)
     if str(name) in card_names():
         where = f"card {name}"

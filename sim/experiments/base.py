@@ -7,8 +7,10 @@ run by run.
 import re
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from numbers import Integral, Real
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from numpy.typing import NDArray
@@ -225,8 +227,8 @@ class Experiment(ABC):
     def settings(
         self,
         *,
-        cards: tuple[str, ...] = (),
-        assignments: tuple[str, ...] = (),
+        cards: Sequence[str | Path | Card] = (),
+        assignments: Sequence[str] = (),
         seed: int = 0,
         trials: int | None = None,
         spread: bool = False,
@@ -254,6 +256,21 @@ class Experiment(ABC):
         out.warnings = self._idle(cards, fields, out)
         return out
 
+    def assignments(self, options: Mapping[str, Any]) -> tuple[str, ...]:
+        """Write options and card fields, by name, as ``NAME=VALUE``; numbers are in SI units."""
+        units = {own: rule.unit for name in self.cards.values() for own, rule in load_card(name).fields.items()}
+        units |= {name: rule.unit for name, rule in self.all_options.items()}
+        out = []
+        for name, value in options.items():
+            text = str(value)
+            if isinstance(value, bool):
+                text = "on" if value else "off"
+            elif isinstance(value, Real):
+                unit = units.get(name.rpartition(".")[2], "")
+                text = f"{value}{unit}" if isinstance(value, Integral) else f"{float(value)!r}{unit}"
+            out.append(f"{name}={text}")
+        return tuple(out)
+
     def _check_trials(self, seed: int, trials: int | None, spread: bool) -> None:
         """Refuse trials that cannot be, or would all be the same."""
         if trials is not None and not 1 <= trials <= MOST:
@@ -269,10 +286,10 @@ class Experiment(ABC):
         if self.repeated == "with spread" and not spread and (trials or 1) > 1:
             raise InputError(f"option --trials: without --spread every trial of {self.name} is the same; add --spread")
 
-    def _replace_cards(self, names: tuple[str, ...]) -> dict[str, Card]:
+    def _replace_cards(self, names: Sequence[str | Path | Card]) -> dict[str, Card]:
         """Put the cards of a user in the place of those of their kind."""
         out = {role: load_card(name) for role, name in self.cards.items()}
-        given: dict[str, str] = {}  # by kind
+        given: dict[str, str | Path | Card] = {}  # by kind
         for name in names:
             card = load_card(name)
             roles = [role for role, default in out.items() if default.kind == card.kind]
@@ -290,7 +307,7 @@ class Experiment(ABC):
         return out
 
     def _sort(
-        self, assignments: tuple[str, ...], cards: Mapping[str, Card]
+        self, assignments: Sequence[str], cards: Mapping[str, Card]
     ) -> tuple[dict[str, Any], dict[str, dict[str, str | float]]]:
         """Sort assignments into options, parsed, and fields of cards, by what the card is in the experiment."""
         options: dict[str, Any] = {}
@@ -328,7 +345,7 @@ class Experiment(ABC):
         return self.idle
 
     def _idle(
-        self, names: tuple[str, ...], fields: Mapping[str, Mapping[str, Any]], settings: Settings
+        self, names: Sequence[str | Path | Card], fields: Mapping[str, Mapping[str, Any]], settings: Settings
     ) -> tuple[str, ...]:
         """Say which cards and fields that a user gave have no influence on the experiment."""
         idle = {role: set(self.idle_fields(settings).get(role, ())) for role in settings.cards}
@@ -342,13 +359,13 @@ class Experiment(ABC):
                 elif changed_field.endswith(SPREADS) and not spreads:
                     why = "has no spread" if self.repeated == "never" else "applies spreads with --spread only"
                     lines.append(f"option --set: nothing depends on {name} here, because {self.name} {why}")
-        for name in names:
-            kind = load_card(name).kind
+        for given in names:
+            kind = load_card(given).kind
             used = [
                 role for role, card in settings.cards.items() if card.kind == kind and idle[role] < set(card.fields)
             ]
             if not used:
-                lines.append(f"option --card: nothing in {self.name} depends on the {kind} {name}")
+                lines.append(f"option --card: nothing in {self.name} depends on the {kind} {given}")
         return tuple(dict.fromkeys(lines))
 
     @abstractmethod
