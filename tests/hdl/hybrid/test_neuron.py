@@ -64,6 +64,30 @@ def test_fires_every_sixth_period_at_the_operating_point(v_in, period):
     simulate(dut, script)
 
 
+def test_the_reciprocal_has_twelve_fraction_bits_unless_told():
+    """Its word is `v_in * 2**12 / total`, after power-up the first of the trace."""
+    image = layer_image(**CARD)
+    dut = HybridNeuron(2, image)
+    total = (sum(image["layer1.conductance"]) + image["layer1.g_load"][0]) >> 1
+    seen = []
+
+    async def monitor(ctx):
+        async for _, _, valid, word in ctx.tick().sample(dut.trace.valid, dut.trace.word):
+            if valid and word & 15 == 5:
+                seen.append(word >> 20 & 0xFFFF)
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-6)
+    simulator.add_process(monitor)
+
+    async def bench(ctx):
+        await ctx.tick().until(dut.idle)
+
+    simulator.add_testbench(bench)
+    simulator.run()
+    assert seen == [((image["layer1.v_in"][0] << 12) + (total >> 1)) // total]
+
+
 def test_a_spike_lasts_one_high_half_period_and_v_l_from_the_fire_on():
     dut = HybridNeuron(2, layer_image(**CARD | {"options": REFRACTORY | DEPRESSION}))
 
