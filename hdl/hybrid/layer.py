@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from memtwin.hdl.core.config import ConfigBus, MemoryMap, Registers, connect_config
 from memtwin.hdl.core.crossbar import Crossbar
-from memtwin.hdl.core.delay_line import delayed
+from memtwin.hdl.core.delay_line import stages
 from memtwin.hdl.core.trace import TraceKind, TraceSignature, trace_word, write_trace
 from memtwin.hdl.hybrid.growth import GrowthTable
 from memtwin.hdl.hybrid.lia import LateralInhibition
@@ -379,7 +379,7 @@ class HybridLayer(wiring.Component):
         sequencer, leaving, growth = self._sequencer, self._pass, self._growth
         rule, node1, thresholds = self._rule, self._node1, self._thresholds
         index, o_index, flags = sequencer.index, leaving.o_index, leaving.o_flags
-        (v1,) = delayed(m, "v1", growth.latency, node1.o_v1)
+        v1 = stages(m, "v1", growth.latency, node1.o_v1)[-1]
         l1 = Mux(self.clk, leaving.o_node2, self.l1.bit_select(o_index, 1))
         device = (leaving.o_x, leaving.o_on, leaving.o_node2, l1, self.l2.bit_select(o_index, 1))
         entries: list[tuple[Value, tuple[Any, ...]]] = [

@@ -7,20 +7,18 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from memtwin.hdl.core.cells import cells
 from memtwin.hdl.core.check import check_integer
 from memtwin.hdl.core.trace import INDEX_BITS, KIND_BITS
+from memtwin.hdl.link.event_frames import ALL_STEPS, STEPS, EventFrames
+from memtwin.hdl.link.event_queue import EventQueue
 from memtwin.hdl.link.frame_encoder import BODY_BYTE
 
-__all__ = ["EVENTS_OPERATION", "MOST_LAYERS", "LinkEvents"]
+__all__ = ["MOST_LAYERS", "LinkEvents"]
 
-EVENTS_OPERATION = 0xC0
 MOST_LAYERS = 8
-MOST_BYTES = 248  # of events in a frame
 OPTIONS = ("spikes", "fires", "done", "wait")
 
-SPIKE, FIRE, STEPS, DONE = range(4)
-ALL_STEPS = 255  # steps of an event of its own
+SPIKE, FIRE, DONE = 0, 1, 3  # kinds of entries, beside `STEPS`
 VALUE_BITS = 64 - KIND_BITS - INDEX_BITS
 RESERVE = 4  # places of the queue for the ends of presentations
 
@@ -287,7 +285,18 @@ class LinkEvents(wiring.Component):
             self.hold.eq(option["wait"] & ~self.idle & (self.busy | is_crowded)),
         ]
         m.d.sync += self.dropped.eq(sum(overwritten, lost + is_refused + (rolls & wants & rolled_left.all())))
-        self._frames(m, queue)
+        m.submodules.frames = frames = EventFrames(self._entry)
+        m.d.comb += [
+            frames.entry.eq(queue.entry),
+            frames.valid.eq(queue.valid),
+            frames.level.eq(queue.level),
+            queue.pop.eq(frames.pop),
+            frames.beat.eq(self.beat),
+            frames.ended.eq(self.ended),
+            frames.allow.eq(self.allow),
+            self.open.eq(frames.open),
+        ]
+        wiring.connect(m, frames.o, wiring.flipped(self.o))
         return m
 
     def _fired(self, m: Module, runs: Value) -> tuple[Value, Value]:
@@ -328,155 +337,3 @@ class LinkEvents(wiring.Component):
             overwritten.append(comes & is_kept & ~(is_next & taken))
             words.append((is_kept, word))
         return Cat(valid for valid, _ in words).any(), overwritten
-
-    def _frames(self, m: Module, queue: "EventQueue") -> None:
-        """Build the way out: a frame begins when it is known what goes into it."""
-        entry = queue.entry
-        largest = 10 if self._traces else 4
-        sequence = Signal(8)
-        delta = Signal(8)
-        place = Signal(range(largest))
-        used = Signal(8)
-        is_due = Signal()
-        is_old = Signal()
-        is_many = queue.level[6:].any()  # enough for a full frame
-        trace = entry.trace if self._traces else Const(0)
-        is_steps = (entry.kind == STEPS) & ~trace
-        is_all_steps = is_steps & (entry.index == ALL_STEPS)
-
-        event = Cat(
-            Cat(entry.kind, Const(0, 4))[:4],
-            Cat(entry.layer, Const(0, 3))[:3],
-            trace,
-            Mux(is_steps, ALL_STEPS, delta),
-            Mux(is_steps, 0, Cat(entry.index, Const(0, INDEX_BITS))[:INDEX_BITS]),
-            Cat(entry.value, Const(0, 4)) if self._traces else Const(0, 0),
-        )
-        is_end = place == (Mux(trace, 9, 3) if self._traces else 3)
-        more = (queue.level > 1) & (used < MOST_BYTES - largest)
-        with m.FSM(name="frame") as fsm:
-            m.d.comb += self.open.eq(~fsm.ongoing("wait"))
-            with m.State("wait"), m.If(queue.valid):
-                with m.If(self.beat):
-                    m.d.sync += [is_old.eq(1), is_due.eq(is_due | is_old)]
-                with m.If(self.allow & (is_due | is_many)):
-                    m.next = "sequence"
-            with m.State("sequence"):
-                m.d.comb += [self.o.valid.eq(1), self.o.payload.data.eq(sequence)]
-                m.d.sync += [used.eq(0), is_old.eq(0)]
-                with m.If(self.o.ready):
-                    m.d.sync += sequence.eq(sequence + 1)
-                    m.next = "operation"
-            with m.State("operation"):
-                m.d.comb += [self.o.valid.eq(1), self.o.payload.data.eq(EVENTS_OPERATION)]
-                with m.If(self.o.ready):
-                    m.next = "events"
-            with m.State("events"):
-                # What comes meanwhile may still take back `last`, up to the clock in which the byte is taken.
-                m.d.comb += [
-                    self.o.payload.data.eq(event.word_select(place, 8)),
-                    self.o.payload.last.eq(is_end & ~more),
-                ]
-                with m.If(queue.valid & is_steps & ~is_all_steps):
-                    # Their event comes next.
-                    m.d.comb += queue.pop.eq(1)
-                    m.d.sync += delta.eq(entry.index)
-                with m.Elif(queue.valid):
-                    m.d.comb += self.o.valid.eq(1)
-                    with m.If(self.o.ready):
-                        m.d.sync += [place.eq(place + 1), used.eq(used + 1)]
-                        with m.If(is_end):
-                            m.d.comb += queue.pop.eq(1)
-                            m.d.sync += [place.eq(0), delta.eq(0)]
-                            with m.If(~more):
-                                m.next = "wait"
-        with m.If(self.ended):
-            m.d.sync += is_due.eq(1)
-        with m.Elif(~self.open & (queue.level == 0)):
-            m.d.sync += [is_due.eq(0), is_old.eq(0)]
-
-
-class EventQueue(wiring.Component):
-    """A queue in one memory, which never asks for a word in the clock of its write.
-
-    Latency: an entry is `valid` 3 clocks after it was pushed at the earliest. Throughput: one entry per clock in, one
-    per 3 clocks out.
-
-    Parameters
-    ----------
-    entry : StructLayout
-        Layout of an entry.
-    depth : int
-        Entries, a power of two.
-
-    Attributes
-    ----------
-    depth : int
-        As given.
-
-    Members
-    -------
-    item : In(entry)
-        Entry to push.
-    push : In(1)
-        Strobe; not if `level` is `depth`.
-    valid : Out(1)
-        The oldest entry is on `entry`.
-    entry : Out(entry)
-        The oldest entry.
-    pop : In(1)
-        Strobe: drop it; only if `valid`.
-    level : Out(range(depth + 1))
-        Entries.
-    """
-
-    item: data.View
-    push: Signal
-    valid: Signal
-    entry: data.View
-    pop: Signal
-    level: Signal
-
-    def __init__(self, entry: data.StructLayout, depth: int) -> None:
-        self._layout = entry
-        self.depth = depth
-        super().__init__(
-            {
-                "item": In(entry),
-                "push": In(1),
-                "valid": Out(1),
-                "entry": Out(entry),
-                "pop": In(1),
-                "level": Out(range(depth + 1)),
-            }
-        )
-
-    def elaborate(self, platform: object) -> Module:
-        """Build the memory and its two places."""
-        m = Module()
-        memory = cells(m, "cells", self._layout, self.depth)
-        write, read = memory.write_port(), memory.read_port()
-        newest = Signal(range(self.depth))
-        oldest = Signal(range(self.depth))
-        m.d.comb += [
-            write.addr.eq(newest),
-            write.data.eq(self.item),
-            write.en.eq(self.push),
-            read.addr.eq(oldest),
-            read.en.eq(1),
-        ]
-        # The word of a place is there one clock after its place, if it had been written by then. It goes through a
-        # register, for a block RAM is slow.
-        is_there = Signal()
-        m.d.sync += [
-            is_there.eq((self.level != 0) & ~self.pop),
-            self.valid.eq(is_there & ~self.pop),
-            self.entry.eq(read.data),
-        ]
-        with m.If(self.push):
-            m.d.sync += newest.eq(newest + 1)
-        with m.If(self.pop):
-            m.d.sync += oldest.eq(oldest + 1)
-        with m.If(self.push ^ self.pop):
-            m.d.sync += self.level.eq(self.level + Mux(self.push, 1, -1))
-        return m
