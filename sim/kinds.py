@@ -15,6 +15,7 @@ KINDS = (
     "opamp",
     "lif",
     "stdp",
+    "izhikevich",
 )
 """Names: ``memtwin.sim.NAME.kind`` holds the kind, and is imported when it is first asked for."""
 

@@ -6,6 +6,7 @@ from memtwin.sim.experiments.coincidence import Coincidence
 from memtwin.sim.experiments.digits import Digits
 from memtwin.sim.experiments.dynamic_memristor import DynamicMemristor
 from memtwin.sim.experiments.hybrid_neuron import HybridNeuron
+from memtwin.sim.experiments.izhikevich import Izhikevich
 from memtwin.sim.experiments.lia import Lia
 from memtwin.sim.experiments.lif import Lif
 from memtwin.sim.experiments.opamp import Opamp5a, Opamp6a, Opamp7a, Opamp7b
@@ -30,6 +31,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         Lif(),
         StdpWindow(),
         Coincidence(),
+        Izhikevich(),
     )
 }
 """Every experiment by name, in the order in which they are listed."""

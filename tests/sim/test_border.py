@@ -35,6 +35,7 @@ SHORT = {
     "lif": ["time=5ms"],
     "stdp-window": ["longest=20ms"],
     "coincidence": ["epoch=20ms"],
+    "izhikevich": ["before=2ms", "time=10ms"],
 }
 FIELDS = sorted(
     (name, role, field)
@@ -58,7 +59,20 @@ def try_experiment(name, role, values, backend):
             label: job
             for label, job in chosen.plan(asked).items()
             if label
-            in ("fire", "learning", "chain", "trains", "layer", "B", "D", "stream", "neurons", "pairs", "epochs")
+            in (
+                "fire",
+                "learning",
+                "chain",
+                "trains",
+                "layer",
+                "B",
+                "D",
+                "stream",
+                "neurons",
+                "pairs",
+                "epochs",
+                "step",
+            )
         }
         recordings = backends.run_all(runs, backend)
         for recording in recordings.values():

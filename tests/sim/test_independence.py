@@ -13,6 +13,7 @@ DATA = {
     "opamp": {"backends", "recording", "opamp.shown", "opamp.spec", "opamp", "cards"},
     "lif": {"backends", "recording", "lif.shown", "lif.spec", "lif.trains", "lif.recording", "lif.trace", "lif"},
     "stdp": {"backends", "recording", "stdp.shown", "stdp.spec", "stdp.recording", "stdp"},
+    "izhikevich": {"backends", "recording", "izhikevich.shown", "izhikevich.spec", "izhikevich", "cards"},
 }
 
 

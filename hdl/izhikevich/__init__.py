@@ -1,0 +1,1 @@
+"""Gateware of Izhikevich neurons (docs/izhikevich.md)."""

@@ -1,0 +1,1 @@
+"""Izhikevich neurons: a quadratic membrane with a recovery variable (docs/izhikevich.md)."""
