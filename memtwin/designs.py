@@ -12,17 +12,15 @@ from typing import Any
 
 import numpy as np
 from amaranth.lib import wiring
-from amaranth.utils import ceil_log2
 
 from memtwin.boards.image import BoardImage
 from memtwin.boards.twins import TWINS
-from memtwin.hdl.core.config import MatrixWindow, MemoryMap
+from memtwin.hdl.core.config import MemoryMap
 from memtwin.hdl.hybrid.lia import LateralInhibition
 from memtwin.hdl.hybrid.neuron import HybridNeuron
 from memtwin.hdl.hybrid.structure import HybridLayerConfig
 from memtwin.hdl.hybrid.ts_neuron import TsNeuron
 from memtwin.hdl.port.host import HostPort
-from memtwin.hdl.verilog import convert
 from memtwin.sim.backends import Run
 from memtwin.sim.coefficients import LayerCoefficients
 from memtwin.sim.engines import gateware
@@ -33,8 +31,9 @@ from memtwin.sim.kind import Gateware
 from memtwin.sim.kinds import kind_of
 from memtwin.sim.run_warnings import warnings_of_jobs
 from memtwin.train.drawn_digits import DrawnDigits
+from memtwin.verilog import WIDTH, interface, written
 
-__all__ = ["DESIGNS", "HOST_USE", "Changes", "Design", "addresses", "board_image", "find_design", "verilog"]
+__all__ = ["DESIGNS", "HOST_USE", "Changes", "Design", "board_image", "find_design", "verilog"]
 
 Image = Mapping[str, Sequence[int]]
 
@@ -240,7 +239,7 @@ busy is low.""",
         ),
         Design(
             name="digits",
-            title="two-layer network that learns ten digits",
+            title="two-layer network of hybrid neurons that learns patterns",
             experiment="digits",
             run="adaptive",
             use=HOST_USE,
@@ -261,7 +260,7 @@ busy is low.""",
         ),
         Design(
             name="mnist",
-            title="network of LIF neurons for handwritten digits",
+            title="network of LIF neurons that tells digits apart",
             experiment="mnist",
             run="drawn",
             use=_LIF_USE,
@@ -310,46 +309,29 @@ def verilog(name: str, changes: Changes | None = None) -> str:
     """
     design = find_design(name, changes)
     component, memory_map = design.build()
-    head = _header(design, component, memory_map)
-    # Without a time scale Icarus warns of whoever has one.
-    comment = "".join(f"// {line}".rstrip() + "\n" for line in head)
-    return f"{comment}\n`timescale 1ns / 1ps\n\n{convert(component, design.top)}"
+    return written(_header(design, component, memory_map), component, design.top)
 
 
 def _header(design: Design, component: wiring.Component, memory_map: MemoryMap) -> list[str]:
-    """Describe the design in the lines of a comment."""
-    spec = design.spec
+    """Describe the design in lines of text."""
+    spec, settings = design.spec, design.settings
     substep = f"{1e6 * spec.step:g} us"
     lines = [f"memtwin, design {design.name}: {design.title}", ""]
-    lines += textwrap.wrap(" ".join(design.use.format(substep=substep).split()), 117)
+    lines += textwrap.wrap(" ".join(design.use.format(substep=substep).split()), WIDTH)
     for number, layer in enumerate(design.coefficients, 1):
         shown = ", ".join(f"{name} {value}" for name, value in layer.structure.items())
         lines += ["", f"Layer {number}: {shown}"]
     lines += ["", "Coefficients after reset are those of"]
-    if "net" in design.settings.options:
-        lines.append(f"  network {Path(design.settings.options['net']).name}")
     words = {name.partition(".")[2] for name in memory_map.windows}
+    rules = _EXPERIMENTS[design.experiment].all_options
+    # A file by its name alone: the text does not depend on where it lies.
+    options = [f"{name} {Path(rules[name].words(value)).name}" for name, value in settings.options.items()]
+    told = [f"experiment {design.experiment}: {', '.join([*options, f'seed {settings.seed}'])}"]
     for card in spec.cards(words):
-        values = ", ".join(f"{name} {field}" for name, field in card.fields.items())
-        lines += textwrap.wrap(f"card {card.name}: {values}", 117, initial_indent="  ", subsequent_indent="    ")
-    return [*lines, "", *addresses(component, memory_map)]
-
-
-def addresses(component: wiring.Component, memory_map: MemoryMap) -> list[str]:
-    """Say, a line each, which word is at which address."""
-    lines = ["Words of 16 bits on the configuration bus, by address:"]
-    for window in memory_map.windows.values():
-        first, last = window.address(0), window.address(window.depth - 1)
-        where = f"0x{first:05x}" if window.depth == 1 else f"0x{first:05x}-0x{last:05x}"
-        fields = ""
-        if isinstance(window, MatrixWindow):
-            fields = f", row * {1 << ceil_log2(window.columns)} + column"
-        lines.append(f"  {where:17}  {window.name}{fields}")
-    if isinstance(component, HostPort):
-        for register, addresses in component.registers.items():
-            where = f"0x{addresses[0]:06x}" if len(addresses) == 1 else f"0x{addresses[0]:06x}-0x{addresses[-1]:06x}"
-            lines.append(f"  {where:17}  presentation: {register}")
-    return lines
+        told.append(f"card {card.name}: {', '.join(f'{name} {field}' for name, field in card.fields.items())}")
+    for line in told:
+        lines += textwrap.wrap(line, WIDTH, initial_indent="  ", subsequent_indent="    ")
+    return [*lines, "", *interface(component, memory_map)]
 
 
 def board_image(name: str, changes: Changes | None = None) -> BoardImage:

@@ -157,7 +157,7 @@ class HybridLayer(wiring.Component):
         m.submodules.shapers = self._shapers
         m.submodules.crossbar = crossbar = self._crossbar
         m.submodules.node1 = node1 = self._node1
-        m.submodules.growth = growth = self._growth
+        m.submodules.growth_table = growth = self._growth
         m.submodules.neuron_pass = neuron_pass = self._pass
         m.submodules.rule = self._rule
         m.submodules.thresholds = thresholds = self._thresholds

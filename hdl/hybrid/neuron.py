@@ -51,9 +51,9 @@ class HybridNeuron(wiring.Component):
     run : In(1)
         CLK runs; it stops at the end of a clock period.
     tick : In(1)
-        The time of one substep has passed (see `Pace`); high for full speed.
+        The time of one substep has passed; high for full speed.
     pulses : In(rows)
-        Inputs that pulse; taken in the first clock in which `clk_level` is high.
+        Inputs that pulse, one bit each; taken in the first clock in which `clk_level` is high.
     learn : In(1)
         Synapses learn in this clock period; taken with `pulses`.
     idle : Out(1)
@@ -64,8 +64,14 @@ class HybridNeuron(wiring.Component):
         Spike: high for one high half-period.
     v_l : Out(1)
         ``L1 | L2``: from the fire to the end of the spike.
-    node2, l1, l2, t1, t3 : Out(1)
-        Nodes of the circuit, see `SpikeShaper`.
+    node2 : Out(1)
+        Node 2 is high: the threshold switch is on and driven.
+    l1, l2 : Out(1)
+        Latch of the shaper.
+    t1 : Out(1)
+        T1 grounds node 1, in the refractory period.
+    t3 : Out(1)
+        T3 lifts node 1, for the depression of the synapses after a fire.
     on : Out(1)
         The threshold switch is in its low-resistance state.
     x : Out(20)
@@ -73,7 +79,7 @@ class HybridNeuron(wiring.Component):
     v1 : Out(16)
         Voltage that the pulses make at node 1, UQ(2, 14) V, of the last half-period with pulses.
     trace : Out(TraceSignature())
-        See `HybridLayer`.
+        Every state word that changes.
 
     Source: zhang2021, Fig. 3; docs/arithmetic.md.
     """
@@ -139,7 +145,7 @@ class HybridNeuron(wiring.Component):
         """Build CLK around the layer."""
         m = Module()
         m.submodules.layer = layer = self._layer
-        m.submodules.pace = pace = self._pace
+        m.submodules.pacer = pace = self._pace
         wiring.connect(m, wiring.flipped(self.config), layer.config)
         wiring.connect(m, layer.trace, wiring.flipped(self.trace))
 

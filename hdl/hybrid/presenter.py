@@ -229,7 +229,7 @@ class Presenter(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Build the sequence."""
         m = Module()
-        m.submodules.pace = pace = self._pace
+        m.submodules.pacer = pace = self._pace
         shown = self.i.payload
         resting = Signal()
         periods_left = Signal(COUNT_BITS)

@@ -47,7 +47,7 @@ class TsNeuron(wiring.Component):
     run : In(1)
         CLK runs; it stops at the end of a clock period.
     tick : In(1)
-        The time of one substep has passed (see `Pace`); high for full speed.
+        The time of one substep has passed; high for full speed.
     pulse : In(1)
         A pulse in this clock period; taken in the first clock in which `clk_level` is high.
     idle : Out(1)
@@ -61,7 +61,7 @@ class TsNeuron(wiring.Component):
     x : Out(20)
         Its filament, UQ(2, 18), 1 = nominal threshold.
     trace : Out(TraceSignature())
-        See `HybridLayer`.
+        Every state word that changes.
 
     Source: zhang2021, Fig. 2; docs/arithmetic.md, section 6.
     """

@@ -120,7 +120,7 @@ class LifPresenter(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Build the sequence."""
         m = Module()
-        m.submodules.pace = pace = self._pace
+        m.submodules.pacer = pace = self._pace
         turn = Signal.like(self.start, init=1)  # whose turn it is, one bit per layer
         last_done = Signal()
         m.d.comb += [

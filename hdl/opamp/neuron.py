@@ -292,7 +292,7 @@ class OpampNeuron(wiring.Component):
         """Resistance across the switching memristor, its clock, and the total one."""
         at = TsMemristor.resistance_latency
         r1 = log_word(self.r1_log)
-        m.submodules.total = total = LogSum(parallel=False)
+        m.submodules.series = total = LogSum(parallel=False)
         m.d.comb += total.b.eq(r1)
         if rm is None:
             m.d.comb += total.a.eq(rt)

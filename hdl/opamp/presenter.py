@@ -134,7 +134,7 @@ class OpampPresenter(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Build the sequence."""
         m = Module()
-        m.submodules.pace = pace = self._pace
+        m.submodules.pacer = pace = self._pace
         shown = self.i.payload
         left = Signal(COUNT_BITS)  # substeps of this part
         resting = Signal()  # the part without input has come

@@ -46,13 +46,13 @@ class HostPort(wiring.Component):
     address : In(24)
         Word address.
     data : In(16)
-        Word.
+        Word to write.
     enable : In(1)
-        Write.
+        A write is asked for; it is taken in a clock in which `ready` is high.
     read : In(1)
         Read strobe, while `idle`.
     tick : In(1)
-        Only if `paced`: as in the network.
+        Only if `paced`: the time of one substep or step has passed; high for full speed.
     q : Out(16)
         Word that was read.
     ready : Out(1)
@@ -60,14 +60,19 @@ class HostPort(wiring.Component):
     idle : Out(1)
         Powered up, and nothing is being shown.
     clk_level : Out(1)
-        As in the network.
-    begins, spikes_strobe : Out(1)
-        Strobes of the network.
-    trace1_valid, trace1_word, trace2_valid, ... : Out(1), Out(64)
-        Traces of the layers.
+        Level that a scope shows along with the spikes: something is being shown, or the inputs are driven.
+    begins : Out(1)
+        Strobe: a part of a presentation begins.
+    spikes_strobe : Out(1)
+        Strobe: the output pulses of every layer are valid.
+    trace1_valid, trace2_valid, ... : Out(1)
+        An entry is on the trace of the layer of that number.
+    trace1_word, trace2_word, ... : Out(64)
+        The entry: kind in bits 0-3, index in bits 4-19, value in bits 20-63.
     spikes1, spikes2, ... : Out(neurons)
-        Output pulses of the layers (`NetworkPort.pulses`); a layer of more than 64 neurons has ``spikes1_0``,
-        ``spikes1_1``, ..., 64 each.
+        Output pulses of the layer of that number, one bit per neuron.
+    spikes1_0, spikes1_1, ... : Out(64)
+        The same of a layer of more than 64 neurons, 64 each.
     """
 
     read_latency = READ_LATENCY + 1

@@ -107,7 +107,7 @@ class StdpPresenter(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Build the sequence."""
         m = Module()
-        m.submodules.pace = pace = self._pace
+        m.submodules.pacer = pace = self._pace
         shown = self.i.payload
         taken = Signal(COUNT_BITS)  # steps that are over
         begins = Signal()

@@ -11,7 +11,7 @@ from memtwin.boards.fits import fits
 from memtwin.cli.options import Json
 from memtwin.console import notice, print_json, print_line, print_table
 from memtwin.sim.cards import card_names, load_card
-from memtwin.sim.experiments.base import Experiment, Option
+from memtwin.sim.experiments.base import Experiment
 from memtwin.sim.units import format_si
 
 __all__ = ["register"]
@@ -58,7 +58,13 @@ def experiments(
         return
     notice(f"{chosen.title}\n{chosen.source}")
     options = [
-        {"option": name, "default": _default(rule), "unit": rule.unit, "range": rule.range, "meaning": rule.meaning}
+        {
+            "option": name,
+            "default": rule.words(rule.default),
+            "unit": rule.unit,
+            "range": rule.range,
+            "meaning": rule.meaning,
+        }
         for name, rule in chosen.all_options.items()
     ]
     print_table(options, ("option", "default", "unit", "range", "meaning"))
@@ -77,13 +83,6 @@ def _experiment(chosen: Experiment) -> dict[str, Any]:
         for option, rule in chosen.all_options.items()
     }
     return {"name": chosen.name, "title": chosen.title, "source": chosen.source, "options": options}
-
-
-def _default(rule: Option) -> str:
-    """Default of an option, as it is written on the command line."""
-    if isinstance(rule.default, bool):
-        return "on" if rule.default else "off"
-    return format_si(rule.default, rule.unit) if isinstance(rule.default, float) else str(rule.default)
 
 
 def boards(name: Annotated[str | None, typer.Argument(metavar="BOARD")] = None, as_json: Json = False) -> None:

@@ -11,9 +11,8 @@ import numpy as np
 
 from memtwin.boards import build as board_build
 from memtwin.build.bitstreams import to_stderr
-from memtwin.designs import HOST_USE, addresses
+from memtwin.designs import HOST_USE
 from memtwin.hdl.port.host import HostPort
-from memtwin.hdl.verilog import convert
 from memtwin.link.design_maps import design_map
 from memtwin.link.maps import write_map
 from memtwin.own.network import Network
@@ -22,10 +21,9 @@ from memtwin.sim.engines import gateware
 from memtwin.sim.files import write_whole
 from memtwin.sim.kinds import kind_of
 from memtwin.sim.run_warnings import warnings_of_jobs
+from memtwin.verilog import WIDTH, interface, written
 
 __all__ = ["build", "host_of", "job_of", "verilog", "write_map_of"]
-
-_WIDTH = 117
 
 
 def job_of(network: Network, *, seed: int = 0, allow_clipping: bool = False) -> Run:
@@ -64,9 +62,7 @@ def verilog(
     """
     job = job_of(network, seed=seed, allow_clipping=allow_clipping)
     host = host_of(job)
-    comment = "".join(f"// {line}".rstrip() + "\n" for line in _header(network, job, host))
-    # Without a time scale Icarus warns of whoever has one.
-    text = f"{comment}\n`timescale 1ns / 1ps\n\n{convert(host, _module(network.name))}"
+    text = written(_header(network, job, host), host, _module(network.name))
     if path is not None:
         write_whole(path, text.encode())
     return text
@@ -116,15 +112,15 @@ def _header(network: Network, job: Run, host: HostPort) -> list[str]:
     """Describe the network in the lines of a comment."""
     sizes = " x ".join(str(number) for number in (network.inputs, *(layer.neurons for layer in network.layers)))
     lines = [f"memtwin, network {network.name}: {network.kind} neurons, {sizes}", ""]
-    lines += textwrap.wrap(" ".join(HOST_USE.split()), _WIDTH)
+    lines += textwrap.wrap(" ".join(HOST_USE.split()), WIDTH)
     for name, own, layer in zip(network.names, job.coefficients(), network.layers, strict=True):
         structure = ", ".join(f"{key} {value}" for key, value in own.structure.items())
         lines += ["", f"Layer {name}: {structure}", *_options(layer)]
     lines += ["", "Coefficients after reset are those of", *_options(network.circuit)]
-    return [*lines, "", *addresses(host, host.network.memory_map)]
+    return [*lines, "", *interface(host, host.network.memory_map)]
 
 
 def _options(options: Any) -> list[str]:
     """Say what options are."""
     shown = ", ".join(f"{name} {text}" for name, text in options.told())
-    return textwrap.wrap(shown, _WIDTH, initial_indent="  ", subsequent_indent="    ")
+    return textwrap.wrap(shown, WIDTH, initial_indent="  ", subsequent_indent="    ")

@@ -100,6 +100,12 @@ class Option:
         check_range(value, self.unit, where, zero=self.zero, least=self.least, most=self.most)
         return value
 
+    def words(self, value: Any) -> str:
+        """Return a value as it is written on the command line."""
+        if isinstance(value, bool):
+            return "on" if value else "off"
+        return format_si(value, self.unit) if isinstance(value, float) else str(value)
+
     @property
     def range(self) -> str:
         """What it may be, in words; empty where anything may be given."""

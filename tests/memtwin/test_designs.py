@@ -152,7 +152,7 @@ def test_network_of_a_file(nets):
     assert (second.rows, second.neurons, second.lanes) == (20, 10, 10)
     assert board_image("mnist", changes).steps == 7
     text = verilog("mnist", changes)
-    assert "\n//   network two.nir\n" in text
+    assert "\n//   experiment mnist: net two.nir, steps 7, seed 0\n" in text
     assert str(nets) not in text
 
 
