@@ -344,7 +344,7 @@ class HybridLayer(wiring.Component):
             sequencer.due.eq(due),
             sequencer.redraws.eq(thresholds.redraw | thresholds.decay),
             sequencer.thresholds_busy.eq(thresholds.busy),
-            thresholds.start.eq(sequencer.thresholds),
+            thresholds.start.eq(sequencer.thresholds_start),
             thresholds.seed.eq(Cat(registers.seed_low, registers.seed_high)),
             thresholds.load.eq(sequencer.clear),
             thresholds.clear.eq(sequencer.powering),

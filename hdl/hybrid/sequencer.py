@@ -90,7 +90,7 @@ class Sequencer(wiring.Component):
         Strobe: the lateral inhibition array must evaluate.
     step, walk, divide : Out(1)
         Strobes that start the parts of learning.
-    thresholds : Out(1)
+    thresholds_start : Out(1)
         Strobe: the pass over the thresholds.
     """
 
@@ -138,7 +138,7 @@ class Sequencer(wiring.Component):
     step: Signal
     walk: Signal
     divide: Signal
-    thresholds: Signal
+    thresholds_start: Signal
 
     def __init__(self, neurons: int, substeps: int) -> None:
         self._neurons = neurons
@@ -147,7 +147,7 @@ class Sequencer(wiring.Component):
         inputs += ("inhibited", "settling", "due", "learns", "column_learns", "step_done", "walk_done", "column_done")
         inputs += ("redraws", "thresholds_busy")
         outputs = ("busy", "advance", "reading", "powering", "clearing", "clear", "edge", "half", "quiet", "skipped")
-        outputs += ("potentiates", "issue", "restart", "sums", "refresh", "step", "walk", "divide", "thresholds")
+        outputs += ("potentiates", "issue", "restart", "sums", "refresh", "step", "walk", "divide", "thresholds_start")
         super().__init__(
             {
                 **{name: In(1) for name in inputs},
@@ -267,7 +267,7 @@ class Sequencer(wiring.Component):
             with m.State("THRESHOLD"):
                 m.next = "IDLE"
                 with m.If(self.redraws):
-                    m.d.comb += self.thresholds.eq(1)
+                    m.d.comb += self.thresholds_start.eq(1)
                     m.next = "THRESHOLDS"
             with m.State("THRESHOLDS"), m.If(~self.thresholds_busy):
                 m.d.comb += self.refresh.eq(self.powering)
