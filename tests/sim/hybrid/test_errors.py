@@ -190,6 +190,20 @@ def test_a_trace_that_is_a_little_wrong_shows(physics, model):
         assert "times its bound" in outside(physics, other)
 
 
+@pytest.mark.parametrize(("parts", "shows"), [(0.75, True), (0.25, False)])
+def test_a_rupture_is_judged_to_half_a_unit_of_the_threshold(physics, model, parts, shows):
+    """A device that has opened, or not, with its filament beside `theta_off` by so many units."""
+    said = "decisions of a device against its own filament"
+    wave = model.layers[0].waveform[0]
+    on = wave.signals["on"].astype(bool)
+    theta_off, unit = job().spec.device["theta_off"], 2.0**-14
+    closed, opened = np.argwhere(on[:-1] & ~on[1:])[0], np.argwhere(on[:-1] & ~on[1:])[0] + [1, 0]
+    for (sample, neuron), x in ((closed, theta_off - parts * unit), (opened, theta_off + parts * unit)):
+        other = copy.deepcopy(model)
+        other.layers[0].waveform[0].signals["x"][sample, neuron] = x
+        assert (said in " ".join(compare(job(), physics, other)["outside"])) == shows
+
+
 def test_one_wrong_sample_shows(physics, model):
     other = copy.deepcopy(model)
     other.layers[0].waveform[1].signals["x"][333, 1] += 0.01

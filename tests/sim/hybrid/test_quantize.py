@@ -50,6 +50,10 @@ def test_growth_table_is_exact_at_its_entries_and_half_a_per_cent_between():
         assert -1.5 <= got - exact <= 1.5 + exact * (0.03125 / 0.55) ** 2 / 8
     assert (slope >= 0).all()
     assert base.max() <= 65535
+    entries = 195 * np.exp(np.arange(129) * 0.03125 / 0.55) * leak * 2**18
+    fits = entries[1:] < 65535
+    assert np.abs(base - entries[:-1])[fits].max() <= 0.5
+    assert np.abs(base + slope - entries[1:])[fits].max() <= 0.5
 
 
 def test_growth_below_the_end_of_its_word_is_not_pulled_down_by_an_entry_above_it():
