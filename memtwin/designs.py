@@ -199,6 +199,10 @@ of rows, and how many they are."""
 _STDP_USE = f"""\
 {HOST_USE} A presentation begins with the spikes of one step, and lasts until the next step with spikes."""
 
+_IZHIKEVICH_USE = f"""\
+{HOST_USE} Before that write the currents, if they change. A presentation begins with the spikes of one step, and lasts
+until the next step with spikes or with other currents."""
+
 
 def _opamp(name: str, title: str, run: str) -> Design:
     """Twin of a run of the experiment of the same name."""
@@ -281,6 +285,14 @@ busy is low.""",
             run="epochs",
             use=_STDP_USE,
             bench="tb_stdp",
+        ),
+        Design(
+            name="izhikevich",
+            title="five Izhikevich neurons under a step of current",
+            experiment="izhikevich",
+            run="step",
+            use=_IZHIKEVICH_USE,
+            bench="tb_izhikevich",
         ),
     )
 }

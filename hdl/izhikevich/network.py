@@ -48,6 +48,8 @@ class IzhikevichNetwork(NetworkPort):
     Source: docs/izhikevich.md.
     """
 
+    kind = "izhikevich"
+
     layers: list[IzhikevichLayerConfig]
     presentation: IzhikevichPresentation
     layer1: wiring.PureInterface

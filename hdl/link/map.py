@@ -35,7 +35,7 @@ def link_map(
     name : str
         Name of the design.
     network : str
-        Family of the network: ``"hybrid"``, ``"opamp"``, ``"lif"`` or ``"stdp"``.
+        Kind of the network: ``"hybrid"``, ``"lif"``, ...
     traces : bool
         The link streams trace words.
     design : bytes

@@ -41,7 +41,7 @@ def register(app: typer.Typer) -> None:
 
 
 def new(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="hybrid, lif, opamp, stdp.")],
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="hybrid, lif, opamp, stdp, izhikevich.")],
     out: Annotated[Path, typer.Option("-o", help="File (.toml) that is not there yet.")],
 ) -> None:
     """Write a network file to start from, with every option and what it means; it runs as it is."""

@@ -10,10 +10,10 @@ from memtwin.sim.backends import Run
 from memtwin.sim.compare import compare
 from memtwin.sim.errors import InputError
 from memtwin.sim.recording import Recording
-from tests.structures import hybrid, lif, opamp, stdp
+from tests.structures import hybrid, izhikevich, lif, opamp, stdp
 from tests.structures.draw import Dice
 
-KINDS = {"hybrid": hybrid.draw, "opamp": opamp.draw, "lif": lif.draw, "stdp": stdp.draw}
+KINDS = {"hybrid": hybrid.draw, "opamp": opamp.draw, "lif": lif.draw, "stdp": stdp.draw, "izhikevich": izhikevich.draw}
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ CARDS = {
     "mnist": [],
     "stdp-window": ["ag-tio2"],
     "coincidence": ["ag-tio2"],
+    "izhikevich": ["izhikevich-rs", "izhikevich-ib", "izhikevich-ch", "izhikevich-fs", "izhikevich-lts"],
 }
 
 

@@ -7,7 +7,7 @@ from memtwin.sim.errors import InputError
 from memtwin.sim.own.options import rules
 from memtwin.sim.own.train import Cut, Size
 
-WITH_LAYERS = ("hybrid", "lif", "opamp", "stdp")
+WITH_LAYERS = ("hybrid", "lif", "opamp", "stdp", "izhikevich")
 SIZE = Size(inputs=3, outputs=1, step=1e-3)
 
 
