@@ -76,12 +76,13 @@ def write_trace(m: Module, trace: wiring.PureInterface, entries: Iterable[tuple[
     m : Module
         Where the port belongs.
     trace : TraceSignature
-        The port.
+        The port; its word has no meaning while it is not valid.
     entries : iterable of (strobe, word)
-        Entries; where strobes come in one clock, the first one counts.
+        At least one; where strobes come in one clock, the first one counts.
     """
-    entries = list(entries)
-    m.d.sync += trace.valid.eq(Cat(strobe for strobe, _ in entries).any())
-    for number, (strobe, word) in enumerate(entries):
-        with m.If(strobe) if number == 0 else m.Elif(strobe):
+    *others, (strobe, word) = entries
+    m.d.sync += [trace.valid.eq(Cat(strobe, *(strobe for strobe, _ in others)).any()), trace.word.eq(word)]
+    # The last assignment counts.
+    for strobe, word in reversed(others):
+        with m.If(strobe):
             m.d.sync += trace.word.eq(word)

@@ -389,7 +389,7 @@ class HybridLayer(wiring.Component):
                 leaving.commit,
                 (TraceKind.SUBSTEP, o_index, *device, flags.t1, flags.lifted, flags.gate, flags.driven),
             ),
-            (rule.t_valid, (TraceKind.CONDUCTANCE, rule.t_column, rule.t_conductance, rule.t_row)),
+            (rule.w_enable, (TraceKind.CONDUCTANCE, rule.w_column, rule.w_data, rule.w_row)),
             (node1.w_done, (TraceKind.RECIPROCAL, index, node1.w_reciprocal)),
             (
                 thresholds.o_valid,

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from memtwin.hdl.core.cells import cells, table
 from memtwin.hdl.core.check import check_integer
+from memtwin.hdl.core.column_walk import CROSSBAR_PORTS
 from memtwin.hdl.core.config import ConfigBus, MemoryMap, Registers, connect_config
 from memtwin.hdl.core.crossbar import Crossbar
 from memtwin.hdl.core.fixed import saturate
@@ -353,12 +354,9 @@ class OpampLayer(wiring.Component):
             m.d.sync += seen.eq(Mux(self.first, 0, seen) | self.events)
         m.d.comb += [
             rule.column.eq(column),
-            rule.seen.eq(seen),
+            rule.events.eq(seen),
             *(getattr(rule, name).eq(getattr(self._registers, name)) for name in LEARNING),
             rule.r_data.eq(crossbar.r_data),
-            *(
-                getattr(crossbar, name).eq(getattr(rule, name))
-                for name in ("r_row", "r_column", "r_enable", "w_row", "w_column", "w_data", "w_enable")
-            ),
+            *(getattr(crossbar, name).eq(getattr(rule, name)) for name in CROSSBAR_PORTS),
         ]
         return rule

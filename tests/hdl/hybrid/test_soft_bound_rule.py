@@ -59,8 +59,8 @@ async def walk(ctx, dut, **inputs):
     clocks = 1
     while not ctx.get(rule.done):
         assert ctx.get(rule.busy)
-        if ctx.get(rule.t_valid):
-            trace.append((ctx.get(rule.t_row), ctx.get(rule.t_column), ctx.get(rule.t_conductance)))
+        if ctx.get(rule.w_enable):
+            trace.append((ctx.get(rule.w_row), ctx.get(rule.w_column), ctx.get(rule.w_data)))
         await ctx.tick()
         clocks += 1
     assert not ctx.get(rule.busy)
@@ -195,11 +195,11 @@ def test_start_while_busy_is_ignored():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "error", "message"),
     [
-        ((0, 10), "rows must be an integer of at least 1, not 0"),
-        ((3, 2.5), "neurons must be an integer of at least 1, not 2.5"),
+        ((0, 10), ValueError, "rows must be at least 1, not 0"),
+        ((3, 2.5), TypeError, "neurons must be an integer, not 2.5"),
     ],
 )
-def test_bad_parameter(arguments, message):
-    refused(message, SoftBoundRule, *arguments)
+def test_bad_parameter(arguments, error, message):
+    refused(message, SoftBoundRule, *arguments, error=error)

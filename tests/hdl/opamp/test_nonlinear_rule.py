@@ -107,7 +107,7 @@ def test_rule(conductance, steps, up, down):
     dut = Column(2, 1, 1, [conductance] * 2)
 
     async def bench(ctx):
-        clocks, writes = await walk(ctx, dut, seen=0b01, **BOUNDS, **steps)
+        clocks, writes = await walk(ctx, dut, events=0b01, **BOUNDS, **steps)
         assert clocks == dut.rule.latency == 8
         assert writes == [(0, 0, up), (1, 0, down)]
         assert await contents(ctx, dut, 2) == [up, down]
@@ -120,9 +120,9 @@ def test_a_whole_word_is_moved_without_a_wrap():
     steps = {"step_up": 65535, "step_down": 65535, "bend_up": 0, "bend_down": 0}
 
     async def bench(ctx):
-        _, writes = await walk(ctx, dut, seen=0b01, g_off=0, g_on=65535, **steps)
+        _, writes = await walk(ctx, dut, events=0b01, g_off=0, g_on=65535, **steps)
         assert writes == [(0, 0, 65535), (1, 0, 0)]
-        _, writes = await walk(ctx, dut, seen=0b10, g_off=0, g_on=65535, **steps)
+        _, writes = await walk(ctx, dut, events=0b10, g_off=0, g_on=65535, **steps)
         assert writes == [(0, 0, 0), (1, 0, 65535)]
 
     simulate(dut, bench)
@@ -151,7 +151,7 @@ def test_columns_in_turn(shape, bounds, steps, draw):
     async def bench(ctx):
         for column in [*range(neurons), 0]:
             seen = draw.getrandbits(rows)
-            clocks, writes = await walk(ctx, dut, column=column, seen=seen, **steps)
+            clocks, writes = await walk(ctx, dut, column=column, events=seen, **steps)
             for row in range(rows):
                 index = row * neurons + column
                 words[index] = learn(words[index], seen >> row & 1, **steps)
@@ -182,11 +182,11 @@ def test_start_while_busy_is_ignored():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "error", "message"),
     [
-        ((0, 10), "rows must be an integer of at least 1, not 0"),
-        ((3, 2.5), "neurons must be an integer of at least 1, not 2.5"),
+        ((0, 10), ValueError, "rows must be at least 1, not 0"),
+        ((3, 2.5), TypeError, "neurons must be an integer, not 2.5"),
     ],
 )
-def test_bad_parameter(arguments, message):
-    refused(message, NonlinearRule, *arguments)
+def test_bad_parameter(arguments, error, message):
+    refused(message, NonlinearRule, *arguments, error=error)
