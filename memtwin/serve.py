@@ -13,13 +13,14 @@ from pathlib import Path
 from memtwin import designs
 from memtwin.boards import registry
 from memtwin.hdl.link.port import LinkPort
+from memtwin.hdl.port.host import HostPort
 from memtwin.link.design_maps import design_map, host_of
 from memtwin.link.maps import write_map
 from memtwin.sim.engines import virtual_board
 from memtwin.sim.engines.virtual_board import VirtualBoard
 from memtwin.sim.errors import InputError
 
-__all__ = ["CLOCK_BOARD", "DIVIDER", "BuiltBoard", "Server", "build", "serving"]
+__all__ = ["CLOCK_BOARD", "DIVIDER", "BuiltBoard", "Server", "board_of", "build", "serving"]
 
 CLOCK_BOARD = "icebreaker"  # at whose clock the twin says that it runs
 # The least, and of what a host may write the least too, for a simulator takes its time for every clock.
@@ -63,7 +64,17 @@ def build(design: str, changes: designs.Changes | None = None) -> BuiltBoard:
     InputError
         If there is no such design, it cannot be reached over a link, or a tool is missing.
     """
-    host = host_of(design, changes)
+    return board_of(design, host_of(design, changes))
+
+
+def board_of(design: str, host: HostPort) -> BuiltBoard:
+    """Compile the virtual board of a network behind its bus, or find it in the cache; `design` is what it is called.
+
+    Raises
+    ------
+    InputError
+        If a tool is missing.
+    """
     document = design_map(design, host, traces=True)
     link = LinkPort(
         host,

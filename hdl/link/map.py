@@ -50,7 +50,9 @@ def link_map(
         "format": FORMAT,
         "design": name,
         "network": network,
-        "layers": [asdict(layer) for layer in host.network.layers],
+        "layers": [
+            {name: value for name, value in asdict(layer).items() if value is not None} for layer in host.network.layers
+        ],
         "structure": dict(structure or {}),
         "windows": [_window(window) for window in windows],
         "registers": [_words(name, words) for name, words in registers.items()],

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from memtwin.cli import own
 from memtwin.cli.options import MOST_BAUD, Asked, Clipping, Design, Json, MapFile, Seed, asking
 from memtwin.console import notice, print_json, print_line, progress, warn
 from memtwin.link import BAUD, Link, Snapshot
@@ -31,18 +32,23 @@ def serve(
         str, typer.Option("--host", help="Address to listen at; this machine alone by default.")
     ] = "127.0.0.1",
     seed: Seed = 0,
+    bits: own.Bits = None,
     allow_clipping: Clipping = False,
     as_json: Json = False,
 ) -> None:
-    """Run a design as a virtual board: its compiled gateware behind a TCP port that speaks the bytes of a board."""
+    """Run a design, or a network file, as a virtual board: its gateware behind a TCP port that speaks its bytes."""
     # Only now: they take the gateware along.
     from memtwin.designs import find_design
     from memtwin.serve import build, serving
 
-    changes = asked.changes(seed=seed, allow_clipping=allow_clipping)
-    warn(find_design(design, changes).warnings)
-    with progress(f"compiling {design}"):
-        built = build(design, changes)
+    if own.is_file(design):
+        built = own.virtual_board(design, asked, bits=bits, seed=seed, allow_clipping=allow_clipping)
+    else:
+        own.refuse({"bits": bits})
+        changes = asked.changes(seed=seed, allow_clipping=allow_clipping)
+        warn(find_design(design, changes).warnings)
+        with progress(f"compiling {design}"):
+            built = build(design, changes)
     with serving(built.program, host=host, port=port, log=notice) as (server, _):
         told = json.dumps({"port": server.port, "design": design, "map": str(built.map_path)})
         print(told if as_json else server.url, flush=True)  # whoever started this reads it from a pipe

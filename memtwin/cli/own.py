@@ -15,8 +15,22 @@ from memtwin.sim.files import write_arrays, write_whole
 if TYPE_CHECKING:
     from memtwin.own.network import Network
     from memtwin.own.simulation import Simulation
+    from memtwin.serve import BuiltBoard
 
-__all__ = ["Bits", "Input", "Steps", "build", "compare", "is_file", "refuse", "register", "report", "run", "verilog"]
+__all__ = [
+    "Bits",
+    "Input",
+    "Steps",
+    "build",
+    "compare",
+    "is_file",
+    "refuse",
+    "register",
+    "report",
+    "run",
+    "verilog",
+    "virtual_board",
+]
 
 Input = Annotated[
     Path | None,
@@ -106,6 +120,9 @@ def run(
     seed: int,
     trials: int | None,
     board: str | None,
+    port: str | None,
+    baud: int | None,
+    map_file: Path | None,
     out: Path | None,
     allow_clipping: bool,
     as_json: bool,
@@ -126,6 +143,9 @@ def run(
             backend,
             trials=1 if trials is None else trials,
             seed=seed,
+            port=port,
+            baud=baud,
+            map_file=map_file,
             allow_clipping=allow_clipping,
             report=report,
         )
@@ -201,14 +221,16 @@ def compare(
     bits: int | None,
     seed: int,
     trials: int | None,
+    port: str | None,
+    baud: int | None,
+    map_file: Path | None,
     allow_clipping: bool,
     as_json: bool,
-    **unused: Any,
 ) -> None:
     """Compare two backends on a network file."""
     from memtwin.own.run import compare_network
 
-    network = _load(name, asked, bits, **unused)
+    network = _load(name, asked, bits)
     shown = _shown(network, input_file, steps)
     with progress() as report:
         found = compare_network(
@@ -217,6 +239,9 @@ def compare(
             *pair,
             trials=1 if trials is None else trials,
             seed=seed,
+            port=port,
+            baud=baud,
+            map_file=map_file,
             allow_clipping=allow_clipping,
             report=report,
         )
@@ -283,3 +308,16 @@ def build(
         raise InputError("option --alone: expected a design that plays for itself; a network file needs the link")
     network = _load(name, asked, bits)
     tell(build_network(network, board, out, seed=seed, allow_clipping=allow_clipping), as_json)
+
+
+def virtual_board(name: str, asked: Asked, *, bits: int | None, seed: int, allow_clipping: bool) -> "BuiltBoard":
+    """Compile the virtual board of a network file."""
+    from memtwin.own import hardware
+    from memtwin.serve import board_of
+    from memtwin.sim.run_warnings import warnings_of_jobs
+
+    network = _load(name, asked, bits)
+    job = hardware.job_of(network, seed=seed, allow_clipping=allow_clipping)
+    warn(warnings_of_jobs([(network.name, job)], "rtl"))
+    with progress(f"compiling {network.name}"):
+        return board_of(network.name, hardware.host_of(job))

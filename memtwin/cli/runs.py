@@ -60,7 +60,7 @@ def run(
     """Run an experiment, or a network file, on one backend."""
     shown: dict[str, Any] = {"input_file": input_file, "steps": steps, "bits": bits}
     if own.is_file(name):
-        others: dict[str, Any] = {"port": port, "baud": baud, "map": map_file, "start": start, "save": save}
+        others: dict[str, Any] = {"port": port, "baud": baud, "map_file": map_file, "start": start, "save": save}
         rest: dict[str, Any] = {"seed": seed, "trials": trials, "board": board, "out": out, "as_json": as_json}
         own.run(name, asked, backend, **shown, **rest, allow_clipping=allow_clipping, **others)
         return
@@ -121,7 +121,7 @@ def compare(
         raise InputError(f"option --backends: expected two names such as model,rtl, not {backends!r}")
     shown: dict[str, Any] = {"input_file": input_file, "steps": steps, "bits": bits}
     if own.is_file(name):
-        others: dict[str, Any] = {"port": port, "baud": baud, "map": map_file}
+        others: dict[str, Any] = {"port": port, "baud": baud, "map_file": map_file}
         rest: dict[str, Any] = {"seed": seed, "trials": trials, "as_json": as_json}
         own.compare(name, asked, pair, **shown, **rest, allow_clipping=allow_clipping, **others)
         return

@@ -83,10 +83,10 @@ def _check(link: Link, job: Run, coefficients: Sequence[LayerCoefficients]) -> N
     else:
         pairs = ((decisive(own), decisive(wanted)) for own, wanted in zip(theirs, ours, strict=True))
         differences = [
-            f"layer {number} has {name} {own[name]}, expected {wanted[name]}"
+            f"layer {number} has {name} {own.get(name)}, expected {wanted.get(name)}"
             for number, (own, wanted) in enumerate(pairs, 1)
-            for name in wanted
-            if own[name] != wanted[name]
+            for name in {**wanted, **own}
+            if own.get(name) != wanted.get(name)
         ]
     if differences:
         raise InputError(

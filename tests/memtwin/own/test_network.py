@@ -1,9 +1,12 @@
 import subprocess
+import threading
 
 import numpy as np
 import pytest
 
 import memtwin as mt
+from memtwin.own.hardware import host_of, job_of
+from memtwin.serve import board_of, serving
 from memtwin.sim.kinds import KINDS
 
 HYBRID = (mt.hybrid.Layer(inputs=5, neurons=3, inhibition=True, learn=True),)
@@ -237,3 +240,26 @@ def test_weights_are_read_from_files(tmp_path, form):
 
 def test_the_names_of_the_package_are_there():
     assert all(hasattr(mt, name) for name in mt.__all__)
+
+
+def test_a_network_on_a_virtual_board_is_the_model(lif):
+    built = board_of(lif.name, host_of(job_of(lif)))
+    spikes = drive(6, 30)
+    with serving(built.program) as (server, _):
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        try:
+            link = {"port": server.url, "map_file": built.map_path}
+            found = mt.compare(lif, spikes, "model", "board", **link)
+            other = mt.Network([mt.lif.Layer(inputs=6, neurons=4), mt.lif.Layer(inputs=4, neurons=2)], capacity=17)
+            with pytest.raises(mt.InputError, match="layer 1 has events 16, expected 17"):
+                mt.simulate(other, spikes, "board", **link)
+        finally:
+            server.stop()
+            thread.join()
+    assert found["equal"]
+    assert found["words"] == 30 * 7
+    with pytest.raises(mt.InputError, match="expected a port"):
+        mt.simulate(lif, spikes, "board")
+    with pytest.raises(mt.InputError, match="option --port: expected with the backend board"):
+        mt.simulate(lif, spikes, "model", port="/dev/null")
