@@ -20,9 +20,9 @@ __all__ = ["IzhikevichCircuit", "Layer"]
 _CARD = ("a", "b", "c", "d")
 
 
-def _of_card(meaning: str, unit: str = "", **range_: float) -> Array:
+def _of_card(meaning: str, unit: str = "", *, least: float | None = None, most: float) -> Array:
     """A value of each neuron in the place of that of the card."""
-    of = Quantity(unit=unit, optional=True, meaning="", **range_)
+    of = Quantity(unit=unit, optional=True, meaning="", least=least, most=most)
     return Array(of=of, shape=("neurons",), meaning=f"{meaning}; without it that of the card")
 
 

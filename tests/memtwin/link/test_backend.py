@@ -199,3 +199,14 @@ def test_synapses_with_stdp_are_served_and_compared():
     assert found["equal"] is True
     assert found["compared"]["words"] > 500
     assert against["within"] is True
+
+
+def test_izhikevich_neurons_are_served_and_compared():
+    chosen = {"step": "0.5ms", "before": "2ms", "time": "20ms"}
+    with served("izhikevich") as (url, _):
+        found = api.compare("izhikevich", "model", "board", port=url, options=chosen)
+        against = api.compare("izhikevich", "physics", "board", port=url, options=chosen)
+    assert found["equal"] is True
+    assert found["words"] == 44 * 5
+    assert against["within"] is True
+    assert against["errors"]["bounds"]["recovery"] > 0.3
