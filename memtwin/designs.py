@@ -1,6 +1,7 @@
 """Designs: the gateware of one run of an experiment, with the coefficients of the default cards.
 
-They are what `memtwin verilog` writes, `memtwin verify` checks and `memtwin build` puts on a board.
+They are what `memtwin verilog` writes, `memtwin verify` checks and `memtwin build` puts on a board. The gateware is
+imported when it is made: names, options and cards of a design are checked without Amaranth.
 """
 
 import textwrap
@@ -8,22 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from amaranth.lib import wiring
 
-from memtwin.boards.image import BoardImage
-from memtwin.boards.twins import TWINS
-from memtwin.hdl.core.config import MemoryMap
-from memtwin.hdl.hybrid.lia import LateralInhibition
-from memtwin.hdl.hybrid.neuron import HybridNeuron
-from memtwin.hdl.hybrid.structure import HybridLayerConfig
-from memtwin.hdl.hybrid.ts_neuron import TsNeuron
-from memtwin.hdl.port.host import HostPort
 from memtwin.sim.backends import Run
 from memtwin.sim.coefficients import LayerCoefficients
-from memtwin.sim.engines import gateware
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments import EXPERIMENTS
 from memtwin.sim.experiments.base import Experiment, Settings
@@ -31,7 +22,15 @@ from memtwin.sim.kind import Gateware
 from memtwin.sim.kinds import kind_of
 from memtwin.sim.run_warnings import warnings_of_jobs
 from memtwin.train.drawn_digits import DrawnDigits
-from memtwin.verilog import WIDTH, interface, written
+
+if TYPE_CHECKING:
+    from amaranth.lib import wiring
+
+    from memtwin.boards.image import BoardImage
+    from memtwin.hdl.core.config import MemoryMap
+    from memtwin.hdl.hybrid.structure import HybridLayerConfig
+
+    Built = tuple[wiring.Component, MemoryMap]
 
 __all__ = ["DESIGNS", "HOST_USE", "Changes", "Design", "board_image", "find_design", "verilog"]
 
@@ -92,7 +91,7 @@ class Design:
     run: str
     use: str
     bench: str
-    parts: Callable[[Any, Image], tuple[wiring.Component, MemoryMap]] | None = None
+    parts: "Callable[[Any, Image], Built] | None" = None
     changes: Changes = Changes()
 
     @property
@@ -151,14 +150,18 @@ class Design:
     @property
     def image(self) -> dict[str, list[int]]:
         """Coefficients of all layers, and what else the gateware of their kind holds."""
+        from memtwin.sim.engines import gateware
+
         return gateware.image(self.coefficients, 0) | self._gateware.image(self.bare_job, 0)
 
     @property
     def _gateware(self) -> Gateware:
         return kind_of(self.spec).gateware()
 
-    def build(self) -> tuple[wiring.Component, MemoryMap]:
+    def build(self) -> "Built":
         """Build the gateware, which holds the coefficients after reset; and the addresses of the coefficients."""
+        from memtwin.hdl.port.host import HostPort
+
         if self.parts is not None:
             return self.parts(self.layers, self.image)
         own = self._gateware
@@ -166,19 +169,26 @@ class Design:
         return HostPort(network), network.memory_map
 
 
-def _ts_neuron(layers: list[HybridLayerConfig], image: Image) -> tuple[wiring.Component, MemoryMap]:
+def _ts_neuron(layers: "list[HybridLayerConfig]", image: Image) -> "Built":
+    from memtwin.hdl.hybrid.ts_neuron import TsNeuron
+
     (layer,) = layers
     neuron = TsNeuron(image, substeps=layer.substeps, recip_shift=layer.recip_shift)
     return neuron, neuron.memory_map
 
 
-def _hybrid_neuron(layers: list[HybridLayerConfig], image: Image) -> tuple[wiring.Component, MemoryMap]:
+def _hybrid_neuron(layers: "list[HybridLayerConfig]", image: Image) -> "Built":
+    from memtwin.hdl.hybrid.neuron import HybridNeuron
+
     (layer,) = layers
     neuron = HybridNeuron(layer.rows, image, substeps=layer.substeps, recip_shift=layer.recip_shift)
     return neuron, neuron.memory_map
 
 
-def _lia(layers: list[HybridLayerConfig], image: Image) -> tuple[wiring.Component, MemoryMap]:
+def _lia(layers: "list[HybridLayerConfig]", image: Image) -> "Built":
+    from memtwin.hdl.core.config import MemoryMap
+    from memtwin.hdl.hybrid.lia import LateralInhibition
+
     (layer,) = layers
     memory_map = MemoryMap(image)
     return LateralInhibition(layer.neurons, layer.tie, memory_map, "layer1."), memory_map
@@ -320,12 +330,16 @@ def verilog(name: str, changes: Changes | None = None) -> str:
         If there is no design of that name, or a change does not fit.
     """
     design = find_design(name, changes)
+    from memtwin.verilog import written
+
     component, memory_map = design.build()
     return written(_header(design, component, memory_map), component, design.top)
 
 
-def _header(design: Design, component: wiring.Component, memory_map: MemoryMap) -> list[str]:
+def _header(design: Design, component: "wiring.Component", memory_map: "MemoryMap") -> list[str]:
     """Describe the design in lines of text."""
+    from memtwin.verilog import WIDTH, interface
+
     spec, settings = design.spec, design.settings
     substep = f"{1e6 * spec.step:g} us"
     lines = [f"memtwin, design {design.name}: {design.title}", ""]
@@ -346,7 +360,7 @@ def _header(design: Design, component: wiring.Component, memory_map: MemoryMap) 
     return [*lines, "", *interface(component, memory_map)]
 
 
-def board_image(name: str, changes: Changes | None = None) -> BoardImage:
+def board_image(name: str, changes: Changes | None = None) -> "BoardImage":
     """What a design takes to a board: structure, coefficients, the circuit's own time, and what is shown.
 
     Raises
@@ -355,5 +369,8 @@ def board_image(name: str, changes: Changes | None = None) -> BoardImage:
         If there is no design of that name, or a change does not fit.
     """
     design = find_design(name, changes)
+    from memtwin.boards.image import BoardImage
+    from memtwin.boards.twins import TWINS
+
     content = BoardImage(layers=design.layers, image=design.image, substep_hz=round(1 / design.spec.step))
     return replace(content, **TWINS[name].shows(design.job))

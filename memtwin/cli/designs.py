@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from memtwin.boards.registry import board as find_board
 from memtwin.cli import own
 from memtwin.cli.options import Asked, Board, Clipping, Design, Json, Linked, OutFile, Seed, asking
 from memtwin.console import notice, print_json, progress, tell, warn, write_text
@@ -35,10 +36,10 @@ def verilog(
         own.verilog(design, asked, bits=bits, seed=seed, allow_clipping=allow_clipping, out=out, as_json=as_json)
         return
     own.refuse({"bits": bits})
+    changes = asked.changes(design, seed=seed, allow_clipping=allow_clipping)
     from memtwin import designs
     from memtwin.link.design_maps import write_design_map
 
-    changes = asked.changes(seed=seed, allow_clipping=allow_clipping)
     text, warnings = designs.verilog(design, changes), designs.find_design(design, changes).warnings
     warn(warnings)
     if out is not None or not as_json:
@@ -62,9 +63,9 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Run the cocotb bench of a design on its Verilog, or on its netlist; leaves VCD and gtkw."""
+    changes = asked.changes(design, seed=seed, allow_clipping=allow_clipping)
     from memtwin.verify import verify as verify_design
 
-    changes = asked.changes(seed=seed, allow_clipping=allow_clipping)
     with progress(f"{design} on {simulator}"):
         report = verify_design(design, simulator, out, seed=seed, changes=changes)
     tell(report, as_json)
@@ -99,9 +100,10 @@ def build(
         )
         return
     own.refuse({"bits": bits})
+    changes = asked.changes(design, seed=seed, allow_clipping=allow_clipping)
+    find_board(board)
     from memtwin.build.bitstreams import build as build_bitstream
 
-    changes = asked.changes(seed=seed, allow_clipping=allow_clipping)
     tell(build_bitstream(design, board, out, changes, linked=linked), as_json)
 
 
@@ -117,9 +119,10 @@ def flash(
     out: Annotated[Path, typer.Option("-o", help="Directory of the bitstream.")] = Path("out"),
 ) -> None:
     """Build a design if needed, and program a board with it; with --port, ask it over the link whether it is there."""
+    changes = asked.changes(design, seed=seed, allow_clipping=allow_clipping)
+    find_board(board)
     from memtwin.build.programming import greeting, program
 
-    changes = asked.changes(seed=seed, allow_clipping=allow_clipping)
     report = program(design, board, out, changes, port=port, linked=linked)
     warn(report["warnings"])
     notice(f"{board} runs {design}" if port is None else greeting(port, board, report))

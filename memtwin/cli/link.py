@@ -4,7 +4,7 @@ import dataclasses
 import json
 import signal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,10 @@ from memtwin.cli.options import MOST_BAUD, Asked, Clipping, Design, Json, MapFil
 from memtwin.console import notice, print_json, print_line, progress, warn
 from memtwin.link import BAUD, Link, Snapshot
 from memtwin.sim.units import format_si
+
+if TYPE_CHECKING:
+    from memtwin.designs import Changes
+    from memtwin.serve import BuiltBoard
 
 __all__ = ["register"]
 
@@ -37,18 +41,13 @@ def serve(
     as_json: Json = False,
 ) -> None:
     """Run a design, or a network file, as a virtual board: its gateware behind a TCP port that speaks its bytes."""
-    # Only now: they take the gateware along.
-    from memtwin.designs import find_design
-    from memtwin.serve import build, serving
-
     if own.is_file(design):
         built = own.virtual_board(design, asked, bits=bits, seed=seed, allow_clipping=allow_clipping)
     else:
         own.refuse({"bits": bits})
-        changes = asked.changes(seed=seed, allow_clipping=allow_clipping)
-        warn(find_design(design, changes).warnings)
-        with progress(f"compiling {design}"):
-            built = build(design, changes)
+        built = _virtual_board(design, asked.changes(design, seed=seed, allow_clipping=allow_clipping))
+    from memtwin.serve import serving
+
     with serving(built.program, host=host, port=port, log=notice) as (server, _):
         told = json.dumps({"port": server.port, "design": design, "map": str(built.map_path)})
         print(told if as_json else server.url, flush=True)  # whoever started this reads it from a pipe
@@ -57,6 +56,17 @@ def serve(
             signal.signal(number, lambda *_: server.stop())
         server.run()
         notice("stopped")
+
+
+def _virtual_board(design: str, changes: "Changes") -> "BuiltBoard":
+    """Compile a design."""
+    # Only now: they take the gateware along.
+    from memtwin.designs import find_design
+    from memtwin.serve import build
+
+    warn(find_design(design, changes).warnings)
+    with progress(f"compiling {design}"):
+        return build(design, changes)
 
 
 def connect(

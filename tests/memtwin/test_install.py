@@ -162,6 +162,7 @@ COMMANDS = [
     "run lia --backend rtl -o out",
     "compare lia --backends model,rtl",
     "report lia",
+    "new hybrid -o net.toml",
     "verilog lia -o lia.v",
     "verify lia",
     "build lia --board ulx3s-85f",

@@ -146,22 +146,22 @@ def loader(monkeypatch, tmp_path):
 def test_a_board_that_answers(loader, tmp_path):
     record, asked, bitstream, document = loader
     with on_a_line(FakeTwin(document)) as port:
-        arguments = ["flash", "toy", "--board", "icebreaker", "--port", port, "-o", str(tmp_path)]
+        arguments = ["flash", "digits", "--board", "icebreaker", "--port", port, "-o", str(tmp_path)]
         done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0, done.output
     said = f"toy answers on {port}: design {DESIGN_DIGEST}, map {document['map_digest']}\n"
     assert done.stderr == said
-    assert asked == [("toy", "icebreaker", Changes(), True, True)]
+    assert asked == [("digits", "icebreaker", Changes(), True, True)]
     assert json.loads(record.read_text(encoding="utf-8")) == ["-b", "ice40_generic", bitstream]
 
 
 def test_without_a_port_nobody_is_asked(loader, tmp_path):
     record, asked, _, _ = loader
     done = CliRunner().invoke(
-        app, ["flash", "toy", "--board", "icebreaker", "--alone", "--set", "a=1", "-o", str(tmp_path)]
+        app, ["flash", "digits", "--board", "icebreaker", "--alone", "--set", "a=1", "-o", str(tmp_path)]
     )
-    assert done.stderr == "icebreaker runs toy\n"
-    assert asked == [("toy", "icebreaker", Changes(assignments=("a=1",)), False, True)]
+    assert done.stderr == "icebreaker runs digits\n"
+    assert asked == [("digits", "icebreaker", Changes(assignments=("a=1",)), False, True)]
     assert record.exists()
 
 

@@ -36,6 +36,12 @@ def start(*arguments):
         (["run", "digit"], "2"),
         (["run", "lia", "--set", "tau=1ms"], "2"),
         (["boards"], "0"),
+        (["verilog", "lion"], "2"),
+        (["verify", "lion"], "2"),
+        (["serve", "lion"], "2"),
+        (["build", "lion", "--board", "icebreaker"], "2"),
+        (["build", "lia", "--board", "arty"], "2"),
+        (["flash", "lia", "--board", "arty"], "2"),
     ],
     ids=" ".join,
 )
