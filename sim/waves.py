@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
 from numpy.typing import NDArray
 from vcd import VCDWriter
 from vcd.gtkw import GTKWSave
@@ -11,13 +12,6 @@ from memtwin.sim.files import whole
 from memtwin.sim.recording import Recording, Waveform
 
 __all__ = ["write_waves"]
-
-# Hybrid neurons in the order of the paper's Fig. 3b; op-amp neurons from the input to the output.
-_HYBRID = ("v1", "x", "on", "node2", "l1", "l2", "g1", "v_l", "t1", "t3", "gate")
-_OPAMP = ("i_in", "v_out1", "v_out2", "r_first", "r_second", "r_switch", "on")
-_LIF = ("v", "spike")
-_STDP = ("u", "on")
-_ANALOG = {"v1", "x", "v", "u", *_OPAMP} - {"on"}
 
 
 def write_waves(recording: Recording, path: Path, trial: int = 0) -> list[Path]:
@@ -44,18 +38,21 @@ def write_waves(recording: Recording, path: Path, trial: int = 0) -> list[Path]:
 
 
 def _names(waveform: Waveform) -> list[str]:
-    for names in (_LIF, _STDP):
-        if names[0] in waveform.signals:
-            return list(names)
-    return [name for name in (_OPAMP if _of_opamp(waveform) else _HYBRID) if name in waveform.signals]
+    """Signals that every neuron has, in the order of the kind."""
+    return [name for name, values in waveform.signals.items() if values.ndim == 2]
 
 
 def _neurons(waveform: Waveform) -> int:
     return waveform.signals[_names(waveform)[0]].shape[1]
 
 
-def _of_opamp(waveform: Waveform) -> bool:
-    return "v_out1" in waveform.signals
+def _variable(values: NDArray) -> dict[str, Any]:
+    """Type of a signal: a number, a count, or a level of 0 and 1."""
+    if np.issubdtype(values.dtype, np.floating):
+        return {"var_type": "real", "init": 0.0}
+    if values.max(initial=0) > 1:
+        return {"var_type": "integer", "size": 32, "init": 0}
+    return {"var_type": "wire", "size": 1, "init": 0}
 
 
 def _write_vcd(file: IO[str], waveforms: list[Waveform], backend: str) -> None:
@@ -63,31 +60,28 @@ def _write_vcd(file: IO[str], waveforms: list[Waveform], backend: str) -> None:
     # Without a date equal runs give equal files.
     with VCDWriter(file, timescale="1 ns", date="", comment=f"memtwin, {backend}, simulated time") as writer:
         clk = writer.register_var("memtwin", "clk", "wire", size=1, init=0)
-        changes += _changes(clk, waveforms[0], waveforms[0].clk, analog=False)
+        changes += _changes(clk, waveforms[0], waveforms[0].clk)
         for number, waveform in enumerate(waveforms, 1):
             for neuron in range(_neurons(waveform)):
                 scope = f"memtwin.layer{number}.neuron{neuron}"
                 for name in _names(waveform):
-                    analog = name in _ANALOG
-                    kind: dict[str, Any] = (
-                        {"var_type": "real", "init": 0.0} if analog else {"var_type": "wire", "size": 1, "init": 0}
-                    )
-                    variable = writer.register_var(scope, name, **kind)
-                    changes += _changes(variable, waveform, waveform.signals[name][:, neuron], analog=analog)
+                    values = waveform.signals[name]
+                    variable = writer.register_var(scope, name, **_variable(values))
+                    changes += _changes(variable, waveform, values[:, neuron])
         changes.sort(key=lambda change: change[0])
         for time, variable, value in changes:
             writer.change(variable, time, value)
 
 
-def _changes(variable: Any, waveform: Waveform, values: NDArray, *, analog: bool) -> list[tuple[int, Any, int | float]]:
+def _changes(variable: Any, waveform: Waveform, values: NDArray) -> list[tuple[int, Any, int | float]]:
     """List what changes and when; a value holds from the start of its substep."""
     times = [round(time * 1e9) for time in waveform.time_s]
-    if not _of_opamp(waveform):  # sampled at the end of the substep
+    if times and times[0] > 0:  # sampled at the ends of substeps
         times = [0, *times[:-1]]
     out: list[tuple[int, Any, int | float]] = []
     last = None
     for time, value in zip(times, values.tolist(), strict=True):
         if value != last:
-            out.append((time, variable, float(value) if analog else int(value)))
+            out.append((time, variable, value))
             last = value
     return out

@@ -44,8 +44,8 @@ class Recorder:
         """Begin a half-period, in which only the trials `active` (trials,) are recorded."""
         self.clk.append(clk)
         self.active = active
-        block: dict[str, NDArray] = {name: np.zeros(self.shape, dtype=np.uint8) for name in _BITS}
-        block["x"], block["v1"] = np.zeros(self.shape), np.zeros(self.shape)
+        block: dict[str, NDArray] = {name: np.zeros(self.shape) for name in ("v1", "x")}
+        block |= {name: np.zeros(self.shape, dtype=np.uint8) for name in _BITS}
         self.blocks.append(block)
 
     def mark(self, kind: str, neurons: NDArray[np.bool_], elapsed: NDArray | float = 0.0) -> None:

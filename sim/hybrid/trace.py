@@ -18,6 +18,8 @@ __all__ = ["FLAGS", "FORMAT", "KINDS", "Decoded", "decode", "decode_layer", "fie
 
 KINDS = {1: "drive", 2: "substep", 3: "threshold", 4: "conductance", 5: "reciprocal", 6: "half"}
 FLAGS = ("on", "node2", "l1", "l2", "t1", "lifted", "gate", "driven")  # of a substep word, from bit 20 of its value
+# Waves of 0 and 1, in the order of Fig. 3b of zhang2021.
+_LEVELS = ("on", "node2", "l1", "l2", "g1", "v_l", "t1", "t3", "gate")
 # Name, first bit and width of what is in the value of each kind.
 _VALUES = {
     "drive": (("v1", 0, 16), ("growth", 16, 16), ("active", 32, 1)),
@@ -115,7 +117,11 @@ def decode(words: NDArray[np.uint64], spec: NetworkSpec, coefficients: LayerCoef
     waveform = Waveform(
         time_s=time,
         clk=clk,
-        signals={"x": (substep & 0xFFFFF) * 2.0**-18, "v1": np.where(signals["t1"] == 1, 0.0, lifted), **signals},
+        signals={
+            "v1": np.where(signals["t1"] == 1, 0.0, lifted),
+            "x": (substep & 0xFFFFF) * 2.0**-18,
+            **{name: signals[name] for name in _LEVELS},
+        },
     )
     events = _events(waveform, of_pass * spec.half_period)
 
