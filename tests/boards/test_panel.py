@@ -69,6 +69,18 @@ def test_sampler_passes_one_tick_in_eight():
     assert samples == [7 * 3 + 1, 15 * 3 + 1, 23 * 3 + 1, 31 * 3 + 1]
 
 
+def test_least_intervals_are_taken():
+    assert Sampler(1).bits == 1
+    assert SelfPress(1).bits == 2  # four clocks are as long as it takes
+
+
+@pytest.mark.parametrize("part", [Sampler(3), Button(), Flash(), SelfPress(100), Ticker(100, 10)])
+def test_ports_are_single_wires(part):
+    widths = {name: getattr(part, name).shape().width for name in part.signature.members}
+    assert widths
+    assert set(widths.values()) == {1}
+
+
 def test_sampler_refuses_no_bits(refused):
     refused(ValueError, "bits must be an integer of at least 1, not 0", Sampler, 0)
 

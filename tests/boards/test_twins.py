@@ -245,5 +245,17 @@ def test_nothing_depends_on_a_read_in_the_clock_of_a_write(monkeypatch):
     assert len(set(before)) > 1_000
 
 
+@pytest.mark.parametrize(("patterns", "neurons"), [(16, 10), (10, 16), (16, 16)])
+def test_a_lesson_is_for_as_many_patterns_and_answers_as_the_lights_show(refused, patterns, neurons):
+    """Four LEDs count to 15, which means that there was no answer."""
+    assert DigitsTwin.NO_ANSWER == 15
+    layer = HybridLayerConfig(rows=6, neurons=neurons, substeps=16, recip_shift=12)
+    lesson = LessonPlan(
+        patterns=range(1, patterns + 1), phases=(Phase(learn=0, order=(0,), periods=1),), periods=1, rest=0
+    )
+    content = BoardImage(layers=(layer,), image={}, substep_hz=1000, lesson=lesson)
+    refused(ValueError, "a lesson must have at most 15 patterns and answers for 4 LEDs", DigitsTwin, content, CLOCK_HZ)
+
+
 def test_digits_needs_a_lesson(refused):
     refused(ValueError, "lesson must be given", DigitsTwin, neuron(), CLOCK_HZ)

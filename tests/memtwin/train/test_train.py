@@ -188,6 +188,9 @@ def test_distortions_move_pictures_and_keep_their_ink():
     assert set(place // 28) == set(place % 28) == {12, 13, 14, 15, 16}
     images = draw_digits(200, seed=3).images
     assert np.array_equal(distort.bend(images, 0.0, rng), images)
+    deviation = distort._fields(28)[3]
+    assert deviation[:2].tolist() == pytest.approx([0.1, 0.1])  # of the coordinates, and of the bumps in pixels
+    assert set(deviation[2:].tolist()) == {np.float32(0.8)}
     bent = distort.bend(images, 0.7, rng)
     assert (bent != images).any(axis=1).all()
     ink = bent.sum(axis=1) / images.sum(axis=1)
