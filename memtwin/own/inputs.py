@@ -108,7 +108,7 @@ def source_of(table: Mapping[str, Any], folder: Path, where: str) -> Source:
             raise InputError(f"{where}, input: expected file, and perhaps duration, not {', '.join(table)}")
         return load_spikes(folder / path, **values)
     name = values.pop("train", None)
-    if name not in TRAINS:
+    if not isinstance(name, str) or name not in TRAINS:
         raise InputError(f"{where}, input: expected train, one of {', '.join(TRAINS)}, or file; not {name!r}")
     known: dict[str, bool] = {
         entry.name: entry.default is dataclasses.MISSING

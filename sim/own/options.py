@@ -176,7 +176,8 @@ class Quantity(Rule):
         elif isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
             raise self.refuse(name, value)
         else:
-            number = float(value)
+            with parsing(name, self.expected):  # a whole number may be beyond all floats
+                number = float(value)
         if self.infinite and number == np.inf:
             return number
         if self.signed:

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from memtwin.sim.errors import InputError
+from memtwin.sim.parsers import parsing
 from memtwin.sim.units import check_range, format_si, parse_si
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
 MOST_STEPS = 10_000_000
 MOST_SPIKES = 255
 _ALIKE = 1e-6  # of a step: rounding of times
+_OF_TRIAL, _OF_ALL = 2**27, 2**31  # steps times inputs, times trials: 1 GiB while they are drawn, 2 GiB
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -123,7 +126,22 @@ class Size:
         if not 1 <= steps <= MOST_STEPS:
             step = format_si(self.step, "s")
             raise InputError(f"duration: expected 1 to {MOST_STEPS} steps of {step}, not {format_si(duration, 's')}")
+        self.demand_room(steps)
         return steps
+
+    def demand_room(self, steps: int) -> None:
+        """Refuse trains of so many steps that would not fit the memory, before they are made.
+
+        Raises
+        ------
+        InputError
+            If they would not.
+        """
+        most = min(_OF_TRIAL // self.inputs, _OF_ALL // (self.inputs * self.trials))
+        if steps > most:
+            raise InputError(
+                f"spikes: expected at most {most} steps with {self.inputs} inputs and {self.trials} trials, not {steps}"
+            )
 
     def train(self, spikes: ArrayLike, learn: ArrayLike = True, gates: ArrayLike = 1) -> Train:
         """Make a train of counts (T, inputs) or (trials, T, inputs); `learn` and `gates` are broadcast over steps.
@@ -252,6 +270,7 @@ class Events(Source):
         steps = size.steps(seconds(self.duration)) if self.duration is not None else int(min(last, MOST_STEPS + 1))
         if not 1 <= steps <= MOST_STEPS:
             raise InputError(f"events: expected 1 to {MOST_STEPS} steps, not {last:.0f}; give a duration")
+        size.demand_room(steps)
         if last > steps:
             raise InputError(f"events: expected them within the duration of {steps} steps, not in step {last - 1:.0f}")
         counts = np.zeros((steps, size.inputs), dtype=np.int64)
@@ -326,6 +345,7 @@ class Patterns(Source):
         count, length = len(table), shown + pause
         if count * length > MOST_STEPS:
             raise InputError(f"patterns: expected at most {MOST_STEPS} steps, not {count * length}")
+        size.demand_room(count * length)
         spikes = np.zeros((count, length, size.inputs), dtype=table.dtype)
         spikes[:, :shown] = table[:, None]
         learn = _of_patterns("learn", self.learn, (count,))
@@ -348,7 +368,8 @@ def _of_patterns(name: str, values: ArrayLike, shape: tuple[int, ...]) -> NDArra
 
 def _rates(rate: float | str | ArrayLike, size: Size) -> NDArray[np.float64]:
     """Rates of every row, Hz."""
-    table = np.asarray(parse_si(rate, "Hz", "rate") if isinstance(rate, str) else rate, dtype=float)
+    with parsing("rate", "a rate, or one for each input"):
+        table = np.asarray(parse_si(rate, "Hz", "rate") if isinstance(rate, str) else rate, dtype=float)
     if table.shape not in ((), (size.inputs,)):
         raise InputError(f"rate: expected one, or {size.inputs} (inputs), not the shape {table.shape}")
     for value in (table.min(), table.max()):
@@ -358,7 +379,10 @@ def _rates(rate: float | str | ArrayLike, size: Size) -> NDArray[np.float64]:
 
 def seconds(time: float | str) -> float:
     """Read a time."""
-    value = parse_si(time, "s", "duration") if isinstance(time, str) else float(time)
+    if isinstance(time, bool) or not isinstance(time, str | Real):
+        raise InputError(f'duration: expected a time such as "100ms", not {time!r}')
+    with parsing("duration", "a time"):  # a whole number may be beyond all floats
+        value = parse_si(time, "s", "duration") if isinstance(time, str) else float(time)
     check_range(value, "s", "duration", zero=True)
     return value
 

@@ -31,6 +31,7 @@ from memtwin.sim.state import join
 from memtwin.states import load_states, structure_digest
 from memtwin.train.data import read_idx
 from tests.fake_twin import a_map
+from tests.fuzz import own
 from tests.fuzz.mutators import NUMBERS, VALUES, change, damaged, insert_token
 
 __all__ = ["FORMATS", "Format"]
@@ -368,5 +369,7 @@ FORMATS = {
     "idx": Format("x", _PICTURES, lambda path: read_idx(path, 3), _idx),
     "map": Format("x.json", [json.dumps(a_map(), indent=1).encode()], _read_map, _map, is_text=True),
     "patterns": Format("x.txt", _files("data/*.txt"), load_patterns, _patterns, is_text=True),
+    "network": Format("x.toml", own.TEMPLATES, own.read_network, own.network, is_text=True),
+    "spikes": Format("x.csv", own.SPIKES, own.read_spikes, own.spikes, is_text=True),
     "frames": Format("x", _FRAMES, _read_frames, _stream),
 }

@@ -4,6 +4,7 @@ import pytest
 import memtwin as mt
 from memtwin.own.files import layer_of, template
 from memtwin.sim.errors import InputError
+from memtwin.sim.kinds import KINDS
 from memtwin.sim.own.options import rules
 from memtwin.sim.own.train import Cut, Size
 
@@ -11,7 +12,7 @@ WITH_LAYERS = ("hybrid", "lif", "opamp", "stdp", "izhikevich")
 SIZE = Size(inputs=3, outputs=1, step=1e-3)
 
 
-@pytest.mark.parametrize("kind", WITH_LAYERS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_file_to_start_from_has_every_option_and_runs_as_it_is(kind, tmp_path):
     path = tmp_path / "net.toml"
     path.write_text(template(kind))

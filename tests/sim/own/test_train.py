@@ -106,11 +106,24 @@ def test_patterns_follow_each_other_with_rest():
         (Poisson("1s", "1s"), "rate"),
         (Poisson(-1.0, "1s"), "rate"),
         (Poisson(1.0, "1e6s"), "steps of 1ms"),
+        (Poisson(1.0, True), "expected a time"),
+        (Poisson(1.0, [1.0]), "expected a time"),
+        (Poisson([[1], [2, 3]], "1s"), "rate: expected a rate"),
+        (Poisson({}, "1s"), "rate: expected a rate"),
     ],
 )
 def test_what_cannot_be_shown_is_refused(shown, what):
     with pytest.raises(InputError, match=what):
         shown.train(SIZE)
+
+
+@pytest.mark.parametrize(
+    "shown", [Poisson(1.0, "2ks"), Periodic(1.0, "2ks"), Events([0], [0], "2ks"), Patterns([[1] * 512], "2ks")]
+)
+def test_a_train_that_does_not_fit_the_memory_is_refused_before_it_is_made(shown):
+    size = Size(inputs=512, outputs=1, step=1e-3, trials=1)
+    with pytest.raises(InputError, match="at most 262144 steps with 512 inputs and 1 trials, not 2000000"):
+        shown.train(size)
 
 
 def test_equal_steps_are_one_run_unless_it_is_too_long():
