@@ -3,11 +3,12 @@
 from itertools import pairwise
 from typing import Any, TypeVar
 
-from amaranth.hdl import Cat, Module, Shape, Signal, Value, unsigned
-from amaranth.lib import memory, wiring
+from amaranth.hdl import Cat, Module, Shape, Signal, Value
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from memtwin.hdl.core.cells import cells
 from memtwin.hdl.core.check import check_integer
 
 __all__ = ["DelayLine", "delayed", "stages"]
@@ -67,9 +68,7 @@ class DelayLine(wiring.Component):
         if kept:
             # The ring is longer than the delay, so that no word is read in the clock of its write.
             bits = ceil_log2(clocks)
-            m.submodules.ring = ring = memory.Memory(
-                shape=unsigned(kept), depth=1 << bits, init=[], attrs={"no_rw_check": 1}
-            )
+            ring = cells(m, "ring", kept, 1 << bits)
             write = ring.write_port()
             read = ring.read_port()
             at = Signal(bits)

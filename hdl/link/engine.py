@@ -3,24 +3,18 @@
 import enum
 from collections.abc import Sequence
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import bits_for, ceil_log2
 
 from memtwin.hdl.core.check import check_integer
 from memtwin.hdl.link.frame_encoder import BODY_BYTE
-from memtwin.hdl.link.registers import READ_ONLY
-from memtwin.hdl.port.host import REGISTERS_BASE
+from memtwin.hdl.link.word_address import WordAddress
 
 __all__ = ["MOST_WORDS", "LinkEngine", "Operation", "Status"]
 
 MOST_WORDS = 120
-LINK_WORDS = 16
 ANSWER = 0x80
-# An address is in one of four regions: the network, none, the registers of a presentation, those of the link.
-REGION_BITS = 22
-NETWORK, _, PRESENTATION, LINK = range(4)
 
 
 class Operation(enum.IntEnum):
@@ -143,13 +137,9 @@ class LinkEngine(wiring.Component):
     refused: Signal
 
     def __init__(self, *, identity_words: int, end: int, readable: Sequence[range], go: int, read_latency: int) -> None:
-        check_integer("end", end, 0, 1 << REGION_BITS)
-        check_integer("go", go, REGISTERS_BASE, REGISTERS_BASE + (1 << REGION_BITS) - 1)
         check_integer("read_latency", read_latency, 2)
         self._identity_words = identity_words
-        self._end = end
-        self._readable = _blocks(readable)
-        self._registers = go - REGISTERS_BASE
+        self._target = WordAddress(end, readable, go)
         self._read_latency = read_latency
         super().__init__(
             {
@@ -201,27 +191,18 @@ class LinkEngine(wiring.Component):
         with m.If(advance):
             m.d.sync += self.place.eq(self.place + 1)
 
-        # The address counts in as many bits as the map has; what is above them is looked at once.
-        registers = self._registers
-        offset = Signal(max(ceil_log2(self._end), bits_for(registers), ceil_log2(LINK_WORDS)))
-        region = Signal(2)
-        is_beyond = Signal()
-        is_link = region == LINK
-        count = Signal()
-        is_inside = Signal()
-        with m.Switch(region):
-            with m.Case(NETWORK):
-                readable = Cat(offset[bits:] == base >> bits for base, bits in self._readable).any()
-                m.d.comb += is_inside.eq(Mux(is_write, offset < self._end, readable))
-            with m.Case(PRESENTATION):
-                m.d.comb += is_inside.eq(is_write & (offset < registers))
-            with m.Case(LINK):
-                is_fixed = (offset >= READ_ONLY.start) & (offset < READ_ONLY.stop)
-                m.d.comb += is_inside.eq((offset < LINK_WORDS) & ~(is_write & is_fixed))
+        m.submodules.word_address = target = self._target
+        count = target.count
+        is_link = target.is_link
         with m.If(count):
-            m.d.sync += [Cat(offset, is_beyond).eq(Cat(offset, is_beyond) + 1), left.eq(left - 1)]
-        address = Cat(offset, Const(0, REGION_BITS - len(offset)), region)
-        m.d.comb += [self.address.eq(address), self.link_address.eq(Cat(offset[:4], is_identity))]
+            m.d.sync += left.eq(left - 1)
+        m.d.comb += [
+            target.place.eq(self.place),
+            target.byte.eq(self.byte),
+            target.is_write.eq(is_write),
+            self.address.eq(target.address),
+            self.link_address.eq(Cat(target.address[:4], is_identity)),
+        ]
 
         last_run = Signal(8)
         has_run = Signal()
@@ -240,7 +221,8 @@ class LinkEngine(wiring.Component):
             m.d.sync += has_run.eq(0)
         with m.FSM(name="engine") as fsm:
             with m.State("idle"):
-                m.d.sync += [is_there.eq(0), status.eq(Status.DONE), is_beyond.eq(0), passed.eq(0), is_high.eq(0)]
+                m.d.comb += target.clear.eq(1)
+                m.d.sync += [is_there.eq(0), status.eq(Status.DONE), passed.eq(0), is_high.eq(0)]
                 with m.If(self.frame_valid):
                     m.d.comb += self.frame_taken.eq(1)
                     m.next = "header"
@@ -252,7 +234,7 @@ class LinkEngine(wiring.Component):
                     with m.Case(1):
                         m.d.sync += [operation.eq(self.byte), is_unknown.eq(self.byte[3:].any())]
                     with m.Case(2, 3, 4):
-                        _load(m, offset, region, is_beyond, self.place, self.byte)
+                        m.d.comb += target.load.eq(1)
                     with m.Default():
                         m.d.comb += advance.eq(0)
                         m.d.sync += left.eq(Mux(is_write, self.length[1:], self.byte))
@@ -276,18 +258,17 @@ class LinkEngine(wiring.Component):
                 m.d.comb += count.eq(1)
                 with m.If(is_last):
                     m.next = "turn"
-                with m.If(is_beyond | ~is_inside):
+                with m.If(target.is_beyond | ~target.is_inside):
                     m.d.sync += status.eq(Status.ADDRESS)
                     m.next = "turn"
                 with m.Elif(~is_link & ~self.idle):
                     m.d.sync += status.eq(Status.BUSY)
             with m.State("turn"):
-                m.d.sync += [self.place.eq(0), is_there.eq(0), is_beyond.eq(0), passed.eq(1)]
+                m.d.comb += [target.clear.eq(1), target.identity.eq(is_identity), target.run.eq(is_run)]
+                m.d.sync += [self.place.eq(0), is_there.eq(0), passed.eq(1)]
                 with m.If(is_identity):
                     # A host that has just come knows nothing of the run of the one before.
-                    m.d.sync += [offset.eq(0), region.eq(LINK), left.eq(self._identity_words), has_run.eq(0)]
-                with m.If(is_run):
-                    m.d.sync += [offset.eq(registers), region.eq(PRESENTATION)]
+                    m.d.sync += [left.eq(self._identity_words), has_run.eq(0)]
                 with m.If(self.silence):
                     m.next = "answer"
 
@@ -375,32 +356,3 @@ class LinkEngine(wiring.Component):
                 ~Cat(fsm.ongoing(state) for state in quiet).any() & ~(fsm.ongoing("header") & ~passed)
             )
         return m
-
-
-def _load(m: Module, offset: Signal, region: Signal, is_beyond: Signal, place: Value, byte: Value) -> None:
-    """Take the byte at `place` of the request, 2 to 4, into its part of the address."""
-    with m.Switch(place[:3]):
-        for number in range(3):
-            with m.Case(2 + number):
-                start = 8 * number
-                stop = min(start + 8, len(offset))
-                if start < stop:
-                    m.d.sync += offset[start:stop].eq(byte)
-                above = byte[max(0, len(offset) - start) :]
-                if number == 2:
-                    m.d.sync += region.eq(byte[6:])
-                    above = byte[max(0, len(offset) - start) : 6]
-                if len(above):
-                    m.d.sync += is_beyond.eq(is_beyond | above.any())
-
-
-def _blocks(ranges: Sequence[range]) -> list[tuple[int, int]]:
-    """Join aligned ranges to as few aligned blocks of a power of two as can be; returns base and bits of each."""
-    blocks = {(words.start, ceil_log2(len(words))) for words in ranges}
-    while True:
-        pairs = {(base, bits) for base, bits in blocks if not base >> bits & 1 and (base + (1 << bits), bits) in blocks}
-        if not pairs:
-            return sorted(blocks)
-        for base, bits in pairs:
-            blocks -= {(base, bits), (base + (1 << bits), bits)}
-            blocks.add((base, bits + 1))
