@@ -10,7 +10,8 @@ from memtwin.boards.base import ANALOG_BITS, SAMPLE_BITS, WINNER_BITS, BoardDemo
 from memtwin.boards.image import BoardImage, Presentation
 from memtwin.boards.panel import AnalogPin
 from memtwin.boards.shown import presentations_of
-from memtwin.hdl.core.trace import INDEX_BITS, KIND_BITS, TraceKind
+from memtwin.hdl.core.trace import INDEX_BITS, KIND_BITS
+from memtwin.hdl.opamp.layer import OpampTraceKind
 from memtwin.hdl.opamp.network import OpampNetwork
 from memtwin.hdl.opamp.presenter import OpampPresentation
 
@@ -141,7 +142,7 @@ class OpampTwin(BoardDemo):
         entry = network.trace1
         kind, index = entry.word[:KIND_BITS], entry.word[KIND_BITS:][:INDEX_BITS]
         v_out1 = entry.word[KIND_BITS + INDEX_BITS :][:LOG_BITS]
-        with m.If(entry.valid & (kind == TraceKind.CIRCUIT) & (index == 0)):
+        with m.If(entry.valid & (kind == OpampTraceKind.CIRCUIT) & (index == 0)):
             m.d.sync += analog.value.eq(v_out1[-ANALOG_BITS:])
         pins: list[ValueLike] = [network.clk_level]
         pins += [getattr(network, f"layer{number}").on[neuron] for number, neuron in self._probes]

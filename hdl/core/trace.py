@@ -1,7 +1,6 @@
 """The trace: every state word of a layer that changes, one 64-bit word an entry.
 
-What the entries hold is in docs/arithmetic.md, section 11, docs/opamp-arithmetic.md, section 9, and
-docs/lif-arithmetic.md, section 5.
+Which entries there are, and what they hold, is a matter of the layer, whose kinds of entries are numbered by itself.
 """
 
 import enum
@@ -11,29 +10,10 @@ from amaranth.hdl import Cat, Const, Module, Value, ValueLike
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
 
-__all__ = ["INDEX_BITS", "KIND_BITS", "TraceKind", "TraceSignature", "trace_word", "write_trace"]
+__all__ = ["INDEX_BITS", "KIND_BITS", "TraceSignature", "trace_word", "write_trace"]
 
 KIND_BITS = 4
 INDEX_BITS = 16
-
-
-class TraceKind(enum.IntEnum):
-    """Kind of an entry, bits 0-3 of its word."""
-
-    DRIVE = 1
-    SUBSTEP = 2
-    THRESHOLD = 3
-    CONDUCTANCE = 4
-    RECIPROCAL = 5
-    HALF = 6
-    CURRENT = 8
-    CIRCUIT = 9
-    STATE = 10
-    MEMRISTOR = 11
-    PHASE = 12
-    MEMBRANE = 13
-    ANSWER = 14
-    EVENTS = 15
 
 
 class TraceSignature(wiring.Signature):

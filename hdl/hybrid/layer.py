@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from memtwin.hdl.core.config import ConfigBus, MemoryMap, Registers, connect_config
 from memtwin.hdl.core.crossbar import Crossbar
 from memtwin.hdl.core.delay_line import stages
-from memtwin.hdl.core.trace import TraceKind, TraceSignature, trace_word, write_trace
+from memtwin.hdl.core.trace import TraceSignature, trace_word, write_trace
 from memtwin.hdl.hybrid.growth import GrowthTable
 from memtwin.hdl.hybrid.lia import LateralInhibition
 from memtwin.hdl.hybrid.neuron_pass import DEVICE, NeuronPass
@@ -18,7 +18,7 @@ from memtwin.hdl.hybrid.scaled_step import ScaledStep
 from memtwin.hdl.hybrid.sequencer import Sequencer
 from memtwin.hdl.hybrid.shapers import Shapers
 from memtwin.hdl.hybrid.soft_bound_rule import SoftBoundRule
-from memtwin.hdl.hybrid.structure import OPTIONS, SCALARS, HybridLayerConfig
+from memtwin.hdl.hybrid.structure import OPTIONS, SCALARS, HybridLayerConfig, HybridTraceKind
 from memtwin.hdl.hybrid.thresholds import Thresholds
 
 __all__ = ["HybridLayer"]
@@ -383,17 +383,17 @@ class HybridLayer(wiring.Component):
         l1 = Mux(self.clk, leaving.o_node2, self.l1.bit_select(o_index, 1))
         device = (leaving.o_x, leaving.o_on, leaving.o_node2, l1, self.l2.bit_select(o_index, 1))
         entries: list[tuple[Value, tuple[Any, ...]]] = [
-            (sequencer.half, (TraceKind.HALF, 0, self.clk, sequencer.quiet, self.learn, sequencer.count)),
-            (growth.o_valid, (TraceKind.DRIVE, index, v1, growth.growth, active.bit_select(index, 1))),
+            (sequencer.half, (HybridTraceKind.HALF, 0, self.clk, sequencer.quiet, self.learn, sequencer.count)),
+            (growth.o_valid, (HybridTraceKind.DRIVE, index, v1, growth.growth, active.bit_select(index, 1))),
             (
                 leaving.commit,
-                (TraceKind.SUBSTEP, o_index, *device, flags.t1, flags.lifted, flags.gate, flags.driven),
+                (HybridTraceKind.SUBSTEP, o_index, *device, flags.t1, flags.lifted, flags.gate, flags.driven),
             ),
-            (rule.w_enable, (TraceKind.CONDUCTANCE, rule.w_column, rule.w_data, rule.w_row)),
-            (node1.w_done, (TraceKind.RECIPROCAL, index, node1.w_reciprocal)),
+            (rule.w_enable, (HybridTraceKind.CONDUCTANCE, rule.w_column, rule.w_data, rule.w_row)),
+            (node1.w_done, (HybridTraceKind.RECIPROCAL, index, node1.w_reciprocal)),
             (
                 thresholds.o_valid,
-                (TraceKind.THRESHOLD, thresholds.o_neuron, thresholds.o_theta, thresholds.o_adapt),
+                (HybridTraceKind.THRESHOLD, thresholds.o_neuron, thresholds.o_theta, thresholds.o_adapt),
             ),
         ]
         write_trace(m, self.trace, [(strobe, trace_word(*fields)) for strobe, fields in entries])

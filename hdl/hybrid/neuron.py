@@ -8,10 +8,10 @@ from amaranth.lib.wiring import In, Out
 
 from memtwin.hdl.core.config import ConfigBus, MemoryMap
 from memtwin.hdl.core.fixed import VOLT, X
-from memtwin.hdl.core.trace import TraceKind, TraceSignature
+from memtwin.hdl.core.trace import TraceSignature
 from memtwin.hdl.hybrid.layer import HybridLayer
 from memtwin.hdl.hybrid.presenter import Pace
-from memtwin.hdl.hybrid.structure import HybridLayerConfig
+from memtwin.hdl.hybrid.structure import HybridLayerConfig, HybridTraceKind
 
 __all__ = ["HybridNeuron"]
 
@@ -199,9 +199,9 @@ class HybridNeuron(wiring.Component):
         # The filament and the voltage leave the layer on its trace only.
         kind = layer.trace.word[:4]
         value = layer.trace.word[20:]
-        with m.If(layer.trace.valid & (kind == TraceKind.SUBSTEP)):
+        with m.If(layer.trace.valid & (kind == HybridTraceKind.SUBSTEP)):
             m.d.sync += [self.x.eq(value), self.on.eq(value[len(self.x)])]
-        with m.If(layer.trace.valid & (kind == TraceKind.DRIVE)):
+        with m.If(layer.trace.valid & (kind == HybridTraceKind.DRIVE)):
             m.d.sync += self.v1.eq(value)
         with m.If(layer.init):
             m.d.sync += [self.x.eq(0), self.on.eq(0), self.v1.eq(0)]

@@ -1,5 +1,6 @@
 """What is fixed when the gateware of a layer of hybrid neurons is generated, and its coefficients of one word."""
 
+import enum
 from dataclasses import dataclass
 
 from amaranth.lib import data
@@ -7,7 +8,7 @@ from amaranth.utils import ceil_log2
 
 from memtwin.hdl.core.check import check_integer
 
-__all__ = ["OPTIONS", "SCALARS", "TIES", "HybridLayerConfig"]
+__all__ = ["OPTIONS", "SCALARS", "TIES", "HybridLayerConfig", "HybridTraceKind"]
 
 TIES = ("inhibit", "lowest", "random")
 
@@ -35,6 +36,17 @@ SCALARS = (
 )
 # Bits of the coefficient `options`.
 OPTIONS = data.StructLayout({name: 1 for name in ("refractory", "depression", "skip", "adaptive", "scaled")})
+
+
+class HybridTraceKind(enum.IntEnum):
+    """Kind of an entry of this layer's trace, bits 0-3 of its word (docs/arithmetic.md, section 11)."""
+
+    DRIVE = 1
+    SUBSTEP = 2
+    THRESHOLD = 3
+    CONDUCTANCE = 4
+    RECIPROCAL = 5
+    HALF = 6
 
 
 @dataclass(frozen=True, kw_only=True)

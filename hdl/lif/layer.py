@@ -1,5 +1,6 @@
 """One layer of LIF neurons: event crossbar, neurons, their state."""
 
+import enum
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -12,13 +13,13 @@ from memtwin.hdl.core.cells import cells, table
 from memtwin.hdl.core.check import check_integer
 from memtwin.hdl.core.config import ConfigBus, MemoryMap, Registers, connect_config
 from memtwin.hdl.core.delay_line import stages
-from memtwin.hdl.core.trace import TraceKind, TraceSignature, trace_word, write_trace
+from memtwin.hdl.core.trace import TraceSignature, trace_word, write_trace
 from memtwin.hdl.lif.crossbar import LifCrossbar
 from memtwin.hdl.lif.events import MOST_EVENTS
 from memtwin.hdl.lif.fixed import CURRENT, HOLD, MEMBRANE, row_shape, ssat
 from memtwin.hdl.lif.neuron import LifNeuron
 
-__all__ = ["LifLayer", "LifLayerConfig"]
+__all__ = ["LifLayer", "LifLayerConfig", "LifTraceKind"]
 
 MOST = 1024  # rows of a layer, and neurons, which are rows of the next one
 
@@ -29,6 +30,14 @@ PER_NEURON = {
     "bias": LifNeuron.bias_delay,
     "threshold": LifNeuron.threshold_delay,
 }
+
+
+class LifTraceKind(enum.IntEnum):
+    """Kind of an entry of this layer's trace, bits 0-3 of its word (docs/lif-arithmetic.md, section 5)."""
+
+    MEMBRANE = 13
+    ANSWER = 14
+    EVENTS = 15
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,7 +229,7 @@ class LifLayer(wiring.Component):
             self.spikes.payload.eq(number),
             self.done.eq(neuron.o_valid & (number == neurons - 1)),
         ]
-        word = trace_word(TraceKind.MEMBRANE, number, neuron.o_v, neuron.o_spike, neuron.o_hold)
+        word = trace_word(LifTraceKind.MEMBRANE, number, neuron.o_v, neuron.o_spike, neuron.o_hold)
         write_trace(m, self.trace, [(neuron.o_valid, word)])
         with m.If(neuron.o_valid):
             m.d.sync += self.on.eq(Cat(self.on, neuron.o_spike)[1:])

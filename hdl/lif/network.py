@@ -8,11 +8,11 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
 
 from memtwin.hdl.core.config import MemoryMap, connect_config
-from memtwin.hdl.core.trace import TraceKind, trace_word
+from memtwin.hdl.core.trace import trace_word
 from memtwin.hdl.lif.decoder import LifDecoder
 from memtwin.hdl.lif.encoder import LifEncoder
 from memtwin.hdl.lif.events import LifEvents
-from memtwin.hdl.lif.layer import LifLayer, LifLayerConfig
+from memtwin.hdl.lif.layer import LifLayer, LifLayerConfig, LifTraceKind
 from memtwin.hdl.lif.presenter import LifPresentation, LifPresenter
 from memtwin.hdl.lif.queue import SpikeQueue
 from memtwin.hdl.port.network_port import NetworkPort, layers_in_a_row
@@ -153,10 +153,10 @@ class LifNetwork(NetworkPort):
                 wiring.connect(m, layer.spikes, queue.i)
                 events = queue.o
 
-        _write_trace(m, self.trace1, presenter.start[0], trace_word(TraceKind.EVENTS, 0, source.count))
+        _write_trace(m, self.trace1, presenter.start[0], trace_word(LifTraceKind.EVENTS, 0, source.count))
         if self._decoder is not None:
             answer = Cat(self.answer, Const(0, 16))[:16]
-            word = trace_word(TraceKind.ANSWER, 0, answer, self.answer_spikes)
+            word = trace_word(LifTraceKind.ANSWER, 0, answer, self.answer_spikes)
             _write_trace(m, getattr(self, f"trace{len(self._layers)}"), presenter.answered, word)
         return m
 

@@ -1,5 +1,6 @@
 """One layer of op-amp neurons: crossbar, the circuits of the neurons, learning."""
 
+import enum
 from dataclasses import dataclass
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
@@ -12,15 +13,26 @@ from memtwin.hdl.core.column_walk import CROSSBAR_PORTS
 from memtwin.hdl.core.config import ConfigBus, MemoryMap, Registers, connect_config
 from memtwin.hdl.core.crossbar import Crossbar
 from memtwin.hdl.core.fixed import saturate
-from memtwin.hdl.core.trace import TraceKind, TraceSignature, trace_word, write_trace
+from memtwin.hdl.core.trace import TraceSignature, trace_word, write_trace
 from memtwin.hdl.opamp.logarithm import Log2
 from memtwin.hdl.opamp.neuron import OpampCircuit, OpampNeuron
 from memtwin.hdl.opamp.nonlinear_rule import NonlinearRule
 
-__all__ = ["LEARNING", "OpampLayer", "OpampLayerConfig"]
+__all__ = ["LEARNING", "OpampLayer", "OpampLayerConfig", "OpampTraceKind"]
 
 # Coefficients of the synapses of a layer that learns, as `NonlinearRule` names them.
 LEARNING = ("g_off", "g_on", "step_up", "step_down", "bend_up", "bend_down")
+
+
+class OpampTraceKind(enum.IntEnum):
+    """Kind of an entry of this layer's trace, bits 0-3 of its word (docs/opamp-arithmetic.md, section 9)."""
+
+    CONDUCTANCE = 4
+    CURRENT = 8
+    CIRCUIT = 9
+    STATE = 10
+    MEMRISTOR = 11
+    PHASE = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -327,18 +339,20 @@ class OpampLayer(wiring.Component):
         dynamic = [getattr(neuron, f"o_u_{place}") for place in circuit.memristors]
         first_u = dynamic[0] if dynamic else Const(0, 27)
         words = [
-            trace_word(TraceKind.CIRCUIT, out_index, neuron.o_v_out1, neuron.o_v_out2, neuron.o_on, neuron.o_below),
-            trace_word(TraceKind.STATE, out_index, first_u, neuron.o_s),
+            trace_word(
+                OpampTraceKind.CIRCUIT, out_index, neuron.o_v_out1, neuron.o_v_out2, neuron.o_on, neuron.o_below
+            ),
+            trace_word(OpampTraceKind.STATE, out_index, first_u, neuron.o_s),
         ]
         if len(dynamic) == 2:
-            words.append(trace_word(TraceKind.MEMRISTOR, out_index, dynamic[1]))
+            words.append(trace_word(OpampTraceKind.MEMRISTOR, out_index, dynamic[1]))
         entries: list[tuple[Value, Value]] = [
-            (self.start & self.phase, trace_word(TraceKind.PHASE, 0, self.driven, self.learn)),
-            (summed, trace_word(TraceKind.CURRENT, out_index, current)),
+            (self.start & self.phase, trace_word(OpampTraceKind.PHASE, 0, self.driven, self.learn)),
+            (summed, trace_word(OpampTraceKind.CURRENT, out_index, current)),
             *((commit & (out_word == number), word) for number, word in enumerate(words)),
         ]
         if rule is not None:
-            written = trace_word(TraceKind.CONDUCTANCE, rule.w_column, rule.w_data, rule.w_row)
+            written = trace_word(OpampTraceKind.CONDUCTANCE, rule.w_column, rule.w_data, rule.w_row)
             entries.append((rule.w_enable, written))
         write_trace(m, self.trace, entries)
         return m

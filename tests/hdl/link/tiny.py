@@ -6,7 +6,8 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, memory
 
 from memtwin.hdl.core.config import READ_LATENCY, MemoryMap
-from memtwin.hdl.core.trace import TraceKind, trace_word
+from memtwin.hdl.core.trace import trace_word
+from memtwin.hdl.hybrid.structure import HybridTraceKind as TraceKind
 from memtwin.hdl.port.network_port import NetworkPort
 
 WORDS = 16
