@@ -102,7 +102,10 @@ _PLACES = {
 
 def __getattr__(name: str) -> Any:
     if name in _PLACES:
-        module = importlib.import_module(f"{__name__}.{_PLACES[name]}")
+        from memtwin.sim.extras import extra_for
+
+        with extra_for(f"{__name__}.{name}"):
+            module = importlib.import_module(f"{__name__}.{_PLACES[name]}")
         return module if _PLACES[name] == name else getattr(module, name)
     if not name.startswith("_"):
         from memtwin.sim.kinds import KINDS

@@ -330,7 +330,7 @@ def verilog(name: str, changes: Changes | None = None) -> str:
         If there is no design of that name, or a change does not fit.
     """
     design = find_design(name, changes)
-    from memtwin.verilog import written
+    from memtwin.header import written
 
     component, memory_map = design.build()
     return written(_header(design, component, memory_map), component, design.top)
@@ -338,7 +338,7 @@ def verilog(name: str, changes: Changes | None = None) -> str:
 
 def _header(design: Design, component: "wiring.Component", memory_map: "MemoryMap") -> list[str]:
     """Describe the design in lines of text."""
-    from memtwin.verilog import WIDTH, interface
+    from memtwin.header import WIDTH, interface
 
     spec, settings = design.spec, design.settings
     substep = f"{1e6 * spec.step:g} us"

@@ -7,8 +7,11 @@ import sys
 from types import ModuleType
 from typing import Any
 
+from memtwin.sim.extras import extra_for
+
 # Asked for before the rest: whoever lacks it lacks the tools of the same extra, too.
-import amaranth_boards  # noqa: F401
+with extra_for("a bitstream"):
+    import amaranth_boards  # noqa: F401
 
 
 class _Build(ModuleType):

@@ -252,7 +252,7 @@ def compare(
 
 def report(name: str, asked: Asked, *, bits: int | None, seed: int, as_json: bool) -> None:
     """Show what quantisation changed in a network file."""
-    from memtwin.own.hardware import job_of
+    from memtwin.own.network import job_of
 
     network = _load(name, asked, bits)
     job = job_of(network, seed=seed, allow_clipping=True)
@@ -272,10 +272,11 @@ def verilog(
 ) -> None:
     """Write the Verilog of a network file, and beside it the map of its addresses."""
     from memtwin.own import hardware
+    from memtwin.own.network import job_of
     from memtwin.sim.run_warnings import warnings_of_jobs
 
     network = _load(name, asked, bits)
-    job = hardware.job_of(network, seed=seed, allow_clipping=allow_clipping)
+    job = job_of(network, seed=seed, allow_clipping=allow_clipping)
     warnings = warnings_of_jobs([(network.name, job)], "rtl")
     text = hardware.verilog(network, seed=seed, allow_clipping=allow_clipping)
     warn(warnings)
@@ -302,7 +303,7 @@ def build(
     as_json: bool,
 ) -> None:
     """Build the bitstream of a network file, with the link."""
-    from memtwin.own.hardware import build as build_network
+    from memtwin import build as build_network
 
     if linked is False:
         raise InputError("option --alone: expected a design that plays for itself; a network file needs the link")
@@ -313,11 +314,12 @@ def build(
 def virtual_board(name: str, asked: Asked, *, bits: int | None, seed: int, allow_clipping: bool) -> "BuiltBoard":
     """Compile the virtual board of a network file."""
     from memtwin.own import hardware
+    from memtwin.own.network import job_of
     from memtwin.serve import board_of
     from memtwin.sim.run_warnings import warnings_of_jobs
 
     network = _load(name, asked, bits)
-    job = hardware.job_of(network, seed=seed, allow_clipping=allow_clipping)
+    job = job_of(network, seed=seed, allow_clipping=allow_clipping)
     warn(warnings_of_jobs([(network.name, job)], "rtl"))
     with progress(f"compiling {network.name}"):
         return board_of(network.name, hardware.host_of(job))

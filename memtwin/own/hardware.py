@@ -7,30 +7,19 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from memtwin.boards import build as board_build
-from memtwin.build.bitstreams import to_stderr
 from memtwin.designs import HOST_USE
 from memtwin.hdl.port.host import HostPort
+from memtwin.header import WIDTH, interface, written
 from memtwin.link.design_maps import design_map
 from memtwin.link.maps import write_map
-from memtwin.own.network import Network
+from memtwin.own.network import Network, job_of
 from memtwin.sim.backends import Run
 from memtwin.sim.engines import gateware
 from memtwin.sim.files import write_whole
 from memtwin.sim.kinds import kind_of
 from memtwin.sim.run_warnings import warnings_of_jobs
-from memtwin.verilog import WIDTH, interface, written
 
-__all__ = ["build", "host_of", "job_of", "verilog", "write_map_of"]
-
-
-def job_of(network: Network, *, seed: int = 0, allow_clipping: bool = False) -> Run:
-    """Return a run of the network whose devices are those of a seed; a single spike is shown."""
-    spikes = np.zeros((1, network.inputs), dtype=np.uint8)
-    spikes[0, 0] = 1
-    return network.job(spikes, seed=seed, allow_clipping=allow_clipping)
+__all__ = ["build", "host_of", "verilog", "write_map_of"]
 
 
 def host_of(job: Run) -> HostPort:
@@ -75,7 +64,7 @@ def build(
     *,
     seed: int = 0,
     allow_clipping: bool = False,
-    say: Callable[[str], None] = to_stderr,
+    say: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Build the bitstream of a network for a board, with the link to a host; see `memtwin.boards.build.build_linked`.
 
@@ -86,6 +75,8 @@ def build(
     DoesNotFit, TooSlow, ToolError
         See `memtwin.boards.build.build`.
     """
+    from memtwin.build.bitstreams import board_build, to_stderr
+
     job = job_of(network, seed=seed, allow_clipping=allow_clipping)
     name = _module(network.name).replace("_", "-")
     warnings = warnings_of_jobs([(network.name, job)], "rtl")
@@ -94,7 +85,7 @@ def build(
         host = host_of(job)
         return host, design_map(name, host, traces=traces)
 
-    return {**board_build.build_linked(name, board, out, linked, say=say), "warnings": warnings}
+    return {**board_build.build_linked(name, board, out, linked, say=say or to_stderr), "warnings": warnings}
 
 
 def write_map_of(network: Network, job: Run, result: Path) -> Path:

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from memtwin.sim.backends import Run
 from memtwin.sim.errors import InputError
 from memtwin.sim.own.layer import Circuit, OwnLayer
 from memtwin.sim.own.train import Size, Source, source
 
-__all__ = ["Network"]
+__all__ = ["Network", "job_of"]
 
 
 class Network:
@@ -110,3 +112,10 @@ class Network:
     def __repr__(self) -> str:
         sizes = " x ".join(str(number) for number in (self.inputs, *(layer.neurons for layer in self.layers)))
         return f"<{self.kind} network {self.name}, {sizes}>"
+
+
+def job_of(network: Network, *, seed: int = 0, allow_clipping: bool = False) -> Run:
+    """Return a run of the network whose devices are those of a seed; a single spike is shown."""
+    spikes = np.zeros((1, network.inputs), dtype=np.uint8)
+    spikes[0, 0] = 1
+    return network.job(spikes, seed=seed, allow_clipping=allow_clipping)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+import memtwin
 from memtwin.cli.main import app
 from memtwin.sim.extras import EXTRAS, extra_for
 
@@ -53,12 +54,16 @@ def test_cards_physics_model_and_figures_need_the_bare_package_only(tmp_path):
         ["compare", "ts-pulses", "--backends", "physics,model"],
         ["report", "lif"],
         ["export", "spice", "opamp-6a"],
+        ["new", "lif", "-o", str(tmp_path / "net.toml")],
+        ["report", str(tmp_path / "net.toml")],
+        ["run", str(tmp_path / "net.toml")],
     )
     assert [(status, err) for status, _, err in found if status] == []
     assert {path.suffix for path in (tmp_path / "out").iterdir()} == {".png", ".vcd", ".gtkw"}
 
 
 def test_a_command_that_needs_an_extra_names_it_in_one_line(tmp_path):
+    bare(["new", "hybrid", "-o", str(tmp_path / "net.toml")])
     needs = {
         ("run", "digits", "--backend", "rtl"): "rtl",
         ("compare", "lia", "--backends", "model,rtl"): "rtl",
@@ -66,6 +71,8 @@ def test_a_command_that_needs_an_extra_names_it_in_one_line(tmp_path):
         ("verify", "lia", "-o", str(tmp_path / "out")): "rtl",
         ("serve", "digits"): "rtl",
         ("build", "lia", "--board", "icebreaker", "-o", str(tmp_path / "out")): "boards",
+        ("verilog", str(tmp_path / "net.toml")): "rtl",
+        ("build", str(tmp_path / "net.toml"), "--board", "icebreaker"): "boards",
         ("flash", "lia", "--board", "icebreaker", "-o", str(tmp_path / "out")): "boards",
         ("run", "mnist"): "nir",
         ("import", "mnist-784x10"): "nir",
@@ -75,7 +82,23 @@ def test_a_command_that_needs_an_extra_names_it_in_one_line(tmp_path):
     for extra, (status, out, err) in zip(needs.values(), bare(*needs), strict=True):
         assert (status, out) == (2, "")
         assert re.fullmatch(rf"memtwin: .*: needs the package \w+; run `pip install 'memtwin\[{extra}\]'`\n", err)
-    assert [*tmp_path.iterdir()] == []
+    assert [path.name for path in tmp_path.iterdir()] == ["net.toml"]
+
+
+def test_a_public_name_that_needs_an_extra_names_it():
+    lines = ["import sys", f"sys.modules |= dict.fromkeys({[*EXTRAS]})", "import memtwin"]
+    for name, extra in {"verilog": "rtl", "build": "boards"}.items():
+        program = "\n".join([*lines, f"memtwin.{name}"])
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+        assert re.search(
+            rf"InputError: .*: needs the package \w+; run `pip install 'memtwin\[{extra}\]'`$", done.stderr
+        )
+
+
+def test_no_module_hides_a_public_name():
+    # When a module of a package is imported it becomes an attribute of the package.
+    modules = {path.stem if path.suffix else path.name for path in (ROOT / "memtwin").iterdir()}
+    assert modules & set(memtwin.__all__) == {"build"}  # a package that can be called
 
 
 def test_an_unknown_package_that_is_missing_is_a_fault_of_ours():
