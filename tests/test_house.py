@@ -21,6 +21,7 @@ OF_A_KIND = (
     "memtwin/cli/networks.py",
     "memtwin/designs.py",
     "memtwin/nir/",
+    "memtwin/own/nir_file.py",
     "memtwin/train/",
     "sim/experiments/",
     *(f"{folder}/{kind}/" for folder in ("sim", "hdl") for kind in KINDS),

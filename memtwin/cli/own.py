@@ -11,6 +11,7 @@ from memtwin.cli.options import Asked
 from memtwin.console import notice, print_json, print_table, progress, quantised_line, summarise, tell, warn, write_text
 from memtwin.sim.errors import InputError
 from memtwin.sim.files import write_arrays, write_whole
+from memtwin.sim.kinds import KINDS
 
 if TYPE_CHECKING:
     from memtwin.own.network import Network
@@ -55,7 +56,7 @@ def register(app: typer.Typer) -> None:
 
 
 def new(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="hybrid, lif, opamp, stdp, izhikevich.")],
+    kind: Annotated[str, typer.Argument(metavar="KIND", help=f"{', '.join(KINDS)}.")],
     out: Annotated[Path, typer.Option("-o", help="File (.toml) that is not there yet.")],
 ) -> None:
     """Write a network file to start from, with every option and what it means; it runs as it is."""
