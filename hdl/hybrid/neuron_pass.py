@@ -67,7 +67,7 @@ class NeuronPass(wiring.Component):
         Neuron whose threshold must be on `theta` and `adapt` one clock later.
     theta, adapt : In(16)
         Threshold and its adaptation.
-    m_a, m_b, m_product
+    m_a, m_b, m_product : In(16), In(16), Out(32)
         Multiplier to borrow, as in `TsDevice`.
     x, on : Out(20), Out(1)
         Device of neuron `index` of the clock before.

@@ -7,7 +7,7 @@ from amaranth.lib import data, memory
 
 from memtwin.hdl.core.config import READ_LATENCY, MemoryMap
 from memtwin.hdl.core.trace import trace_word
-from memtwin.hdl.hybrid.structure import HybridTraceKind as TraceKind
+from memtwin.hdl.hybrid.structure import HybridTraceKind
 from memtwin.hdl.port.network_port import NetworkPort
 
 WORDS = 16
@@ -58,7 +58,7 @@ class Tiny(NetworkPort):
             self.answer.eq(step),
             self.done.eq(self.presentations.ready),
         ]
-        for trace, kind in ((self.trace1, TraceKind.RECIPROCAL), (self.trace2, TraceKind.THRESHOLD)):
+        for trace, kind in ((self.trace1, HybridTraceKind.RECIPROCAL), (self.trace2, HybridTraceKind.THRESHOLD)):
             m.d.comb += trace.word.eq(trace_word(kind, step, Const(5, 28), step))
         with m.FSM() as fsm:
             m.d.comb += self.idle.eq(fsm.ongoing("idle") & ~self.presentations.valid)
