@@ -192,6 +192,8 @@ def _results(simulation: "Simulation") -> dict[str, Any]:
         "dt_s": simulation.network.step,
         "warnings": simulation.warnings,
     }
+    if simulation.network.weights is not None:
+        out["weights"] = simulation.network.weights
     if simulation.trials > 1:
         out["counts_by_trial"] = {name: own.tolist() for name, own in counts.items()}
     return out

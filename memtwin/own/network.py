@@ -42,6 +42,8 @@ class Network:
         What its file says that it is shown.
     notes : list of str
         What is to be known of its file, a line each.
+    weights : str or None
+        Of a NIR file: whether the weights are those of the ``"file"``, or ``"quantised"``.
 
     Raises
     ------
@@ -65,6 +67,7 @@ class Network:
         self.step: float = circuit.step(spec)
         self.input: Source | None = None
         self.notes: list[str] = []
+        self.weights: str | None = None
 
     @property
     def kind(self) -> str:

@@ -1,8 +1,11 @@
 """A NIR file as a network of one's own: driven by spikes, without the encoder that a file may ask for."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from memtwin.nir.networks import UNSAID
 from memtwin.nir.nir_io import read_nir
@@ -16,6 +19,8 @@ from memtwin.sim.units import format_si
 
 __all__ = ["network_of_nir"]
 
+WEIGHTS = ("file", "quantised")
+
 _READING: dict[str, Rule] = {
     "dt": Quantity(unit="s", meaning="one step"),
     "weight_bits": Whole(least=2, most=16, meaning="bits of a weight"),
@@ -25,6 +30,7 @@ _READING: dict[str, Rule] = {
 }
 _RUNNING: dict[str, Rule] = {
     "capacity": Whole(most=4096, meaning="events that the gateware holds"),
+    "weights": Choice(choices=WEIGHTS, meaning="as in the file, or as the integers have them, also on physics"),
 }
 
 
@@ -56,11 +62,24 @@ def network_of_nir(
         options["device"] = card
     layers = [Layer.of(layer) for layer in stored.spec.layers]
     network = Network(layers, name=path.stem, **options)
-    network.names = stored.names
+    weights = given.get("weights", WEIGHTS[0])
+    if weights == "quantised":
+        network = Network(_quantised(network), name=path.stem, **options)
+    network.names, network.weights = stored.names, weights
     if stored.dt_source in UNSAID:
         step = format_si(stored.spec.dt, "s")
         network.notes = [f"file {path}: does not say its step; taken to be {step}, {UNSAID[stored.dt_source]} (dt)"]
     return network
+
+
+def _quantised(network: Network) -> list[Layer]:
+    """Return the layers with the weights that the integers stand for; integers are made of them without loss."""
+    job = network.job(np.zeros((1, network.inputs)), allow_clipping=True)
+    out = []
+    for layer, own in zip(network.spec.layers, job.coefficients(), strict=True):
+        levels = ((own.words["weight"][0] ^ 0x8000) - 0x8000).reshape(layer.rows, layer.neurons)
+        out.append(Layer.of(replace(layer, weight=levels.T * own.g_lsb)))
+    return out
 
 
 def _settings(settings: Sequence[str]) -> dict[str, Any]:

@@ -12,6 +12,8 @@ __all__ = ["Program"]
 class Program:
     """Presentations of every trial, as arrays with the leading axes (trials, presentations).
 
+    Users give `mt.simulate` an array, events or `mt.program` instead.
+
     Attributes
     ----------
     pixels : uint8 array (T, P, rows of layer 1)

@@ -31,7 +31,7 @@ def check_lanes(lanes: int, neurons: int) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class LayerSpec:
-    """One layer: a crossbar of synapses and its neurons (zhang2021, Fig. 5c).
+    """One layer: a crossbar of synapses and its neurons (zhang2021, Fig. 5c). Users make `mt.hybrid.Layer` instead.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ class LayerSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkSpec:
-    """Layers in the order of the signal, and the cards that they share.
+    """Layers in the order of the signal, and the cards that they share. Users make `mt.Network` instead.
 
     Parameters
     ----------

@@ -91,6 +91,9 @@ def test_a_network_of_another_program_runs_and_becomes_verilog_without_an_encode
         counts.append(results["counts"])
     assert sum(counts[0]["lif2"]) > 5
     assert np.abs(np.subtract(*(own["lif2"] for own in counts))).max() <= 1
+    quantised = document("run", tmp_path / "net.nir", *options, "--backend", "physics", "--set", "weights=quantised")
+    assert quantised["results"]["weights"] == "quantised"
+    assert results["weights"] == "file"
     found = document("compare", tmp_path / "net.nir", *options, "--backends", "model,rtl")
     assert found["equal"]
     text = memtwin("verilog", tmp_path / "net.nir", "--set", "dt=1ms").stdout
