@@ -1,3 +1,4 @@
+import pkgutil
 import subprocess
 import threading
 
@@ -238,8 +239,11 @@ def test_weights_are_read_from_files(tmp_path, form):
     assert np.array_equal(layer.weights, table)
 
 
-def test_the_names_of_the_package_are_there():
+def test_the_names_of_the_package_are_there_and_no_module_takes_their_place():
     assert all(hasattr(mt, name) for name in mt.__all__)
+    # A module that is imported becomes an attribute of the package, whatever was there; this one can be called.
+    assert {module.name for module in pkgutil.iter_modules(mt.__path__)} & set(mt.__all__) == {"build"}
+    assert callable(mt.build)
 
 
 def test_a_network_on_a_virtual_board_is_the_model(lif):
