@@ -25,7 +25,14 @@ def test_a_file_to_start_from_has_every_option_and_runs_as_it_is(kind, tmp_path)
     assert recording.counts.sum() > 2
     near = mt.compare(net, None, "physics", "model")
     assert near["within"], near["outside"]
-    found = mt.compare(net, None, "model", "rtl")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_to_start_from_is_the_same_in_its_gateware(kind, tmp_path):
+    path = tmp_path / "net.toml"
+    path.write_text(template(kind))
+    found = mt.compare(mt.load_network(path), None, "model", "rtl")
     assert found["equal"]
     assert found["words"] > 100
 
