@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from memtwin.sim.hybrid.spec import LayerSpec, NetworkSpec
     from memtwin.sim.lif import layer as lif
     from memtwin.sim.opamp import layer as opamp
-    from memtwin.sim.own.train import events, poisson, program, regular
+    from memtwin.sim.own.sources import events, poisson, program, regular
     from memtwin.sim.recording import Recording
     from memtwin.sim.stdp import layer as stdp
 
@@ -85,15 +85,15 @@ _PLACES = {
     "build": "build",  # a package that can be called
     "card_names": "sim.cards",
     "compare": "own",
-    "events": "sim.own.train",
+    "events": "sim.own.sources",
     "experiments": "choices",
     "load_card": "sim.cards",
     "load_network": "own.files",
     "load_spikes": "own.inputs",
     "options": "choices",
-    "poisson": "sim.own.train",
-    "program": "sim.own.train",
-    "regular": "sim.own.train",
+    "poisson": "sim.own.sources",
+    "program": "sim.own.sources",
+    "regular": "sim.own.sources",
     "run": "api",
     "simulate": "own.run",
     "verilog": "own.hardware",

@@ -102,7 +102,7 @@ def refuse(options: Mapping[str, Any]) -> None:
 def _shown(network: "Network", input_file: Path | None, steps: int | None) -> Any:
     """Read what a network is shown."""
     from memtwin.own.inputs import load_spikes
-    from memtwin.sim.own.train import Cut
+    from memtwin.sim.own.sources import Cut
 
     source = network.input if input_file is None else load_spikes(input_file)
     if source is None:

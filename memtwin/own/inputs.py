@@ -10,7 +10,7 @@ import numpy as np
 
 from memtwin.sim.errors import InputError
 from memtwin.sim.files import read_arrays, read_text
-from memtwin.sim.own.train import Events, Patterns, Periodic, Poisson, Source, Trains
+from memtwin.sim.own.sources import Events, Patterns, Periodic, Poisson, Source, Trains
 from memtwin.sim.parsers import parsing
 
 __all__ = ["TRAINS", "load_spikes", "source_of"]

@@ -8,7 +8,8 @@ import numpy as np
 from memtwin.sim.backends import Run
 from memtwin.sim.errors import InputError
 from memtwin.sim.own.layer import Circuit, OwnLayer
-from memtwin.sim.own.train import Size, Source, source
+from memtwin.sim.own.sources import Source, source
+from memtwin.sim.own.train import Size
 
 __all__ = ["Network", "job_of"]
 

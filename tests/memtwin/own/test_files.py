@@ -6,7 +6,8 @@ from memtwin.own.files import layer_of, template
 from memtwin.sim.errors import InputError
 from memtwin.sim.kinds import KINDS
 from memtwin.sim.own.options import rules
-from memtwin.sim.own.train import Cut, Size
+from memtwin.sim.own.sources import Cut
+from memtwin.sim.own.train import Size
 
 WITH_LAYERS = ("hybrid", "lif", "opamp", "stdp", "izhikevich")
 SIZE = Size(inputs=3, outputs=1, step=1e-3)

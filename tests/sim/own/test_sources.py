@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from memtwin.sim.errors import InputError
-from memtwin.sim.own.train import Events, Patterns, Periodic, Poisson, Size, source
+from memtwin.sim.own.sources import Events, Patterns, Periodic, Poisson, source
+from memtwin.sim.own.train import Size
 
 SIZE = Size(inputs=3, outputs=2, step=1e-3, trials=2, seed=5)
 
