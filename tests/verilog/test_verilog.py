@@ -97,9 +97,10 @@ def test_head_says_what_it_is(verilog, design):
 
 def test_addresses_in_the_head_are_those_of_the_bus(verilog):
     lines = [line.split() for line in verilog["digits"].splitlines() if line.startswith("//   0x")]
-    by_name = {" ".join(words[2:]): words[1] for words in lines}
+    by_name = {" ".join(words[3:]): words[1] for words in lines}
     assert by_name["layer1.options"] == "0x00012"
     assert by_name["presentation: pixels"] == "0x800000-0x800001"
+    assert re.fullmatch("0x80[0-9a-f]{4}", by_name["presentation: until"])
     (conductance,) = (where for name, where in by_name.items() if name.startswith("layer1.conductance,"))
     first, last = (int(address, 16) for address in conductance.split("-"))
     assert "layer1.conductance, row * 16 + column" in by_name

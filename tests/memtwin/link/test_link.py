@@ -90,6 +90,18 @@ def test_what_every_twin_has_needs_no_map(server, twin):
         assert set(link.counters().values()) == {0}
 
 
+@pytest.mark.parametrize("length", [-1, 1])
+def test_registers_of_the_wrong_length_are_a_version_mismatch(link, monkeypatch, length):
+    honest = link._channel.exchange
+
+    def other(requests):
+        return [answer[:length] if length < 0 else answer + b"\0" for answer in honest(requests)]
+
+    monkeypatch.setattr(link._channel, "exchange", other)
+    with pytest.raises(LinkError, match="an answer of the wrong length; version mismatch between bitstream and host"):
+        link.status()
+
+
 def test_map_of_another_twin_is_refused(server, twin):
     with pytest.raises(
         LinkError, match=rf"expected its own map {twin.map['map_digest']}, not [0-9a-f]{{16}} \(other\)"

@@ -255,6 +255,8 @@ def test_drawn_digits_are_seeded_and_differ_by_class():
     assert not np.array_equal(digits.images, other.images)
     assert digits.images.shape == (400, 784)
     assert np.bincount(digits.labels).tolist() == [40] * 10
+    brightest = digits.images.max(axis=1)
+    assert (brightest.min(), brightest.max()) == (161, 255)
     # The nearest mean of a class says what is drawn: labels belong to the pictures.
     mean = np.stack([digits.images[digits.labels == n].mean(axis=0) for n in range(10)])
     distance = ((other.images[:, None] - mean) ** 2).sum(axis=2)
