@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from memtwin.sim.errors import InputError
 
-__all__ = ["LARGEST_NPZ", "parse_json", "parse_npz", "parse_toml", "parsing"]
+__all__ = ["LARGEST_NPZ", "parse_json", "parse_npy", "parse_npz", "parse_toml", "parsing"]
 
 LARGEST_NPZ = 2**28  # bytes of all arrays of a file, unpacked
 _MEMBERS = 4096  # arrays in a file
@@ -115,12 +115,27 @@ def parse_npz(data: bytes, where: str, expected: str) -> dict[str, NDArray[Any]]
     return out
 
 
+def parse_npy(data: bytes, where: str, expected: str) -> NDArray[Any]:
+    """Parse the array of a file of NumPy, of truth values, integers, numbers or texts.
+
+    Raises
+    ------
+    InputError
+        If it is something else, or damaged.
+    """
+    with parsing(where, expected):
+        return _content(data)
+
+
 def _array(file: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
     """Read one array."""
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise ValueError(f"compressed by method {member.compress_type}, not by deflate")
     with file.open(member) as packed:
-        content = packed.read(member.file_size)  # a member may unpack to more than it says
+        return _content(packed.read(member.file_size))  # a member may unpack to more than it says
+
+
+def _content(content: bytes) -> NDArray[Any]:
     stream = io.BytesIO(content)
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     shape, by_column, dtype = readers[np.lib.format.read_magic(stream)](stream)

@@ -51,7 +51,7 @@ def design() -> Design:
     lists = {field: tuple(found[field]) for field in ("cards", "assignments")}
     chosen = find_design(name, Changes(**(found | lists)))
     with contextlib.chdir(os.environ.get("MEMTWIN_FOLDER", ".")):
-        assert chosen.job is not None  # files are read now
+        _ = chosen.job, chosen.bare_job  # files are read now, and kept
     return chosen
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from memtwin.sim.errors import InputError
-from memtwin.sim.files import read_arrays, read_text
+from memtwin.sim.extras import extra_for
+from memtwin.sim.files import read_arrays, read_bytes, read_text
 from memtwin.sim.own.sources import Events, Patterns, Periodic, Poisson, Source, Trains
 from memtwin.sim.parsers import parsing
 
@@ -81,16 +82,19 @@ def _npz(path: Path, where: str, duration: float | str | None) -> Source:
 
 def _nir(path: Path, where: str, duration: float | str | None) -> Source:
     """Spikes of the only node of NIR data; of several samples the first."""
-    import nir
+    with extra_for(where):
+        from memtwin.nir.hdf5 import read_group
 
-    with parsing(where, "NIR data with the spikes of one node"):
-        data = nir.read_data(path)
-        ((_, node),) = data.nodes.items()
-        spikes = node.observables["spikes"]
-        if isinstance(spikes, nir.TimeGriddedData):
-            return Trains(np.asarray(spikes.data[0]).astype(np.int64))
-        there = np.isfinite(spikes.time[0]) & (spikes.time[0] >= 0)
-        return Events(spikes.time[0][there], spikes.idx[0][there], duration)
+    expected = "NIR data with the spikes of one node"
+    nodes = read_group(read_bytes(path, where, _LARGEST), where, "nodes", expected)
+    with parsing(where, expected):
+        (node,) = nodes.values()
+        spikes = node["observables"]["spikes"]
+        if "data" in spikes:
+            return Trains(spikes["data"][0].astype(np.int64))
+        time, rows = spikes["time"][0], spikes["idx"][0]
+        there = np.isfinite(time) & (time >= 0)
+        return Events(time[there], rows[there], duration)
 
 
 def source_of(table: Mapping[str, Any], folder: Path, where: str) -> Source:

@@ -57,7 +57,7 @@ def run(job: Run, progress: Progress | None = None) -> Recording:
         spikes[step] = course.step(step, current)
         if job.record:
             v[step], u[step] = course.v, course.u
-        if progress is not None and step + 1 in drive.starts:
+        if progress is not None and (step + 1 in drive.starts or step + 1 == count):
             progress((step + 1) / count)
     counts = np.add.reduceat(spikes, drive.starts, axis=0, dtype=np.int64).transpose(1, 0, 2)
     weight = np.repeat(np.asarray(spec.weight, dtype=np.float64)[None], drive.trials, axis=0)

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from memtwin.sim.cards import Card, load_card
 from memtwin.sim.errors import InputError
-from memtwin.sim.files import read_arrays, read_text
-from memtwin.sim.parsers import parsing
+from memtwin.sim.files import read_arrays, read_bytes, read_text
+from memtwin.sim.parsers import parse_npy, parsing
 from memtwin.sim.units import RANGES, check_range, format_si, parse_si
 
 __all__ = ["Array", "CardName", "Choice", "Flag", "Options", "Quantity", "Rule", "Whole", "option", "rules"]
@@ -246,8 +246,7 @@ def _file(path: Path, name: str) -> NDArray:
         if own in arrays or len(arrays) == 1:
             return arrays.get(own, next(iter(arrays.values())))
         raise InputError(f"{where}: expected one array, or one called {own}, not {', '.join(arrays) or 'none'}")
-    with parsing(where, "an array of NumPy"):
-        return np.load(path, allow_pickle=False)
+    return parse_npy(read_bytes(path, where, _LARGEST), where, "an array of NumPy")
 
 
 def option(rule: Rule, default: Any = dataclasses.MISSING) -> Any:

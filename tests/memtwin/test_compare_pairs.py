@@ -21,7 +21,7 @@ from memtwin.sim.errors import InputError
         ("opamp-5a", ("ngspice", "board"), "backend rtl: model and gateware switch sharply"),
         ("apparatus", ("physics", "ngspice"), "layer 2 learns: ngspice has no synapse that learns"),
         ("lia", ("physics", "board"), "backend board: expected a port"),
-        ("lia", ("netlist", "model"), "backend netlist: unknown"),
+        ("lia", ("lattice", "model"), "backend lattice: unknown"),
     ],
 )
 def test_refused_with_one_line_before_anything_runs(monkeypatch, name, pair, said):

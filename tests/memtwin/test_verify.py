@@ -9,10 +9,12 @@ import pytest
 
 from memtwin import designs
 from memtwin import verify as module
+from memtwin.hdl.port.host import HostPort
 from memtwin.hdl.verilog import convert
 from memtwin.nir.nir_io import load_network, write_nir
 from memtwin.sim.engines.synthesis import synthesise
 from memtwin.sim.errors import InputError
+from memtwin.sim.kinds import kind_of
 from memtwin.verify import run_bench, verify
 
 
@@ -63,11 +65,17 @@ def test_a_wrong_coefficient_fails(icarus, tmp_path, monkeypatch):
     assert "design {'kind': 'drive'" in (tmp_path / "ts-neuron-icarus.log").read_text()
 
 
+def with_words(design, image):
+    """Gateware of a network with other coefficients."""
+    own = kind_of(design.spec).gateware()
+    return HostPort(own.network(own.structure(design.spec, design.coefficients), image))
+
+
 def test_a_wrong_coefficient_of_an_opamp_neuron_fails(icarus, tmp_path, monkeypatch):
     design = designs.find_design("opamp-7a")
     image = design.image
     image["layer1.fall"][0] += 1
-    wrong = convert(design.parts(design.layers, image)[0], design.top)
+    wrong = convert(with_words(design, image), design.top)
     monkeypatch.setattr(designs, "verilog", lambda name, changes: wrong)
     report = verify("opamp-7a", "icarus", tmp_path)
     assert (report["passed"], report["failed"]) == (1, 1)
@@ -79,7 +87,7 @@ def test_a_wrong_coefficient_of_a_lif_neuron_fails(icarus, tmp_path, monkeypatch
     image = design.image
     image["layer1.gain"][4] += 1
     image["layer1.bias"][4] += 1
-    wrong = convert(design.parts(design.layers, image)[0], design.top)
+    wrong = convert(with_words(design, image), design.top)
     monkeypatch.setattr(designs, "verilog", lambda name, changes: wrong)
     report = verify("lif", "icarus", tmp_path)
     assert (report["passed"], report["failed"]) == (1, 1)

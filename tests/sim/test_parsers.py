@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from memtwin.sim.errors import InputError, printable
-from memtwin.sim.parsers import parse_json, parse_npz, parse_toml, parsing
+from memtwin.sim.parsers import parse_json, parse_npy, parse_npz, parse_toml, parsing
 from tests.refusal import refusal
 
 
@@ -178,3 +178,22 @@ def test_what_a_terminal_would_obey_is_escaped():
     assert len(said) < 2100
     assert said.endswith(": expected less")
     assert json.loads(json.dumps(said)) == said
+
+
+def test_an_array_of_numpy_is_read_from_memory():
+    def content(array):
+        stream = io.BytesIO()
+        np.save(stream, array, allow_pickle=True)
+        return stream.getvalue()
+
+    values = np.arange(6.0).reshape(2, 3)
+    assert np.array_equal(parse_npy(content(values), "file a.npy", "an array"), values)
+    for data in (
+        b"",
+        b"\x93NUMPY",
+        content(values)[:-1],
+        content(values) + b"\0",
+        content(np.array([{}], dtype=object)),
+    ):
+        with pytest.raises(InputError, match=r"^file a\.npy: expected an array"):
+            parse_npy(data, "file a.npy", "an array")

@@ -130,7 +130,7 @@ def test_only_where_there_are_words_of_a_state():
     job = dataclasses.replace(digits(), start={})
     for backend in ("physics", "ngspice"):
         with pytest.raises(
-            InputError, match=f"start: backend {backend} has no words of a state; expected model or rtl"
+            InputError, match=f"start: backend {backend} has no words of a state; expected model, rtl, netlist"
         ):
             backends.run(job, backend)
     for other in (opamp_jobs.network(), stdp_jobs.one_pair(3)):

@@ -89,7 +89,9 @@ def test_head_says_what_it_is(verilog, design):
     assert re.findall(r"^//   card ([\w-]+): ", head, re.MULTILINE) == CARDS[design]
     assert all(len(line) <= 120 for line in head.splitlines())
     component, memory_map = find_design(design).build()
-    assert convert(component, find_design(design).top) in text
+    # But for spaces, and the list of ports, a line each, it is what Amaranth writes.
+    plain = convert(component, find_design(design).top)
+    assert "".join(text[text.index("/*") :].split()) == "".join(plain.split())
     for name, window in memory_map.windows.items():
         assert f"  0x{window.address(0):05x}" in head
         assert f"  {name}" in head

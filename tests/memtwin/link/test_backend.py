@@ -105,7 +105,7 @@ def test_state_file_of_something_else(tmp_path):
 @pytest.mark.parametrize(
     ("name", "backend", "said"),
     [
-        ("digits", "physics", "option --save: backend physics leaves no state; expected model, rtl, board"),
+        ("digits", "physics", "option --save: backend physics leaves no state; expected model, rtl, netlist, board"),
         ("opamp-5a", "model", "option --save: run B leaves no state; expected hybrid or LIF neurons"),
     ],
 )

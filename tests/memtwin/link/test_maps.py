@@ -8,7 +8,7 @@ import pytest
 from memtwin.designs import find_design
 from memtwin.hdl.link.map import LINK_BASE
 from memtwin.hdl.link.registers import LINK_REGISTERS
-from memtwin.link import client
+from memtwin.link import registers
 from memtwin.link.design_maps import design_map, host_of, shipped_maps, write_design_map
 from memtwin.link.maps import LARGEST_BURST, LinkMap, digest_of, read_map, write_map
 from memtwin.sim.errors import InputError
@@ -50,7 +50,7 @@ def test_every_word_of_a_design_is_where_the_gateware_has_it(design):
 
 
 def test_the_client_knows_the_registers_of_the_link():
-    assert (client._LINK_BASE, client._REGISTERS) == (LINK_BASE, LINK_REGISTERS)
+    assert (registers.LINK_BASE, registers.REGISTERS) == (LINK_BASE, LINK_REGISTERS)
 
 
 def test_maps_of_shipped_designs_have_digests_of_their_own():
