@@ -1,13 +1,13 @@
-"""Fixed-point words: shapes by name, and the only two ways in which the gateware drops bits.
+"""Fixed-point words: shapes by name, and the only ways in which the gateware drops bits.
 
 A word `UQ(i, f)` has `i` integer and `f` fraction bits and stands for its integer value times `2**-f`; a negative `i`
-means that the top fraction bits are absent. Products and sums keep every bit; `round_shift` and `saturate` say where
-precision or range is given up (docs/arithmetic.md, section 1).
+means that the top fraction bits are absent. Products and sums keep every bit; `round_shift`, and `saturate` or `ssat`
+for signed words, say where precision or range is given up (docs/arithmetic.md, section 1).
 """
 
 from amaranth.hdl import Mux, Shape, Value, ValueLike, unsigned
 
-__all__ = ["CONDUCTANCE", "GAIN", "GROWTH", "THETA", "UQ", "VOLT", "X", "round_shift", "saturate"]
+__all__ = ["CONDUCTANCE", "GAIN", "GROWTH", "THETA", "UQ", "VOLT", "X", "round_shift", "saturate", "ssat"]
 
 
 def UQ(i: int, f: int) -> Shape:
@@ -49,3 +49,16 @@ def saturate(value: ValueLike, width: int) -> Value:
     if len(value) <= width:
         return value
     return Mux(value[width:].any(), top, value[:width])
+
+
+def ssat(value: ValueLike, width: int) -> Value:
+    """Clamp to the range of a signed word of `width` bits; never wraps (docs/lif-arithmetic.md)."""
+    value = Value.cast(value)
+    if not value.shape().signed:
+        raise TypeError(f"value must be signed, not {value.shape()!r}")
+    if len(value) <= width:
+        return value
+    sign = value[-1]
+    high = value[width - 1 : -1]
+    fits = Mux(sign, high.all(), ~high.any())
+    return Mux(fits, value[:width], sign.replicate(width) ^ ((1 << (width - 1)) - 1)).as_signed()

@@ -8,9 +8,9 @@ from amaranth.lib.wiring import In, Out
 
 from memtwin.hdl.core.config import ConfigBus, MemoryMap
 from memtwin.hdl.core.fixed import VOLT, X
+from memtwin.hdl.core.pace import Pace
 from memtwin.hdl.core.trace import TraceSignature
 from memtwin.hdl.hybrid.layer import HybridLayer
-from memtwin.hdl.hybrid.presenter import Pace
 from memtwin.hdl.hybrid.structure import HybridLayerConfig, HybridTraceKind
 
 __all__ = ["HybridNeuron"]

@@ -6,9 +6,8 @@ from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from memtwin.hdl.core.fixed import round_shift
+from memtwin.hdl.core.fixed import round_shift, ssat
 from memtwin.hdl.izhikevich.fixed import MEMBRANE, RECOVERY, STEP, TOTAL
-from memtwin.hdl.lif.fixed import ssat
 
 __all__ = ["IzhikevichField", "IzhikevichNeuron"]
 

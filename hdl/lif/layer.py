@@ -13,10 +13,11 @@ from memtwin.hdl.core.cells import cells, table
 from memtwin.hdl.core.check import check_integer
 from memtwin.hdl.core.config import ConfigBus, MemoryMap, Registers, connect_config
 from memtwin.hdl.core.delay_line import stages
+from memtwin.hdl.core.fixed import ssat
 from memtwin.hdl.core.trace import TraceSignature, trace_word, write_trace
 from memtwin.hdl.lif.crossbar import LifCrossbar
 from memtwin.hdl.lif.events import MOST_EVENTS
-from memtwin.hdl.lif.fixed import CURRENT, HOLD, MEMBRANE, row_shape, ssat
+from memtwin.hdl.lif.fixed import CURRENT, HOLD, MEMBRANE, row_shape
 from memtwin.hdl.lif.neuron import LifNeuron
 
 __all__ = ["LifLayer", "LifLayerConfig", "LifTraceKind"]

@@ -5,7 +5,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from memtwin.hdl.core.delay_line import stages
-from memtwin.hdl.lif.fixed import CURRENT, HOLD, MEMBRANE, ssat
+from memtwin.hdl.core.fixed import ssat
+from memtwin.hdl.lif.fixed import CURRENT, HOLD, MEMBRANE
 
 __all__ = ["LifNeuron"]
 

@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from memtwin.hdl.core.check import check_integer
-from memtwin.hdl.hybrid.presenter import COUNT_BITS, Pace
+from memtwin.hdl.core.pace import COUNT_BITS, Pace
 
 __all__ = ["LifPresentation", "LifPresenter"]
 

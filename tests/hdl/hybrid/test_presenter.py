@@ -4,7 +4,8 @@ from itertools import pairwise
 
 import pytest
 
-from memtwin.hdl.hybrid.presenter import Pace, Presentation, Presenter
+from memtwin.hdl.core.pace import Pace
+from memtwin.hdl.hybrid.presenter import Presentation, Presenter
 from tests.hdl.helpers import refused, simulate
 
 ROWS, GATES, LAYERS, SUBSTEPS = 3, 2, 2, 4

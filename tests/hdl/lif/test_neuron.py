@@ -6,7 +6,7 @@ from amaranth.sim import Simulator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memtwin.hdl.lif.fixed import ssat
+from memtwin.hdl.core.fixed import ssat
 from memtwin.hdl.lif.neuron import LifNeuron
 from tests.hdl.lif import reference as lif_reference
 from tests.hdl.lif.reference import update

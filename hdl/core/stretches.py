@@ -1,54 +1,55 @@
-"""Presentations to the STDP engine: spikes, and the steps until the next ones."""
+"""Stretches of a spike train: the spikes of one step, and the silence until the next ones."""
+
+from collections.abc import Mapping
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from memtwin.hdl.hybrid.presenter import COUNT_BITS, Pace
+from memtwin.hdl.core.pace import COUNT_BITS, Pace
 
-__all__ = ["StdpPresentation", "StdpPresenter"]
+__all__ = ["Stretch", "StretchPresenter"]
 
 
-class StdpPresentation(data.StructLayout):
-    """One presentation: spikes in its first step, then silence (docs/stdp.md, section 3).
+class Stretch(data.StructLayout):
+    """One presentation: spikes in its first step, then silence.
 
     Parameters
     ----------
-    rows, neurons : int
-        Of the layer.
+    spikes : mapping of str to int
+        Widths of the words whose bits are spikes.
+    held : mapping of str to int
+        Widths of the words that hold for all of its steps.
 
     Members
     -------
-    inputs : rows
-        Rows with a spike in the first step.
-    forced : neurons
-        Neurons that are made to spike in the first step.
-    learn : 1
-        Synapses change.
+    one for each of `spikes`, then of `held`
+        As above.
     steps : 16
         Steps, the first one included.
     init : 1
-        Traces and membranes start from zero.
+        The states start anew.
     """
 
-    def __init__(self, rows: int, neurons: int) -> None:
-        super().__init__({"inputs": rows, "forced": neurons, "learn": 1, "steps": COUNT_BITS, "init": 1})
+    def __init__(self, spikes: Mapping[str, int], held: Mapping[str, int]) -> None:
+        self.spikes, self.held = tuple(spikes), tuple(held)
+        super().__init__({**spikes, **held, "steps": COUNT_BITS, "init": 1})
 
 
-class StdpPresenter(wiring.Component):
-    """Plays presentations, step by step. A presentation is taken (`i.ready`) when it is over.
+class StretchPresenter(wiring.Component):
+    """Plays stretches to a layer, step by step. One is taken (`i.ready`) when it is over.
 
-    Overhead on the time that the layer takes: 3 clocks per step, 2 per presentation.
+    Overhead on the time that the layer takes: 3 clocks per step, 2 per stretch.
 
     Parameters
     ----------
-    rows, neurons : int
-        Of the layer.
+    spikes, held : mapping of str to int
+        As in `Stretch`.
 
     Members
     -------
-    i : In(stream.Signature(StdpPresentation(...)))
-        Presentations.
+    i : In(stream.Signature(Stretch(...)))
+        Stretches.
     tick : In(1)
         The time of one step has passed; high for full speed. Up to 3 that came early are remembered (see `Pace`).
     busy : In(1)
@@ -56,19 +57,17 @@ class StdpPresenter(wiring.Component):
     start : Out(1)
         Strobe to the layer: a step begins.
     first : Out(1)
-        With this step traces and membranes start from zero.
-    inputs, forced, learn : Out(rows), Out(neurons), Out(1)
-        Of this step.
+        With this step the states start anew.
+    one for each of `spikes` and `held` : Out(width)
+        Of this step, and held for all of it.
     begins : Out(1)
-        Strobe: the first step of a presentation.
+        Strobe: the first step of a stretch begins.
     idle : Out(1)
-        No presentation is there.
+        No stretch is there.
     done : Out(1)
-        Strobe: a presentation is over (it is taken in this clock).
+        Strobe: a stretch is over (it is taken in this clock).
     step_done : Out(1)
         Strobe: the layer has finished a step.
-
-    Source: docs/stdp.md, section 3.
     """
 
     i: wiring.PureInterface
@@ -76,16 +75,13 @@ class StdpPresenter(wiring.Component):
     busy: Signal
     start: Signal
     first: Signal
-    inputs: Signal
-    forced: Signal
-    learn: Signal
     begins: Signal
     idle: Signal
     done: Signal
     step_done: Signal
 
-    def __init__(self, rows: int, neurons: int) -> None:
-        self.layout = StdpPresentation(rows, neurons)
+    def __init__(self, spikes: Mapping[str, int], held: Mapping[str, int]) -> None:
+        self.layout = Stretch(spikes, held)
         self._pace = Pace(1)  # in units of a step
         super().__init__(
             {
@@ -94,9 +90,7 @@ class StdpPresenter(wiring.Component):
                 "busy": In(1),
                 "start": Out(1),
                 "first": Out(1),
-                "inputs": Out(rows),
-                "forced": Out(neurons),
-                "learn": Out(1),
+                **{name: Out(width) for name, width in {**spikes, **held}.items()},
                 "begins": Out(1),
                 "idle": Out(1),
                 "done": Out(1),
@@ -115,9 +109,8 @@ class StdpPresenter(wiring.Component):
             pace.tick.eq(self.tick),
             begins.eq(taken == 0),
             self.first.eq(begins & shown.init),
-            self.inputs.eq(Mux(begins, shown.inputs, 0)),
-            self.forced.eq(Mux(begins, shown.forced, 0)),
-            self.learn.eq(shown.learn),
+            *(getattr(self, name).eq(Mux(begins, shown[name], 0)) for name in self.layout.spikes),
+            *(getattr(self, name).eq(shown[name]) for name in self.layout.held),
             self.begins.eq(self.start & begins),
             self.done.eq(self.i.ready),
         ]

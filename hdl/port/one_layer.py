@@ -1,0 +1,91 @@
+"""Networks of one layer that is shown stretches of spike trains."""
+
+from collections.abc import Mapping, Sequence
+
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+
+from memtwin.hdl.core.config import MemoryMap
+from memtwin.hdl.core.stretches import Stretch, StretchPresenter
+from memtwin.hdl.port.network_port import NetworkPort
+
+__all__ = ["OneLayerNetwork"]
+
+
+class OneLayerNetwork(NetworkPort):
+    """One layer, and what plays spike trains to it. The networks of some kinds derive from it.
+
+    Throughput: see the layer and `StretchPresenter`.
+
+    Parameters
+    ----------
+    layer : Component
+        With the members `config`, `start`, `first`, `busy`, `on` and `trace`, one for each of `spikes` and `held`, and
+        the attribute `structure`.
+    memory_map : MemoryMap
+        Map in which it has claimed its coefficients.
+    image : mapping of str to sequence of int, optional
+        Coefficients after reset.
+    spikes, held : mapping of str to int
+        What is shown to it, see `Stretch`.
+
+    The attributes, and the members that are not listed here, are those of `NetworkPort`.
+
+    Members
+    -------
+    presentations : In(stream.Signature(Stretch(...)))
+        What to show.
+    clk_level : Out(1)
+        Something is being shown.
+    begins : Out(1)
+        Strobe: the first step of a presentation begins.
+    spikes_strobe : Out(1)
+        Once in each step, when `on` is valid.
+
+    Raises
+    ------
+    ValueError
+        If `image` holds names or lengths that the design does not.
+    """
+
+    presentation: Stretch
+    layer1: wiring.PureInterface
+    trace1: wiring.PureInterface
+
+    def __init__(
+        self,
+        layer: wiring.Component,
+        memory_map: MemoryMap,
+        image: Mapping[str, Sequence[int]] | None,
+        *,
+        spikes: Mapping[str, int],
+        held: Mapping[str, int],
+    ) -> None:
+        memory_map.writes(image or {})  # refuses names that the design does not have
+        self._layer = layer
+        self._presenter = StretchPresenter(spikes, held)
+        super().__init__([layer.structure], memory_map, self._presenter.layout)
+
+    def elaborate(self, platform: object) -> Module:
+        """Join presenter and layer."""
+        m = Module()
+        m.submodules.presenter = presenter = self._presenter
+        m.submodules.layer1 = layer = self._layer
+        wiring.connect(m, wiring.flipped(self.presentations), presenter.i)
+        wiring.connect(m, wiring.flipped(self.config), layer.config)
+        wiring.connect(m, layer.trace, wiring.flipped(self.trace1))
+        shown = (*self.presentation.held, *self.presentation.spikes)
+        m.d.comb += [
+            presenter.tick.eq(self.tick),
+            presenter.busy.eq(layer.busy),
+            layer.start.eq(presenter.start),
+            layer.first.eq(presenter.first),
+            *(getattr(layer, name).eq(getattr(presenter, name)) for name in shown),
+            self.layer1.on.eq(layer.on),
+            self.clk_level.eq(~presenter.idle),
+            self.idle.eq(presenter.idle),
+            self.done.eq(presenter.done),
+            self.begins.eq(presenter.begins),
+            self.spikes_strobe.eq(presenter.step_done),
+        ]
+        return m
