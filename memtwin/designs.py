@@ -152,7 +152,7 @@ class Design:
         """Coefficients of all layers, and what else the gateware of their kind holds."""
         from memtwin.sim.engines import gateware
 
-        return gateware.image(self.coefficients, 0) | self._gateware.image(self.bare_job, 0)
+        return gateware.first_image(self.bare_job, self.coefficients)
 
     @property
     def _gateware(self) -> Gateware:
@@ -160,13 +160,12 @@ class Design:
 
     def build(self) -> "Built":
         """Build the gateware, which holds the coefficients after reset; and the addresses of the coefficients."""
-        from memtwin.hdl.port.host import HostPort
-
         if self.parts is not None:
             return self.parts(self.layers, self.image)
-        own = self._gateware
-        network = own.network(own.structure(self.spec, self.coefficients), self.image)
-        return HostPort(network), network.memory_map
+        from memtwin.sim.engines import gateware
+
+        host = gateware.host_of(self.bare_job, self.coefficients)
+        return host, host.network.memory_map
 
 
 def _ts_neuron(layers: "list[HybridLayerConfig]", image: Image) -> "Built":

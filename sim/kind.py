@@ -146,7 +146,7 @@ class Gateware(ABC):
     def network(self, structure: Any, image: Mapping[str, Sequence[int]] | None = None) -> "NetworkPort":
         """Build the network, which holds the coefficients of `image` after reset."""
 
-    def image(self, job: "Run", trial: int) -> dict[str, list[int]]:
+    def image(self, job: "Run", coefficients: "Sequence[LayerCoefficients]", trial: int) -> dict[str, list[int]]:
         """Return words, by name, that a trial needs beside the coefficients of its layers."""
         return {}
 
@@ -155,7 +155,9 @@ class Gateware(ABC):
         """Return the kinds of trace words that a recording of the job is made of."""
 
     @abstractmethod
-    def writes(self, job: "Run", places: Places, trial: int) -> list[Writes]:
+    def writes(
+        self, job: "Run", coefficients: "Sequence[LayerCoefficients]", places: Places, trial: int
+    ) -> list[Writes]:
         """Return the writes that show each presentation of a trial; the last of each, to ``go``, starts it."""
 
     @abstractmethod

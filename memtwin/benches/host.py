@@ -76,7 +76,8 @@ class HostTester:
         """Show what `job` shows and compare; returns the words of each layer."""
         for monitor in self.monitors:
             monitor.take()
-        for addresses, words in self.kind.gateware().writes(job, gateware.places_of(self.host), 0):
+        writes = self.kind.gateware().writes(job, job.coefficients(), gateware.places_of(self.host), 0)
+        for addresses, words in writes:
             for address, word in zip(addresses.tolist(), words.tolist(), strict=True):
                 await self.driver.write(address, word)
             await self.driver.wait()

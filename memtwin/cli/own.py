@@ -276,16 +276,19 @@ def verilog(
     """Write the Verilog of a network file, and beside it the map of its addresses."""
     from memtwin.own import hardware
     from memtwin.own.network import job_of
+    from memtwin.sim.engines import gateware
     from memtwin.sim.run_warnings import warnings_of_jobs
 
     network = _load(name, asked, bits)
     job = job_of(network, seed=seed, allow_clipping=allow_clipping)
     warnings = warnings_of_jobs([(network.name, job)], "rtl")
-    text = hardware.verilog(network, seed=seed, allow_clipping=allow_clipping)
+    coefficients = job.coefficients()
+    host = gateware.host_of(job, coefficients)
+    text = hardware.text_of(network, coefficients, host)
     warn(warnings)
     if out is not None or not as_json:
         write_text(text, out)
-    written = None if out is None else hardware.write_map_of(network, job, out)
+    written = None if out is None else hardware.write_map_of(network, host, out)
     if written is not None:
         notice(f"wrote {written}")
     if as_json:
@@ -316,13 +319,13 @@ def build(
 
 def virtual_board(name: str, asked: Asked, *, bits: int | None, seed: int, allow_clipping: bool) -> "BuiltBoard":
     """Compile the virtual board of a network file."""
-    from memtwin.own import hardware
     from memtwin.own.network import job_of
     from memtwin.serve import board_of
+    from memtwin.sim.engines import gateware
     from memtwin.sim.run_warnings import warnings_of_jobs
 
     network = _load(name, asked, bits)
     job = job_of(network, seed=seed, allow_clipping=allow_clipping)
     warn(warnings_of_jobs([(network.name, job)], "rtl"))
     with progress(f"compiling {network.name}"):
-        return board_of(network.name, hardware.host_of(job))
+        return board_of(network.name, gateware.host_of(job, job.coefficients()))

@@ -61,7 +61,7 @@ def run(job: Run, link: Link, progress: Progress | None = None) -> Recording:
         trial = _Trial(link, coefficients)
         trial.load(gateware.image(coefficients, number), {name: words[number] for name, words in starts.items()})
         link.stream(spikes=not traced, fires=not traced, trace_kinds=kind.trace.kinds if traced else (), wait=True)
-        shown = _shown(job, link, number)
+        shown = _shown(job, coefficients, link, number)
         for presentation, (addresses, words) in enumerate(shown, 1):
             trial.show(addresses, words)
             if progress:
@@ -95,7 +95,7 @@ def _check(link: Link, job: Run, coefficients: Sequence[LayerCoefficients]) -> N
         )
 
 
-def _shown(job: Run, link: Link, trial: int) -> Iterator[Writes]:
+def _shown(job: Run, coefficients: Sequence[LayerCoefficients], link: Link, trial: int) -> Iterator[Writes]:
     """Addresses and words that are written for every presentation of a trial."""
 
     @cache
@@ -103,7 +103,7 @@ def _shown(job: Run, link: Link, trial: int) -> Iterator[Writes]:
         # The last write starts a presentation on a bus; over the link that is an operation of its own.
         return np.zeros(1, np.int64) if name == "go" else link.map[name].addresses()
 
-    for addresses, words in kind_of(job.spec).gateware().writes(job, places, trial):
+    for addresses, words in kind_of(job.spec).gateware().writes(job, coefficients, places, trial):
         yield addresses[:-1], words[:-1]
 
 

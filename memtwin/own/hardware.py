@@ -3,7 +3,7 @@
 import os
 import re
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,26 +13,12 @@ from memtwin.header import WIDTH, interface, written
 from memtwin.link.design_maps import design_map
 from memtwin.link.maps import write_map
 from memtwin.own.network import Network, job_of
-from memtwin.sim.backends import Run
+from memtwin.sim.coefficients import LayerCoefficients
 from memtwin.sim.engines import gateware
 from memtwin.sim.files import write_whole
-from memtwin.sim.kinds import kind_of
 from memtwin.sim.run_warnings import warnings_of_jobs
 
-__all__ = ["build", "host_of", "verilog", "write_map_of"]
-
-
-def host_of(job: Run) -> HostPort:
-    """Build the gateware of a run behind its bus; after reset it holds the coefficients.
-
-    Raises
-    ------
-    InputError
-        If a value does not fit its word.
-    """
-    own, coefficients = kind_of(job.spec).gateware(), job.coefficients()
-    image = gateware.image(coefficients, 0) | own.image(job, 0)
-    return HostPort(own.network(own.structure(job.spec, coefficients), image))
+__all__ = ["build", "text_of", "verilog", "write_map_of"]
 
 
 def verilog(
@@ -50,11 +36,16 @@ def verilog(
         If a value does not fit its word, or the file cannot be written.
     """
     job = job_of(network, seed=seed, allow_clipping=allow_clipping)
-    host = host_of(job)
-    text = written(_header(network, job, host), host, _module(network.name))
+    coefficients = job.coefficients()
+    text = text_of(network, coefficients, gateware.host_of(job, coefficients))
     if path is not None:
         write_whole(path, text.encode())
     return text
+
+
+def text_of(network: Network, coefficients: Sequence[LayerCoefficients], host: HostPort) -> str:
+    """Return the Verilog of the gateware of a network."""
+    return written(_header(network, coefficients, host), host, _module(network.name))
 
 
 def build(
@@ -82,15 +73,15 @@ def build(
     warnings = warnings_of_jobs([(network.name, job)], "rtl")
 
     def linked(traces: bool) -> tuple[HostPort, Mapping[str, object]]:
-        host = host_of(job)
+        host = gateware.host_of(job, job.coefficients())
         return host, design_map(name, host, traces=traces)
 
     return {**board_build.build_linked(name, board, out, linked, say=say or to_stderr), "warnings": warnings}
 
 
-def write_map_of(network: Network, job: Run, result: Path) -> Path:
+def write_map_of(network: Network, host: HostPort, result: Path) -> Path:
     """Write the map of the addresses beside the Verilog of a network; returns its path."""
-    return write_map(design_map(_module(network.name), host_of(job), traces=True), result.with_suffix(".map.json"))
+    return write_map(design_map(_module(network.name), host, traces=True), result.with_suffix(".map.json"))
 
 
 def _module(name: str) -> str:
@@ -99,12 +90,12 @@ def _module(name: str) -> str:
     return plain if re.match("[A-Za-z]", plain) else f"network_{plain}"
 
 
-def _header(network: Network, job: Run, host: HostPort) -> list[str]:
+def _header(network: Network, coefficients: Sequence[LayerCoefficients], host: HostPort) -> list[str]:
     """Describe the network in the lines of a comment."""
     sizes = " x ".join(str(number) for number in (network.inputs, *(layer.neurons for layer in network.layers)))
     lines = [f"memtwin, network {network.name}: {network.kind} neurons, {sizes}", ""]
     lines += textwrap.wrap(" ".join(HOST_USE.split()), WIDTH)
-    for name, own, layer in zip(network.names, job.coefficients(), network.layers, strict=True):
+    for name, own, layer in zip(network.names, coefficients, network.layers, strict=True):
         structure = ", ".join(f"{key} {value}" for key, value in own.structure.items())
         lines += ["", f"Layer {name}: {structure}", *_options(layer)]
     lines += ["", "Coefficients after reset are those of", *_options(network.circuit)]

@@ -20,7 +20,18 @@ from memtwin.sim.kinds import kind, kind_of
 from memtwin.sim.recording import Recording
 from memtwin.sim.state import State, join
 
-__all__ = ["compiled", "image", "places_of", "register_writes", "run", "run_trials", "state_of", "words_of"]
+__all__ = [
+    "compiled",
+    "first_image",
+    "host_of",
+    "image",
+    "places_of",
+    "register_writes",
+    "run",
+    "run_trials",
+    "state_of",
+    "words_of",
+]
 
 
 def image(coefficients: Sequence[LayerCoefficients], trial: int) -> dict[str, list[int]]:
@@ -68,16 +79,28 @@ def run(job: Run, progress: Progress | None = None, *, synthesised: bool = False
     kind_of(job.spec).check(job, backend)
     coefficients = job.coefficients()
     host, text = compiled(job.spec.kind, own.structure(job.spec, coefficients))
+    places = places_of(host)
     outputs = run_trials(
         job,
         host,
         verilator.binary(text, layers=len(coefficients), synthesised=synthesised),
         coefficients,
-        lambda trial: own.writes(job, places_of(host), trial),
+        lambda trial: own.writes(job, coefficients, places, trial),
         kinds=own.kinds(job),
         progress=progress,
     )
     return own.recording(job, coefficients, outputs, state_of(host, outputs), backend)
+
+
+def first_image(job: Run, coefficients: Sequence[LayerCoefficients]) -> dict[str, list[int]]:
+    """All words of trial 0, by name: what gateware holds that is built for a job."""
+    return image(coefficients, 0) | kind_of(job.spec).gateware().image(job, coefficients, 0)
+
+
+def host_of(job: Run, coefficients: Sequence[LayerCoefficients]) -> HostPort:
+    """Build the gateware of a job behind its bus; after reset it holds the words of trial 0."""
+    own = kind_of(job.spec).gateware()
+    return HostPort(own.network(own.structure(job.spec, coefficients), first_image(job, coefficients)))
 
 
 @cache

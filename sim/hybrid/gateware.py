@@ -45,7 +45,7 @@ class HybridGateware(Gateware):
         """Counts and times are made of two kinds; a recording keeps all."""
         return tuple(trace.KINDS) if job.record else _COUNTED
 
-    def writes(self, job: Run, places: Places, trial: int) -> list[Writes]:
+    def writes(self, job: Run, coefficients: Sequence[LayerCoefficients], places: Places, trial: int) -> list[Writes]:
         """Show each presentation; the first begins with power-up, unless the job starts from a state.
 
         Raises

@@ -36,18 +36,18 @@ class IzhikevichGateware(Gateware):
         (layer,) = structure
         return IzhikevichNetwork(layer, image)
 
-    def image(self, job: Run, trial: int) -> dict[str, list[int]]:
+    def image(self, job: Run, coefficients: Sequence[LayerCoefficients], trial: int) -> dict[str, list[int]]:
         """Currents of the last presentation, which remain when it is over."""
-        return {_CURRENT: current_words(job.coefficients()[0], job.program)[trial, -1].tolist()}
+        return {_CURRENT: current_words(coefficients[0], job.program)[trial, -1].tolist()}
 
     def kinds(self, job: Run) -> Sequence[int]:
         """Spikes are in the only kind that there is."""
         return tuple(trace.KINDS)
 
-    def writes(self, job: Run, places: Places, trial: int) -> list[Writes]:
+    def writes(self, job: Run, coefficients: Sequence[LayerCoefficients], places: Places, trial: int) -> list[Writes]:
         """Show each stretch that begins with a presentation or with spikes; the currents go before a presentation."""
         drive = job.program
-        (own,) = job.coefficients()
+        (own,) = coefficients
         at = np.union1d(drive.starts, np.flatnonzero(drive.inputs[trial].any(axis=1)))
         values = {
             "inputs": words_of(drive.inputs[trial, at]),

@@ -45,7 +45,9 @@ class LifGateware(Gateware):
         layers, capacity, encoder = structure
         return LifNetwork(layers, capacity, image, encoder=encoder)
 
-    def image(self, job: Run[LifSpec, Images | Trains], trial: int) -> dict[str, list[int]]:
+    def image(
+        self, job: Run[LifSpec, Images | Trains], coefficients: Sequence[LayerCoefficients], trial: int
+    ) -> dict[str, list[int]]:
         """Words of the encoder and the decoder, if there are any."""
         if isinstance(job.program, Trains):
             return {}
@@ -59,7 +61,9 @@ class LifGateware(Gateware):
         """Refuse what does not fit the encoder, or the list of events."""
         job.program.check(job.spec.layers[0].rows, job.spec.capacity)
 
-    def writes(self, job: Run[LifSpec, Images | Trains], places: Places, trial: int) -> list[Writes]:
+    def writes(
+        self, job: Run[LifSpec, Images | Trains], coefficients: Sequence[LayerCoefficients], places: Places, trial: int
+    ) -> list[Writes]:
         """Show each image; before the first come the words of encoder and decoder.
 
         The first begins with power-up, unless the job starts from a state. Words of the image beyond its entries stay
@@ -81,7 +85,7 @@ class LifGateware(Gateware):
             raise InputError(f"images: expected at most {held} entries (capacity of the twin's encoder), not {most}")
         out = []
         for presentation in range(images.presentations):
-            words = self.image(job, trial) if presentation == 0 else {}
+            words = self.image(job, coefficients, trial) if presentation == 0 else {}
             words |= image_words(images, trial, presentation)
             words["steps"] = [int(images.steps[trial, presentation])]
             words["init"] = [int(presentation == 0 and job.start is None)]

@@ -40,7 +40,7 @@ class OpampGateware(Gateware):
         """Counts and conductances are made of two kinds; a recording keeps all."""
         return tuple(trace.KINDS) if job.record else _COUNTED
 
-    def writes(self, job: Run, places: Places, trial: int) -> list[Writes]:
+    def writes(self, job: Run, coefficients: Sequence[LayerCoefficients], places: Places, trial: int) -> list[Writes]:
         """Show each presentation; the first begins with power-up."""
         stimulus = job.program
         first = np.arange(stimulus.presentations)[:, None] == 0

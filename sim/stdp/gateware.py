@@ -43,7 +43,7 @@ class StdpGateware(Gateware):
         """Counts and conductances are made of two kinds; a recording keeps all."""
         return tuple(trace.KINDS) if job.record else _COUNTED
 
-    def writes(self, job: Run, places: Places, trial: int) -> list[Writes]:
+    def writes(self, job: Run, coefficients: Sequence[LayerCoefficients], places: Places, trial: int) -> list[Writes]:
         """Show each stretch of a train that begins with an epoch or with spikes."""
         trains = job.program
         at = _starts(trains, trial)

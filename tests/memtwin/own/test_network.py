@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import memtwin as mt
-from memtwin.own.hardware import host_of, job_of
+from memtwin.own.network import job_of
 from memtwin.serve import board_of, serving
+from memtwin.sim.engines import gateware
 from memtwin.sim.kinds import KINDS
 
 HYBRID = (mt.hybrid.Layer(inputs=5, neurons=3, inhibition=True, learn=True),)
@@ -247,7 +248,8 @@ def test_the_names_of_the_package_are_there_and_no_module_takes_their_place():
 
 
 def test_a_network_on_a_virtual_board_is_the_model(lif):
-    built = board_of(lif.name, host_of(job_of(lif)))
+    job = job_of(lif)
+    built = board_of(lif.name, gateware.host_of(job, job.coefficients()))
     spikes = drive(6, 30)
     with serving(built.program) as (server, _):
         thread = threading.Thread(target=server.run)
