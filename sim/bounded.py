@@ -1,4 +1,4 @@
-"""What comparisons of hybrid and of op-amp neurons with the physics share: paired events, and how bounds are told."""
+"""What comparisons with the physics share: checks and how they are told; of hybrid and op-amp neurons paired events."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Check", "Divergence", "Findings", "Pair"]
+__all__ = ["Check", "Divergence", "Findings", "Pair", "judged", "root_mean"]
 
 _FULL = 1 + 1e-9  # of a bound: rounding of floats
 
@@ -47,7 +47,7 @@ class Divergence:
 
 @dataclass
 class Check:
-    """What is found in one layer in one trial.
+    """What is found in a recording, or in one layer of it in one trial.
 
     Attributes
     ----------
@@ -61,7 +61,8 @@ class Check:
     faults: list[str] = field(default_factory=list, kw_only=True)
 
     def _use(self, name: str, ratios: NDArray[np.float64]) -> None:
-        self.ratios[name] = max(self.ratios[name], float(np.max(ratios, initial=0.0)))
+        # No number is the larger one: it keeps no bound.
+        self.ratios[name] = float(np.maximum(self.ratios[name], np.max(ratios, initial=0.0)))
 
 
 @dataclass
@@ -84,7 +85,7 @@ class Findings:
         for number, check in enumerate(checks, 1):
             self.faults += [f"trial {trial}, layer {number}: {fault}" for fault in check.faults]
             for name, ratio in check.ratios.items():
-                self.bounds[name] = max(self.bounds[name], ratio)
+                self.bounds[name] = float(np.maximum(self.bounds[name], ratio))
 
     def outside(self, divergence: Iterable[Mapping[str, Any]]) -> list[str]:
         """Say all that is not within: faults, bounds that are not kept, divergences without a reason."""
@@ -96,3 +97,22 @@ class Findings:
             if entry["reason"] == "unexplained"
         ]
         return [*self.faults, *beyond, *lost]
+
+
+def judged(checks: Iterable[tuple[str, Check]]) -> tuple[list[str], dict[str, float]]:
+    """Say, of checks with the backend of each, all that is not within; and what is used of the bounds of words."""
+    outside: list[str] = []
+    bounds: dict[str, float] = {}
+    for backend, check in checks:
+        outside += [f"{backend}, {fault}" for fault in check.faults]
+        beyond = {name: ratio for name, ratio in check.ratios.items() if not ratio <= 1}
+        outside += [f"{backend}, {name}: {ratio:.4g} times what is allowed" for name, ratio in beyond.items()]
+        if backend != "physics":
+            bounds = dict(check.ratios)
+    return outside, bounds
+
+
+def root_mean(squares: Sequence[NDArray[np.float64]]) -> float:
+    """Root of the mean of all of `squares`; zero if there are none."""
+    values = np.concatenate([np.zeros(0), *squares])
+    return float(np.sqrt(values.mean())) if values.size else 0.0

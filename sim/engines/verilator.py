@@ -281,6 +281,15 @@ class Output:
     position: list[NDArray[np.int64]]
     reads: NDArray[np.int64]
 
+    @property
+    def busy(self) -> int:
+        """Fabric clocks from the first mark to the last."""
+        return int(self.clocks[-1] - self.clocks[0])
+
+    def shown(self, number: int) -> NDArray[np.uint64]:
+        """Trace words of layer `number`, 0 for the first, from the first mark on: without those of the power-up."""
+        return self.words[number][self.position[number][0] :]
+
 
 def run(
     program: Path,

@@ -147,7 +147,7 @@ def _read(output: verilator.Output, number: int, first_l1: NDArray[np.int64], re
     """Count what happened in each presentation."""
     start, *ends = output.position[number].tolist()
     # What comes before the first presentation is the power-up after reset, without coefficients.
-    all_words = output.words[number][start:]
+    all_words = output.shown(number)
     words = all_words.astype(np.int64)
     ends = np.array(ends, dtype=np.int64) - start
     presentations = len(ends)
@@ -177,7 +177,7 @@ def _read(output: verilator.Output, number: int, first_l1: NDArray[np.int64], re
         fires=fires,
         spikes=spikes,
         halves=halves,
-        clocks=int(output.clocks[-1] - output.clocks[0]),
+        clocks=output.busy,
         words=all_words if record else None,
     )
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
 
+from memtwin.sim import bounded
 from memtwin.sim.backends import Run
 from memtwin.sim.coefficients import LayerCoefficients
 from memtwin.sim.izhikevich.quantize import CENTRE, UNIT, word_b
@@ -81,7 +82,7 @@ class Allowance:
         return moved + UNIT * _ROUNDED * 2.0**-19 + _FLOAT
 
 
-class Check:
+class Check(bounded.Check):
     """What is wrong with a recording.
 
     Attributes
@@ -95,20 +96,16 @@ class Check:
     """
 
     def __init__(self, job: Run[IzhikevichSpec, Drive], recording: Recording, *, words: bool) -> None:
+        super().__init__()
         self.job, self.recording = job, recording
         self._own: LayerCoefficients | None = job.coefficients()[0] if words else None
         self._law = Law(job.spec.per_neuron("a"), job.spec.per_neuron("b"))
         self._dt = job.spec.step / MILLI
-        self.ratios: dict[str, float] = defaultdict(float)
-        self.faults: list[str] = []
         weight = _ROUNDED * UNIT * 2.0**-12 if words else 0.0
-        self._keep("weight", np.abs(recording.layers[0].conductance - job.spec.weight) / (weight + _FLOAT))
+        self._use("weight", np.abs(recording.layers[0].conductance - job.spec.weight) / (weight + _FLOAT))
         for trial in range(job.program.trials):
             if self._is_whole(trial):
                 self._trial(trial)
-
-    def _keep(self, name: str, ratios: NDArray) -> None:
-        self.ratios[name] = max(self.ratios[name], float(np.max(ratios, initial=0.0)))
 
     def _is_whole(self, trial: int) -> bool:
         """Whether a trial has a sample of every step, and spikes that are counted and logged as they are sampled."""
@@ -160,10 +157,10 @@ class Check:
         words = {name: (self._own.words[name][trial] ^ 0x8000) - 0x8000 for name in ("v_start", "u_start")}
         got_v = words["v_start"] * 2.0**-12 * UNIT - CENTRE
         got_u = words["u_start"] * 2.0**-12 * UNIT - CENTRE * word_b(self._own)
-        self._keep("start", np.abs(got_v - v) / (Allowance.level + _FLOAT))
+        self._use("start", np.abs(got_v - v) / (Allowance.level + _FLOAT))
         # u = b v, with v as it begins and b as the word has it.
         of_u = Allowance.level * (1 + np.abs(self._law.b)) + _ROUNDED * 2.0**-15 * np.abs(v)
-        self._keep("start", np.abs(got_u - u) / (of_u + _FLOAT))
+        self._use("start", np.abs(got_u - u) / (of_u + _FLOAT))
         return got_v, got_u
 
     def _euler(
@@ -181,11 +178,11 @@ class Check:
         inputs = self.job.program.inputs[trial].astype(np.int64).sum(axis=1)[:, None]
         of_v, of_u = allowed.membrane(slope, inputs), allowed.recovery(before_v, before_u)
         threshold = spec.per_neuron("v_threshold")
-        self._keep("threshold", np.where(spiked, threshold - moved_v, moved_v - threshold) / (of_v + allowed.level))
-        self._keep("membrane", (np.abs(v - moved_v) / of_v)[~spiked])
-        self._keep("reset", (np.abs(v - spec.per_neuron("c")) / (allowed.level + _FLOAT))[spiked])
+        self._use("threshold", np.where(spiked, threshold - moved_v, moved_v - threshold) / (of_v + allowed.level))
+        self._use("membrane", (np.abs(v - moved_v) / of_v)[~spiked])
+        self._use("reset", (np.abs(v - spec.per_neuron("c")) / (allowed.level + _FLOAT))[spiked])
         jump = spec.per_neuron("d") * spiked
-        self._keep("recovery", np.abs(u - moved_u - jump) / (of_u + allowed.jump * spiked))
+        self._use("recovery", np.abs(u - moved_u - jump) / (of_u + allowed.jump * spiked))
         assert self._own is not None
         ends = np.abs(np.stack([(v + CENTRE) / UNIT, (u + CENTRE * word_b(self._own)) / UNIT])) >= 8 - 2.0**-15
         if ends.any():
@@ -213,9 +210,9 @@ class Check:
             of_v = late * (np.abs(slope) + 1) + _FLOAT
             of_u = late * (np.abs(self._law.recovery(end_v, end_u)) + 1) + _FLOAT
             ended = live & ~spiking
-            self._keep("threshold", (np.abs(end_v - threshold) / of_v)[spiking])
-            self._keep("membrane", (np.abs(end_v - v) / of_v)[ended])
-            self._keep("recovery", (np.abs(end_u - u) / of_u)[ended])
+            self._use("threshold", (np.abs(end_v - threshold) / of_v)[spiking])
+            self._use("membrane", (np.abs(end_v - v) / of_v)[ended])
+            self._use("recovery", (np.abs(end_u - u) / of_u)[ended])
             before_v, before_u, at = np.where(spiking, c, end_v), np.where(spiking, end_u + d, end_u), until
 
     def _solve(

@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memtwin.sim.backends import Run
+from memtwin.sim.bounded import judged, root_mean
 from memtwin.sim.izhikevich.check import Check
 from memtwin.sim.recording import Recording
 
@@ -40,17 +41,8 @@ def errors(job: Run, a: Recording, b: Recording) -> dict[str, Any]:
     dict
         ``errors``, with the keys in the head of this module; ``within``; and ``outside``, why not. All are JSON values.
     """
-    outside, bounds = [], {}
-    for recording in (a, b):
-        check = Check(job, recording, words=recording.backend != "physics")
-        outside += [f"{recording.backend}, {fault}" for fault in check.faults]
-        outside += [
-            f"{recording.backend}, {name}: {ratio:.4g} times what is allowed"
-            for name, ratio in check.ratios.items()
-            if not ratio <= 1
-        ]
-        if recording.backend != "physics":
-            bounds = dict(check.ratios)
+    checks = [(recording.backend, Check(job, recording, words=recording.backend != "physics")) for recording in (a, b)]
+    outside, bounds = judged(checks)
     late, interval, count = 0.0, 0.0, 0
     divergence: list[dict[str, Any]] = []
     squares: dict[str, list[NDArray]] = {"v": [], "u": []}
@@ -72,12 +64,11 @@ def errors(job: Run, a: Recording, b: Recording) -> dict[str, Any]:
             silent = np.cumsum(ours["spike"] | theirs["spike"], axis=0) == 0
             for name, parts in squares.items():
                 parts.append((ours[name] - theirs[name])[silent] ** 2)
-    rms = {name: np.concatenate([np.zeros(0), *parts]) for name, parts in squares.items()}
     found = {
         "event_time_s": late,
         "interval_s": interval,
         "event_count_difference": count,
-        "rms_between_events": {name: float(np.sqrt(part.mean())) if part.size else 0.0 for name, part in rms.items()},
+        "rms_between_events": {name: root_mean(parts) for name, parts in squares.items()},
         "divergence": divergence,
         "bounds": bounds,
     }

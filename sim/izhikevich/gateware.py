@@ -73,7 +73,7 @@ class IzhikevichGateware(Gateware):
         """Make a recording of what the gateware left, wherever it ran: trace words of each trial, and the state."""
         drive = job.program
         (own,) = coefficients
-        words = [output.words[0][output.position[0][0] :] for output in outputs]
+        words = [output.shown(0) for output in outputs]
         spikes = np.stack([trace.read(each, own.structure["neurons"])["spike"] for each in words])
         counts = np.add.reduceat(spikes, drive.starts, axis=1)
         weight = (own.words["weight"].reshape(drive.trials, -1, own.structure["neurons"]) ^ 0x8000) - 0x8000
@@ -86,7 +86,7 @@ class IzhikevichGateware(Gateware):
             layers=[layer],
             periods=np.tile(drive.steps, (drive.trials, 1)),
             time_s=np.full(drive.trials, sum(drive.steps) * job.spec.step),
-            clocks=np.array([int(output.clocks[-1] - output.clocks[0]) for output in outputs]),
+            clocks=np.array([output.busy for output in outputs]),
             state=dict(state),
         )
 

@@ -7,12 +7,12 @@ are encoded anew (`sim/lif/physics_encoder.py`), the inputs of later layers are 
 rounding to words explains is in `Allowance`; docs/compare.md derives it.
 """
 
-from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from memtwin.sim import bounded
 from memtwin.sim.backends import Run
 from memtwin.sim.coefficients import LayerCoefficients
 from memtwin.sim.lif.physics_encoder import Encoder, Player, source
@@ -93,7 +93,7 @@ def _step_of(layer: LifLayerSpec, dt: float) -> tuple[Floats, Floats]:
     return leak, np.where(np.isinf(tau), r * dt, r * leak)
 
 
-class Check:
+class Check(bounded.Check):
     """What is wrong with a recording.
 
     Attributes
@@ -108,21 +108,17 @@ class Check:
     """
 
     def __init__(self, job: Run[LifSpec, Images], recording: LifRecording, allowed: list[Allowance]) -> None:
+        super().__init__()
         self.job, self.recording, self.allowed = job, recording, allowed
-        self.ratios: dict[str, float] = defaultdict(float)
-        self.faults: list[str] = []
         self.compared = 0
         sample = job.sample()
         encoder = source(job.program, job.spec.layers[0].rows, sample[0].seed)
         for number, (layer, own) in enumerate(zip(recording.layers, sample, strict=True)):
             off = np.abs(layer.conductance - own.weight).max()
-            self._keep("weight", off / (allowed[number].weight or _FLOAT * np.abs(own.weight).max() or 1.0))
+            self._use("weight", off / (allowed[number].weight or _FLOAT * np.abs(own.weight).max() or 1.0))
         for trial in range(job.program.trials):
             if self._is_whole(trial):
                 self._trial(trial, encoder)
-
-    def _keep(self, name: str, ratio: float | np.floating) -> None:
-        self.ratios[name] = max(self.ratios[name], float(ratio))
 
     def _fault(self, trial: int, number: int, what: str) -> None:
         self.faults.append(f"trial {trial}, layer {number + 1}: {what}")
@@ -183,18 +179,18 @@ class Check:
 
         off = allowed.step + allowed.of_membrane * np.abs(before) + allowed.of_current * np.abs(current)
         beyond = np.where(spike, threshold - u, u - threshold) / (off + allowed.level)
-        self._keep("threshold", beyond[~still].max(initial=0.0))
+        self._use("threshold", beyond[~still])
         clamped = ~still & ~spike & (np.abs(v - rest) >= allowed.most * (1 - _FLOAT))
         if clamped.any():
             what = f"{np.count_nonzero(clamped)} samples are at the end of the membrane's word"
             self._fault(trial, number, f"{what}, {allowed.most:.4g} from rest")
-        self._keep("membrane", (np.abs(v - u) / off)[~still & ~spike & ~clamped].max(initial=0.0))
+        self._use("membrane", (np.abs(v - u) / off)[~still & ~spike & ~clamped])
         if "subtract" in layer.reset:
             after = np.abs(v - (u - (threshold - rest))) / (off + allowed.level)
         else:
             after = np.abs(v - reset) / allowed.level
-        self._keep("reset", after[~still & spike].max(initial=0.0))
-        self._keep("reset", (np.abs(v - rest - before) / allowed.level)[still].max(initial=0.0))
+        self._use("reset", after[~still & spike])
+        self._use("reset", (np.abs(v - rest - before) / allowed.level)[still])
 
         steps = round(layer.refractory / spec.dt)
         longest = np.where(spike, steps, np.maximum(held - 1, 0))

@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memtwin.sim.backends import Run
+from memtwin.sim.bounded import judged
 from memtwin.sim.lif.check import Check, allowances
 from memtwin.sim.lif.recording import LifRecording
 from memtwin.sim.recording import Recording
@@ -44,17 +45,11 @@ def errors(job: Run, a: Recording, b: Recording) -> dict[str, Any]:
     """
     assert isinstance(a, LifRecording)
     assert isinstance(b, LifRecording)
-    outside, bounds = [], {}
-    for recording in (a, b):
-        check = Check(job, recording, allowances(job, words=recording.backend != "physics"))
-        outside += [f"{recording.backend}, {fault}" for fault in check.faults]
-        outside += [
-            f"{recording.backend}, {name}: {ratio:.4g} times what rounding explains"
-            for name, ratio in check.ratios.items()
-            if not ratio <= 1
-        ]
-        if recording.backend != "physics":
-            bounds = dict(check.ratios)
+    checks = [
+        (recording.backend, Check(job, recording, allowances(job, words=recording.backend != "physics")))
+        for recording in (a, b)
+    ]
+    outside, bounds = judged(checks)
     late, missing, squares, count = 0, 0, 0.0, 0
     divergence = []
     for trial in range(job.program.trials):

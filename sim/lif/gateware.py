@@ -130,7 +130,7 @@ class LifGateware(Gateware):
             layers=layers,
             periods=steps,
             time_s=steps.sum(axis=1) * spec.dt,
-            clocks=np.array([int(output.clocks[-1] - output.clocks[0]) for output in outputs]),
+            clocks=np.array([output.busy for output in outputs]),
             state=dict(state),
             answers=answers,
             events=events,

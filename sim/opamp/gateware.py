@@ -68,7 +68,7 @@ class OpampGateware(Gateware):
             conductance = np.stack([_conductance(output, number, own, trial) for trial, output in enumerate(outputs)])
             layer = LayerRecording(fires=fires, spikes=fires, conductance=conductance * own.g_lsb)
             if job.record:
-                layer.words = [_words(output, number) for output in outputs]
+                layer.words = [output.shown(number) for output in outputs]
                 trace.decode_layer(layer, job.spec, own)
             layers.append(layer)
         return Recording(
@@ -76,19 +76,14 @@ class OpampGateware(Gateware):
             layers=layers,
             periods=stimulus.on,
             time_s=(stimulus.on + stimulus.off).sum(axis=1) * job.spec.substep,
-            clocks=np.array([int(output.clocks[-1] - output.clocks[0]) for output in outputs]),
+            clocks=np.array([output.busy for output in outputs]),
             state=dict(state),
         )
 
 
-def _words(output: verilator.Output, number: int) -> NDArray[np.uint64]:
-    """Trace of a layer from the first presentation on; before it is the power-up after reset."""
-    return output.words[number][output.position[number][0] :]
-
-
 def _fires(output: verilator.Output, number: int, own: LayerCoefficients) -> NDArray[np.int64]:
     """Count the rises of `on` of every neuron in each presentation, (P, N)."""
-    words = _words(output, number).astype(np.int64)
+    words = output.shown(number).astype(np.int64)
     ends = output.position[number][1:] - output.position[number][0]
     circuit = np.flatnonzero(words & 15 == _KIND["circuit"])
     on = (words[circuit] >> 20 + 36 & 1).reshape(-1, own.structure["neurons"])
@@ -101,7 +96,7 @@ def _fires(output: verilator.Output, number: int, own: LayerCoefficients) -> NDA
 
 def _conductance(output: verilator.Output, number: int, own: LayerCoefficients, trial: int) -> NDArray[np.int64]:
     """Conductances at the end, (neurons, rows)."""
-    words = _words(output, number).astype(np.int64)
+    words = output.shown(number).astype(np.int64)
     touched = words[words & 15 == _KIND["conductance"]]
     conductance = own.words["conductance"][trial].reshape(-1, own.structure["neurons"]).T.copy()
     value = touched >> 20

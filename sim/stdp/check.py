@@ -5,11 +5,10 @@ is made. Traces of spikes are no part of a recording: what is left of a spike fo
 words explains is derived in docs/compare.md.
 """
 
-from collections import defaultdict
-
 import numpy as np
 from numpy.typing import NDArray
 
+from memtwin.sim import bounded
 from memtwin.sim.backends import Run
 from memtwin.sim.coefficients import LayerCoefficients
 from memtwin.sim.stdp.quantize import VOLT
@@ -64,7 +63,7 @@ class Allowance:
         return self.g + room * part + self.g_lsb * (share * left / 2 + 1)  # the bound, and the step to it
 
 
-class Check:
+class Check(bounded.Check):
     """What is wrong with a recording.
 
     Attributes
@@ -77,17 +76,13 @@ class Check:
     """
 
     def __init__(self, job: Run[StdpSpec, SpikeTrains], recording: StdpRecording, *, words: bool) -> None:
+        super().__init__()
         self.job, self.recording = job, recording
         self._own: LayerCoefficients | None = job.coefficients()[0] if words else None
         self.allowed = Allowance(job.spec, self._own)
-        self.ratios: dict[str, float] = defaultdict(float)
-        self.faults: list[str] = []
         for trial in range(job.program.trials):
             if self._is_whole(trial):
                 self._trial(trial)
-
-    def _keep(self, name: str, ratios: NDArray) -> None:
-        self.ratios[name] = max(self.ratios[name], float(np.max(ratios, initial=0.0)))
 
     def _is_whole(self, trial: int) -> bool:
         """Whether a trial has a sample of every step, and spikes that are counted and logged as they are sampled."""
@@ -131,8 +126,8 @@ class Check:
         allowed = self.allowed.membrane(before, total)
         threshold = spec.device["v_th"] - spec.device["u_rest"]
         beyond = np.where(on, threshold - expected, expected - threshold) / (allowed + self.allowed.level)
-        self._keep("threshold", beyond[~forced])
-        self._keep("membrane", (np.abs(lift - np.where(on, 0.0, expected)) / allowed))
+        self._use("threshold", beyond[~forced])
+        self._use("membrane", (np.abs(lift - np.where(on, 0.0, expected)) / allowed))
         if (forced & ~on).any():
             self.faults.append(f"trial {trial}: a neuron that is made to spike does not")
 
@@ -145,7 +140,7 @@ class Check:
         if self._own is not None:
             words = self._own.words["conductance"][trial].reshape(spec.rows, spec.neurons).T
             g = words * self._own.g_lsb
-            self._keep("initial", np.abs(g - asked) / (self.allowed.g + self._own.g_lsb / 2))
+            self._use("initial", np.abs(g - asked) / (self.allowed.g + self._own.g_lsb / 2))
         total = np.zeros(on.shape)
         last_input, last_output = np.full(spec.rows, -np.inf), np.full(spec.neurons, -np.inf)
         epochs = set(range(trains.steps - 1, len(on), trains.steps))
@@ -162,13 +157,13 @@ class Check:
                 if column is None:
                     self.faults.append(f"trial {trial}: a learning step of neuron {neuron} is missing")
                     return total
-                self._keep("conductance", np.abs(column - expected[neuron]) / (allowed[neuron] + self.allowed.g))
+                self._use("conductance", np.abs(column - expected[neuron]) / (allowed[neuron] + self.allowed.g))
                 g[neuron] = column
             if step in epochs:
-                self._keep(
+                self._use(
                     "conductance", np.abs(self.recording.history[trial, step // trains.steps] - g) / self.allowed.g
                 )
-        self._keep("conductance", np.abs(layer.conductance[trial] - g) / self.allowed.g)
+        self._use("conductance", np.abs(layer.conductance[trial] - g) / self.allowed.g)
         if logged:
             self.faults.append(f"trial {trial}: {len(logged)} learning steps without spikes that are learnt from")
         return total

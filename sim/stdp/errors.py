@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memtwin.sim.backends import Run
+from memtwin.sim.bounded import judged, root_mean
 from memtwin.sim.recording import Recording
 from memtwin.sim.stdp.check import Check
 from memtwin.sim.stdp.recording import StdpRecording
@@ -44,17 +45,8 @@ def errors(job: Run, a: Recording, b: Recording) -> dict[str, Any]:
     """
     assert isinstance(a, StdpRecording)
     assert isinstance(b, StdpRecording)
-    outside, bounds = [], {}
-    for recording in (a, b):
-        check = Check(job, recording, words=recording.backend != "physics")
-        outside += [f"{recording.backend}, {fault}" for fault in check.faults]
-        outside += [
-            f"{recording.backend}, {name}: {ratio:.4g} times what rounding explains"
-            for name, ratio in check.ratios.items()
-            if not ratio <= 1
-        ]
-        if recording.backend != "physics":
-            bounds = dict(check.ratios)
+    checks = [(recording.backend, Check(job, recording, words=recording.backend != "physics")) for recording in (a, b)]
+    outside, bounds = judged(checks)
     trains, spec = job.program, job.spec
     time_error, count_difference = 0.0, 0
     divergence: list[dict[str, Any]] = []
@@ -72,14 +64,11 @@ def errors(job: Run, a: Recording, b: Recording) -> dict[str, Any]:
         shared = min(len(one), len(other))
         squares["g"].append(((a.history[trial, :epochs] - b.history[trial, :epochs]) / spec.g_on).ravel() ** 2)
         squares["u"].append(((one[:shared] - other[:shared]) / spec.device["v_th"]).ravel() ** 2)
-    values = {name: np.concatenate(parts) for name, parts in squares.items()}
     return {
         "errors": {
             "event_time_s": time_error,
             "event_count_difference": count_difference,
-            "rms_between_events": {
-                name: float(np.sqrt(part.mean())) if part.size else 0.0 for name, part in values.items()
-            },
+            "rms_between_events": {name: root_mean(parts) for name, parts in squares.items()},
             "divergence": divergence,
             "bounds": bounds,
         },

@@ -79,14 +79,14 @@ class StdpGateware(Gateware):
         conductance = np.array(history) * own.g_lsb
         layer = LayerRecording(fires=counts, spikes=counts.copy(), conductance=conductance[:, -1].copy())
         if job.record:
-            layer.words = [output.words[0][output.position[0][0] :] for output in outputs]
+            layer.words = [output.shown(0) for output in outputs]
             trace.decode_layer(layer, job.spec, own)
         return StdpRecording(
             backend=backend,
             layers=[layer],
             periods=np.full((trains.trials, trains.epochs), trains.steps),
             time_s=np.full(trains.trials, trains.epochs * trains.steps * job.spec.step),
-            clocks=np.array([int(output.clocks[-1] - output.clocks[0]) for output in outputs]),
+            clocks=np.array([output.busy for output in outputs]),
             state=dict(state),
             history=conductance,
         )
