@@ -1,7 +1,5 @@
 import json
 import shutil
-import stat
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from memtwin.boards.top import BoardTop
 from memtwin.boards.twins import TWINS
 from memtwin.designs import board_image
 from memtwin.sim.errors import InputError
+from tests.programs import write_program
 
 
 class Blink(Elaboratable):
@@ -113,9 +112,7 @@ def test_reuse_needs_the_bits_that_were_built(built, monkeypatch, tmp_path):
 
 
 def stand_in(monkeypatch, tmp_path, variable, script):
-    path = tmp_path / variable.lower()
-    path.write_text(f"#!{sys.executable}\nimport json, sys\n{script}\n", encoding="utf-8")
-    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    path = write_program(tmp_path / variable.lower(), f"import json, sys\n{script}")
     monkeypatch.setenv(variable, str(path))
 
 

@@ -1,12 +1,11 @@
 import json
-import stat
-import sys
 
 import pytest
 
 from memtwin.boards.flash import flash
 from memtwin.boards.tools import ToolError
 from memtwin.sim.errors import InputError
+from tests.programs import write_program
 
 
 @pytest.fixture
@@ -15,17 +14,14 @@ def stand_in(monkeypatch, tmp_path):
 
     def make(status=0, stderr="", stdout=""):
         record = tmp_path / "arguments.json"
-        path = tmp_path / "loader"
-        path.write_text(
-            f"#!{sys.executable}\n"
+        script = (
             "import json, sys\n"
             f"json.dump(sys.argv[1:], open({str(record)!r}, 'w'))\n"
             f"sys.stderr.write({stderr!r})\n"
             f"sys.stdout.write({stdout!r})\n"
-            f"sys.exit({status})\n",
-            encoding="utf-8",
+            f"sys.exit({status})"
         )
-        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+        path = write_program(tmp_path / "loader", script)
         monkeypatch.setenv("OPENFPGALOADER", str(path))
         return record
 

@@ -1,8 +1,6 @@
 """A network behind the serial port of a board, and its bitstream."""
 
 import json
-import stat
-import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +18,7 @@ from memtwin.hdl.port.host import HostPort
 from memtwin.sim.errors import InputError
 from tests.hdl.link.bench import DONE, IDENTIFY, run
 from tests.hdl.link.tiny import Tiny
+from tests.programs import write_program
 
 ENTRIES = pytest.mark.parametrize("entry", BOARDS.values(), ids=lambda entry: entry.name)
 DIGESTS = {"map_digest": bytes(range(8)), "design_digest": bytes(range(100, 108))}
@@ -73,9 +72,7 @@ def small(traces):
 
 
 def stand_in(monkeypatch, tmp_path, variable, script):
-    path = tmp_path / variable.lower()
-    path.write_text(f"#!{sys.executable}\nimport json, sys\n{script}\n", encoding="utf-8")
-    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    path = write_program(tmp_path / variable.lower(), f"import json, sys\n{script}")
     monkeypatch.setenv(variable, str(path))
 
 

@@ -1,8 +1,6 @@
 """Building with or without the link, and a board that answers after it was programmed."""
 
 import json
-import stat
-import sys
 
 import pytest
 from typer.testing import CliRunner
@@ -16,6 +14,7 @@ from memtwin.hdl.verilog import convert
 from memtwin.link import LinkError
 from memtwin.sim.errors import InputError
 from tests.fake_twin import DESIGN_DIGEST, FakeTwin, a_map, on_a_line, served
+from tests.programs import write_program
 
 
 @pytest.fixture
@@ -124,11 +123,9 @@ def test_options_of_the_command_line(monkeypatch, tmp_path):
 @pytest.fixture
 def loader(monkeypatch, tmp_path):
     """An openFPGALoader that records its arguments, and a bitstream with a map; returns both files and a report."""
-    record, path = tmp_path / "arguments.json", tmp_path / "loader"
-    path.write_text(
-        f"#!{sys.executable}\nimport json, sys\njson.dump(sys.argv[1:], open({str(record)!r}, 'w'))\n", encoding="utf-8"
-    )
-    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    record = tmp_path / "arguments.json"
+    script = f"import json, sys\njson.dump(sys.argv[1:], open({str(record)!r}, 'w'))"
+    path = write_program(tmp_path / "loader", script)
     monkeypatch.setenv("OPENFPGALOADER", str(path))
     bitstream, memory_map = tmp_path / "toy.bin", tmp_path / "toy.map.json"
     bitstream.write_bytes(b"bits")

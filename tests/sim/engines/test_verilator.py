@@ -1,9 +1,7 @@
 """The Verilator driver on a toy that has the ports of a HostPort and a behaviour known beforehand."""
 
 import os
-import stat
 import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -16,6 +14,7 @@ from memtwin.hdl.verilog import convert
 from memtwin.sim import processes
 from memtwin.sim.engines import verilator
 from memtwin.sim.errors import InputError
+from tests.programs import write_program
 
 
 class Countdown(wiring.Component):
@@ -184,9 +183,7 @@ def test_failed_build_leaves_nothing(monkeypatch, tmp_path):
 
 
 def test_crash_of_the_simulation(tmp_path):
-    program = tmp_path / "crash"
-    program.write_text(f"#!{sys.executable}\nimport sys\nsys.exit('out of luck')\n")
-    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    program = write_program(tmp_path / "crash", "import sys\nsys.exit('out of luck')")
     with pytest.raises(RuntimeError, match="out of luck"):
         verilator.run(program, np.zeros(0, np.uint64), layers=1, kinds=())
 
