@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from memtwin.boards.registry import board as find_board
+from memtwin.levels import Levels, Report
 from memtwin.sim import backends
 from memtwin.sim.cards import Card
 from memtwin.sim.compare import CONTINUOUS
@@ -17,7 +18,7 @@ from memtwin.sim.compare import compare as compare_recordings
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments import EXPERIMENTS as CIRCUITS
 from memtwin.sim.experiments.base import Experiment, Measured, Settings
-from memtwin.sim.experiments.blocks import blocks, check_size, check_trials, join
+from memtwin.sim.experiments.blocks import blocks, check_trials, join
 from memtwin.sim.files import whole
 from memtwin.sim.kinds import kind_of
 from memtwin.sim.recording import Recording
@@ -26,19 +27,15 @@ from memtwin.sim.waves import write_waves
 from memtwin.states import check_saved, load_states, save_states
 from memtwin.train.mnist import Mnist
 
-__all__ = ["BACKENDS", "CLOCK_BOARD", "EXPERIMENTS", "Outcome", "compare", "experiment", "netlist", "run"]
+__all__ = ["CLOCK_BOARD", "EXPERIMENTS", "Outcome", "compare", "experiment", "netlist", "run"]
 
 EXPERIMENTS: dict[str, Experiment] = {**CIRCUITS, Mnist.name: Mnist()}
 """Every experiment by name; those that need files of networks and of images are here, the others in `memtwin.sim`."""
-
-BACKENDS = (*backends.BACKENDS, "board")
-"""Every backend by name."""
 
 CLOCK_BOARD = "icebreaker"
 """Board whose clock the gateware is taken to have."""
 
 FilePath = str | os.PathLike[str]
-Report = Callable[[str, float], None]  # name of the run, part done
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +149,7 @@ def run(
     InputError
         If anything that the user gave does not fit.
     """
-    _check_backends(backend, port=port, baud=baud, map=map_file)
+    levels = Levels(backend, port=port, baud=baud, map_file=map_file)
     chosen = experiment(name)
     settings = chosen.settings(
         cards=tuple(cards),
@@ -175,9 +172,8 @@ def run(
         check_saved(runs, backend)
     if start is not None:
         runs = load_states(start, runs)
-    if backend == "ngspice":
-        runs = {label: _smooth(job) for label, job in runs.items()}
-    _check_runs(runs, backend, port)
+    runs = {label: levels.solvable(job) for label, job in runs.items()}
+    levels.check(runs)
 
     def jobs(number: int) -> dict[str, backends.Run]:
         if not number:
@@ -194,10 +190,7 @@ def run(
     for number, part in enumerate(parts):
         runs_of_part = jobs(number)
         tell = _part_of(report, number, len(parts))
-        if backend == "board":
-            recorded, clock_hz = _on_board(runs_of_part, port, baud, map_file, tell)
-        else:
-            recorded = backends.run_all(runs_of_part, backend, tell)
+        recorded = levels.run(runs_of_part, backend, tell)
         measured.append(chosen.measure(part, runs_of_part, recorded))
         recordings |= {
             label: join(recordings[label], own) if label in recordings else own for label, own in recorded.items()
@@ -208,6 +201,7 @@ def run(
     if save is not None:
         save_states(save, runs, recordings)
     files = _write(chosen, settings, runs, recordings, results, Path(out)) if out is not None else []
+    clock_hz = levels.clock_hz or clock_hz
     acceleration = _acceleration(recordings.values(), clock_hz)
     return Outcome(
         experiment=name,
@@ -256,7 +250,7 @@ def compare(
     """
     if first == second:
         raise InputError(f"option --backends: expected two that differ, not {first} and {second}")
-    _check_backends(first, second, port=port, baud=baud, map=map_file)
+    levels = Levels(first, second, port=port, baud=baud, map_file=map_file)
     chosen = experiment(name)
     settings: Settings = chosen.settings(
         cards=tuple(cards),
@@ -268,24 +262,19 @@ def compare(
     pair = (first, second)
 
     def planned(settings: Settings) -> dict[str, backends.Run]:
-        return {label: _comparable(job, pair) for label, job in _plan(chosen, settings, allow_clipping).items()}
+        jobs = _plan(chosen, settings, allow_clipping)
+        return {label: _comparable(levels.solvable(job), pair) for label, job in jobs.items()}
 
     if trials is not None and trials > 1:
         one = planned(dataclasses.replace(settings, trials=1))
         check_trials({label: one[label] for label in chosen.drawn if label in one}, trials)
     runs = planned(settings)
-    for backend in pair:  # before anything runs
-        _check_runs(runs, backend, port)
+    levels.check(runs)
     findings = {}
     warnings = [*warnings_of_jobs(runs.items(), *pair), *settings.warnings]
     recorded: list[tuple[str, Recording]] = []
     for label, job in runs.items():
-        a, b = (
-            _on_board({label: job}, port, baud, map_file, report)[0][label]
-            if backend == "board"
-            else backends.run(job, backend, _progress(report, label))
-            for backend in pair
-        )
+        a, b = (levels.run({label: job}, backend, report)[label] for backend in pair)
         findings[label] = compare_recordings(job, a, b)
         # What is said of a recording needs none of its data.
         recorded += [(label, dataclasses.replace(recording, layers=[], state={})) for recording in (a, b)]
@@ -338,25 +327,6 @@ def _plan(chosen: Experiment, settings: Settings, allow_clipping: bool) -> dict[
     return {label: dataclasses.replace(job, allow_clipping=allow_clipping) for label, job in jobs.items()}
 
 
-def _check_backends(*chosen: str, **link: Any) -> None:
-    """Refuse an unknown backend, and options of the link without the backend that they are for."""
-    for name in chosen:
-        if name not in BACKENDS:
-            raise InputError(f"backend {name}: unknown; expected {', '.join(BACKENDS)}")
-    for option, value in link.items():
-        if value is not None and "board" not in chosen:
-            raise InputError(f"option --{option}: expected with the backend board, not {' and '.join(chosen)}")
-
-
-def _check_runs(runs: Mapping[str, backends.Run], backend: str, port: str | None) -> None:
-    """Refuse runs that a backend cannot do, before anything runs."""
-    if backend == "board" and port is None:
-        raise InputError("backend board: expected a port; give --port /dev/ttyUSB1 or --port socket://HOST:NUMBER")
-    for label, job in runs.items():
-        check_size(job, label)
-        backends.check(job, "rtl" if backend == "board" else backend)  # a board runs the same gateware
-
-
 def _comparable(job: backends.Run, pair: Sequence[str]) -> backends.Run:
     """Let a job be run so that what two backends leave can be compared.
 
@@ -364,39 +334,12 @@ def _comparable(job: backends.Run, pair: Sequence[str]) -> backends.Run:
     and state instead, and neither side is recorded; continuous time has nothing to compare but traces and events.
     """
     counted = "board" in pair and job.spec.keeps_state and not CONTINUOUS & {*pair}
-    return dataclasses.replace(_smooth(job) if "ngspice" in pair else job, record=not counted)
-
-
-def _on_board(
-    runs: Mapping[str, backends.Run],
-    port: str | None,
-    baud: int | None,
-    map_file: FilePath | None,
-    report: Report | None,
-) -> tuple[dict[str, Recording], float]:
-    """Run jobs on the twin at a port; returns the recordings, and the clock of the twin, Hz."""
-    # Imported here, because nothing else needs a serial port.
-    from memtwin.link import BAUD, Link
-    from memtwin.link import backend as board
-
-    assert port is not None  # checked
-    with Link(port, baud=BAUD if baud is None else baud, map=map_file) as link:
-        recordings = {label: board.run(job, link, _progress(report, label)) for label, job in runs.items()}
-        return recordings, float(link.identity.clock_hz)
-
-
-def _smooth(job: backends.Run) -> backends.Run:
-    """Let a job be as ngspice can solve it."""
-    return dataclasses.replace(job, spec=kind_of(job.spec).smooth(job.spec))
+    return dataclasses.replace(job, record=not counted)
 
 
 def _part_of(report: Report | None, number: int, parts: int) -> Report | None:
     """Tell the progress of one of several equal parts as that of the whole."""
     return None if report is None else lambda label, done: report(label, (number + done) / parts)
-
-
-def _progress(report: Report | None, label: str) -> backends.Progress | None:
-    return None if report is None else lambda done: report(label, done)
 
 
 def _acceleration(recordings: Any, clock_hz: float) -> float | None:

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from memtwin import api
+from memtwin.levels import Levels
 from memtwin.sim import backends
 from memtwin.sim.errors import InputError
 
@@ -25,7 +26,7 @@ from memtwin.sim.errors import InputError
     ],
 )
 def test_refused_with_one_line_before_anything_runs(monkeypatch, name, pair, said):
-    monkeypatch.setattr(backends, "run", None)
+    monkeypatch.setattr(Levels, "run", None)
     port = "socket://127.0.0.1:9" if "board" in pair and "port" not in said else None
     with pytest.raises(InputError, match=said) as error:
         api.compare(name, *pair, port=port)
@@ -47,12 +48,12 @@ def test_refused_with_one_line_before_anything_runs(monkeypatch, name, pair, sai
 def test_a_board_is_compared_with_every_backend(monkeypatch, name, other, recorded):
     """With continuous time by its trace; by counts and state with a backend with words, unless it keeps no state."""
 
-    def on_board(runs, *_):
+    def run(levels, runs, backend, report):
         assert all(job.record is recorded for job in runs.values())
-        out = {label: backends.run(job, "model") for label, job in runs.items()}
-        return {label: dataclasses.replace(recording, backend="board") for label, recording in out.items()}, 1.0
+        out = {label: backends.run(job, "model" if backend == "board" else backend) for label, job in runs.items()}
+        return {label: dataclasses.replace(recording, backend=backend) for label, recording in out.items()}
 
-    monkeypatch.setattr(api, "_on_board", on_board)
+    monkeypatch.setattr(Levels, "run", run)
     found = api.compare(name, other, "board", port="socket://127.0.0.1:9")
     if other == "physics":
         assert found["within"], found["outside"]
@@ -66,14 +67,15 @@ def test_a_board_is_compared_with_every_backend(monkeypatch, name, other, record
 def test_what_cannot_be_measured_is_told_of(monkeypatch):
     """A recording that is not whole has no errors, and every run that is outside is named."""
 
-    def broken(job, backend, progress):
-        recording = whole(job, backend, progress)
+    def broken(levels, jobs, backend, report):
+        recordings = whole(levels, jobs, backend, report)
         if backend == "model":
-            recording.layers[0].waveform[0].signals["v"][7, 0] = float("nan")
-        return recording
+            for recording in recordings.values():
+                recording.layers[0].waveform[0].signals["v"][7, 0] = float("nan")
+        return recordings
 
-    whole = backends.run
-    monkeypatch.setattr(backends, "run", broken)
+    whole = Levels.run
+    monkeypatch.setattr(Levels, "run", broken)
     found = api.compare("lif", "physics", "model")
     assert found["within"] is False
     assert found["outside"] == ["neurons: waveform.v, layer 1, trial 0: not all numbers are finite"]

@@ -269,3 +269,14 @@ def test_a_network_on_a_virtual_board_is_the_model(lif):
         mt.simulate(lif, spikes, "board")
     with pytest.raises(mt.InputError, match="option --port: expected with the backend board"):
         mt.simulate(lif, spikes, "model", port="/dev/null")
+
+
+def test_op_amp_neurons_run_in_ngspice_by_the_law_that_it_can_solve(ngspice):
+    net = mt.Network([mt.opamp.Layer(inputs=2, neurons=1)])
+    spikes = np.zeros((12, 2), dtype=np.uint8)
+    spikes[2:9] = 1
+    physics, other = (mt.simulate(net, spikes, backend) for backend in ("physics", "ngspice"))
+    assert other.counts.sum() > 0
+    assert (physics.counts == other.counts).all()
+    found = mt.compare(net, spikes, "physics", "ngspice")
+    assert found["errors"]["event_count_difference"] == 0
