@@ -21,7 +21,7 @@ from memtwin.sim.experiments.base import Experiment, Measured, Settings
 from memtwin.sim.experiments.blocks import blocks, check_trials, join
 from memtwin.sim.files import whole
 from memtwin.sim.kinds import kind_of
-from memtwin.sim.recording import Recording
+from memtwin.sim.recording import Recording, acceleration_of
 from memtwin.sim.run_warnings import warnings_of_jobs, warnings_of_recordings
 from memtwin.sim.waves import write_waves
 from memtwin.states import check_saved, load_states, save_states
@@ -202,7 +202,7 @@ def run(
         save_states(save, runs, recordings)
     files = _write(chosen, settings, runs, recordings, results, Path(out)) if out is not None else []
     clock_hz = levels.clock_hz or clock_hz
-    acceleration = _acceleration(recordings.values(), clock_hz)
+    acceleration = acceleration_of(recordings.values(), clock_hz)
     return Outcome(
         experiment=name,
         backend=backend,
@@ -340,14 +340,6 @@ def _comparable(job: backends.Run, pair: Sequence[str]) -> backends.Run:
 def _part_of(report: Report | None, number: int, parts: int) -> Report | None:
     """Tell the progress of one of several equal parts as that of the whole."""
     return None if report is None else lambda label, done: report(label, (number + done) / parts)
-
-
-def _acceleration(recordings: Any, clock_hz: float) -> float | None:
-    recordings = list(recordings)
-    if any(recording.clocks is None for recording in recordings):
-        return None
-    clocks = sum(int(np.sum(recording.clocks)) for recording in recordings)
-    return sum(float(np.sum(recording.time_s)) for recording in recordings) / (clocks / clock_hz)
 
 
 def _write(

@@ -28,6 +28,7 @@ __all__ = [
     "show_help_alone",
     "summarise",
     "tell",
+    "tell_comparison",
     "warn",
     "write_text",
 ]
@@ -102,6 +103,13 @@ def tell(findings: dict[str, Any], as_json: bool) -> None:
         print_json(findings)
     else:
         summarise({name: value for name, value in findings.items() if name != "warnings"})
+
+
+def tell_comparison(findings: dict[str, Any], as_json: bool) -> None:
+    """Write what a comparison found; the command ends with status 1 if the two are not equal, or not within."""
+    tell(findings, as_json)
+    if not findings.get("equal", findings.get("within", False)):
+        raise typer.Exit(1)
 
 
 def summarise(results: dict[str, Any], prefix: str = "") -> None:

@@ -133,7 +133,7 @@ def _module(job: Run, backend: str) -> ModuleType:
             return netlist if backend == "netlist" else gateware
     module = kind_of(job.spec).module(backend)
     if module is None:
-        raise InputError(f"backend {backend}: not for networks of this kind; physics, model and rtl are")
+        raise InputError(f"backend {backend}: not for networks of this kind; physics, model, rtl and netlist are")
     return module
 
 
@@ -160,7 +160,7 @@ def run_all(
 
     modules = {name: _module(job, backend) for name, job in jobs.items()}
     kinds = {kind_of(job.spec) for job in jobs.values()}
-    if all(backend in kind.together for kind in kinds) and len(kinds) == 1:  # jobs of equal structure side by side
+    if len(kinds) == 1 and backend in kinds.pop().together:  # jobs of equal structure side by side
         module = next(iter(modules.values()))
         return dict(zip(jobs, module.run_together(list(jobs.values()), tell(*jobs)), strict=True))
     return {name: modules[name].run(job, tell(name)) for name, job in jobs.items()}

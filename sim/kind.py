@@ -23,12 +23,23 @@ if TYPE_CHECKING:
     from memtwin.sim.recording import Recording
     from memtwin.sim.state import State
 
-__all__ = ["Counts", "Gateware", "Kind", "Places", "Writes"]
+__all__ = ["Counts", "Gateware", "Kind", "Places", "Writes", "module_of"]
 
 # Addresses and words that are written for one presentation; the last write starts it.
 Writes = tuple[NDArray[np.int64], NDArray[np.int64]]
 Places = Callable[[str], NDArray[np.int64]]
 """Addresses of the words of a register of the presentation, or of a window of the configuration, by name."""
+
+
+def module_of(package: str, name: str) -> ModuleType | None:
+    """Import a module of a package; None if the package has none of that name."""
+    full = f"{package}.{name}"
+    try:
+        return importlib.import_module(full)
+    except ModuleNotFoundError as error:
+        if error.name != full:
+            raise
+        return None
 
 
 class Kind(ABC):
@@ -96,13 +107,7 @@ class Kind(ABC):
 
         The backends in floating point and on integers are such: ``physics``, ``model``, ``ngspice``.
         """
-        full = f"{self.package}.{name}"
-        try:
-            return importlib.import_module(full)
-        except ModuleNotFoundError as error:
-            if error.name != full:
-                raise
-            return None
+        return module_of(self.package, name)
 
     def gateware(self) -> "Gateware":
         """Import the gateware of the kind, which needs Amaranth."""

@@ -1,12 +1,11 @@
 """The kinds of neuron: a line each."""
 
 import importlib
-import importlib.util
 from functools import cache
 from typing import Any
 
 from memtwin.sim.card_types import CardType
-from memtwin.sim.kind import Kind
+from memtwin.sim.kind import Kind, module_of
 
 __all__ = ["KINDS", "card_types", "kind", "kind_of"]
 
@@ -39,6 +38,6 @@ def card_types() -> dict[str, CardType]:
     """Types of cards that the kinds bring, by name; a kind without a module ``cards`` takes those of others."""
     found: dict[str, CardType] = {}
     for name in KINDS:
-        if importlib.util.find_spec(f"memtwin.sim.{name}.cards") is not None:
-            found |= importlib.import_module(f"memtwin.sim.{name}.cards").CARD_TYPES
+        if (cards := module_of(f"memtwin.sim.{name}", "cards")) is not None:
+            found |= cards.CARD_TYPES
     return found

@@ -1,11 +1,12 @@
 """What a run leaves behind, the same for every backend."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Event", "LayerRecording", "Recording", "Waveform"]
+__all__ = ["Event", "LayerRecording", "Recording", "Waveform", "acceleration_of"]
 
 
 @dataclass(frozen=True)
@@ -98,3 +99,13 @@ class Recording:
     saturated: dict[str, int] = field(default_factory=dict)
     warnings: dict[str, list[str]] = field(default_factory=dict)
     state: dict[str, NDArray[np.int64]] = field(default_factory=dict)
+
+
+def acceleration_of(recordings: Iterable[Recording], clock_hz: float) -> float | None:
+    """Simulated time over the time that the fabric took at `clock_hz`; None where there is no fabric."""
+    recordings = list(recordings)
+    clocks = [recording.clocks for recording in recordings if recording.clocks is not None]
+    if len(clocks) < len(recordings):
+        return None
+    seconds = sum(int(own.sum()) for own in clocks) / clock_hz
+    return sum(float(recording.time_s.sum()) for recording in recordings) / seconds

@@ -1,5 +1,6 @@
 """Driver and tester that the benches of networks behind a `HostPort` share."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,13 @@ from memtwin.benches.common import TraceMonitor, assert_equal, design, random, r
 from memtwin.hdl.port.host import HostPort
 from memtwin.sim.backends import Run
 from memtwin.sim.engines import gateware
+from memtwin.sim.errors import InputError
 from memtwin.sim.kinds import kind_of
 
 __all__ = ["HostDriver", "HostTester"]
 
 HANG = 200_000  # clocks; far more than a presentation takes
+DRAWS = 100
 
 
 class HostDriver:
@@ -56,6 +59,19 @@ class HostTester:
         assert isinstance(host, HostPort)
         self.host = host
         self.driver = HostDriver(dut)
+
+    def drawn(self, draw: Callable[[], Run], tells: Callable[[Run], bool] = lambda job: True) -> Run:
+        """Draw jobs until one is for the gateware of the design, and tells something of it."""
+        own = [layer.structure for layer in self.design.coefficients]
+        for _ in range(DRAWS):
+            try:
+                job = draw()
+                structures = [layer.structure for layer in job.coefficients()]
+            except InputError:  # a value does not fit its word
+                continue
+            if structures == own and tells(job):
+                return job
+        raise AssertionError(f"none of {DRAWS} draws is for the gateware of the design and tells something of it")
 
     async def start(self) -> None:
         """Reset the design, and wait for the end of the power-up that follows."""

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from memtwin.benches.common import words_of_model
 from memtwin.benches.host import HostTester
 from memtwin.sim.backends import Run
-from memtwin.sim.errors import InputError
 from memtwin.sim.lif import trace
 from memtwin.sim.lif.shown import DECODERS, MODES, Images
 from memtwin.sim.lif.spec import RESETS, LifLayerSpec, LifSpec
@@ -18,7 +17,6 @@ from memtwin.sim.lif.spec import RESETS, LifLayerSpec, LifSpec
 SHOWN = 3  # images of those that the design ships with
 IMAGES, STEPS = 6, 12
 MOST_HOLD = 4
-DRAWS = 100
 
 
 class LifTester(HostTester):
@@ -26,17 +24,11 @@ class LifTester(HostTester):
 
     def varied(self) -> Run:
         """Draw a network that the same gateware serves, and sparse images to which every layer spikes."""
-        for _ in range(DRAWS):
-            try:
-                job = Run(spec=self._spec(), program=self._images(), seed=int(self.rng.integers(2**31)))
-                structures = [layer.structure for layer in job.coefficients()]
-            except InputError:  # a value does not fit its word
-                continue
-            if structures == [layer.structure for layer in self.design.coefficients] and all(
-                self.spikes(words_of_model(job))
-            ):
-                return job
-        raise AssertionError(f"none of {DRAWS} draws of networks and images makes every layer spike")
+
+        def draw() -> Run:
+            return Run(spec=self._spec(), program=self._images(), seed=int(self.rng.integers(2**31)))
+
+        return self.drawn(draw, lambda job: all(self.spikes(words_of_model(job))))
 
     def spikes(self, words: list[NDArray[np.uint64]]) -> list[int]:
         """Count the spikes of each layer."""

@@ -11,14 +11,12 @@ from memtwin.benches.common import words_of_model
 from memtwin.benches.host import HostTester
 from memtwin.sim.backends import Run
 from memtwin.sim.cards import Card
-from memtwin.sim.errors import InputError
 from memtwin.sim.opamp import trace
 from memtwin.sim.opamp.shown import Stimulus
 from memtwin.sim.opamp.spec import LayerSpec, OpampSpec
 
 MOST, AFTER = 1000, 100  # substeps of the stimulus as shipped: at most, and after the first pulse
 PRESENTATIONS = 8
-DRAWS = 100
 
 
 class OpampTester(HostTester):
@@ -35,19 +33,16 @@ class OpampTester(HostTester):
 
     def varied(self) -> Run:
         """Draw devices that the same gateware serves, and presentations in which every layer answers and learns."""
-        for _ in range(DRAWS):
-            try:
-                job = Run(spec=self._spec(), program=self._stimulus(), seed=int(self.rng.integers(2**31)))
-                structures = [layer.structure for layer in job.coefficients()]
-            except InputError:  # a value does not fit its word
-                continue
-            if structures != [layer.structure for layer in self.design.coefficients]:
-                continue
-            counts = self.counts(words_of_model(job))
-            learns = [structure["learns"] for structure in structures]
-            if all(sets and (learnt or not can) for (sets, learnt), can in zip(counts, learns, strict=True)):
-                return job
-        raise AssertionError(f"none of {DRAWS} draws of devices and presentations makes every layer answer")
+
+        def draw() -> Run:
+            return Run(spec=self._spec(), program=self._stimulus(), seed=int(self.rng.integers(2**31)))
+
+        return self.drawn(draw, self._answers)
+
+    def _answers(self, job: Run) -> bool:
+        learns = [layer.structure["learns"] for layer in self.design.coefficients]
+        counts = zip(self.counts(words_of_model(job)), learns, strict=True)
+        return all(sets and (learnt or not can) for (sets, learnt), can in counts)
 
     def _spec(self) -> OpampSpec:
         spec = self.design.spec

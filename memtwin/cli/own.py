@@ -8,10 +8,22 @@ import numpy as np
 import typer
 
 from memtwin.cli.options import Asked
-from memtwin.console import notice, print_json, print_table, progress, quantised_line, summarise, tell, warn, write_text
+from memtwin.console import (
+    notice,
+    print_json,
+    print_table,
+    progress,
+    quantised_line,
+    summarise,
+    tell,
+    tell_comparison,
+    warn,
+    write_text,
+)
 from memtwin.sim.errors import InputError
 from memtwin.sim.files import write_arrays, write_whole
 from memtwin.sim.kinds import KINDS
+from memtwin.sim.recording import acceleration_of
 
 if TYPE_CHECKING:
     from memtwin.own.network import Network
@@ -162,8 +174,7 @@ def run(
     if not as_json:
         summarise({key: value for key, value in results.items() if key not in ("spikes", "warnings")})
         return
-    clocks = simulation.recording.clocks
-    acceleration = None if clocks is None else float(simulation.recording.time_s.sum() / (clocks.sum() / clock_hz))
+    acceleration = acceleration_of([simulation.recording], clock_hz)
     print_json(
         {
             "experiment": network.name,
@@ -171,7 +182,7 @@ def run(
             "seed": seed,
             "results": results,
             "acceleration": acceleration,
-            "clock_hz": None if clocks is None else clock_hz,
+            "clock_hz": None if acceleration is None else clock_hz,
             "warnings": simulation.warnings,
         }
     )
@@ -248,9 +259,7 @@ def compare(
             allow_clipping=allow_clipping,
             report=report,
         )
-    tell({"experiment": found.pop("network"), **found}, as_json)
-    if not found.get("equal", found.get("within", False)):
-        raise typer.Exit(1)
+    tell_comparison({"experiment": found.pop("network"), **found}, as_json)
 
 
 def report(name: str, asked: Asked, *, bits: int | None, seed: int, as_json: bool) -> None:

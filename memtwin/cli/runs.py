@@ -16,7 +16,7 @@ from memtwin.console import (
     progress,
     quantised_line,
     summarise,
-    tell,
+    tell_comparison,
     warn,
     write_text,
 )
@@ -142,9 +142,7 @@ def compare(
             allow_clipping=allow_clipping,
             report=report,
         )
-    tell(findings, as_json)
-    if not findings.get("equal", findings.get("within", False)):
-        raise typer.Exit(1)
+    tell_comparison(findings, as_json)
 
 
 @asking

@@ -44,9 +44,9 @@ def test_structure_and_coefficients_need_no_simulation(monkeypatch):
     image = design.image
     assert not runs
     # What is shown has no influence on them.
-    own = kind_of(design.job.spec).gateware()
+    own, coefficients = kind_of(design.job.spec).gateware(), design.job.coefficients()
     assert runs
-    assert image == gateware.image(design.job.coefficients(), 0) | own.image(design.job, 0)
+    assert image == gateware.image(coefficients, 0) | own.image(design.job, coefficients, 0)
 
 
 def test_the_network_is_right_in_every_picture_alone():
