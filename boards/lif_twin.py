@@ -206,8 +206,8 @@ class LifTwin(BoardDemo):
     def shows(job: Any) -> dict[str, Any]:
         """All images, and for how many steps each."""
         return {
-            "pictures": pictures_of(job.program),
-            "steps": int(job.program.steps[0, 0]),
+            "pictures": pictures_of(job.shown),
+            "steps": int(job.shown.steps[0, 0]),
             "capacity": job.spec.capacity,
         }
 

@@ -105,7 +105,7 @@ class OpampTwin(BoardDemo):
     @staticmethod
     def shows(job: Any) -> dict[str, Any]:
         """All presentations."""
-        return {"stimulus": presentations_of(job.program)}
+        return {"stimulus": presentations_of(job.shown)}
 
     def __init__(self, content: BoardImage, clock_hz: int, sample_bits: int = SAMPLE_BITS) -> None:
         self._network = OpampNetwork(content.layers, content.image)

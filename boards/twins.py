@@ -40,7 +40,7 @@ class DigitsTwin(BoardDemo):
     @staticmethod
     def shows(job: Any) -> dict[str, Any]:
         """What is taught, and shown after that; nothing if nothing is taught."""
-        return {"lesson": lesson_of(job.program) if job.program.learn[0].any() else None}
+        return {"lesson": lesson_of(job.shown) if job.shown.learn[0].any() else None}
 
     def __init__(self, content: BoardImage, clock_hz: int, sample_bits: int = SAMPLE_BITS) -> None:
         if content.lesson is None:
@@ -96,7 +96,7 @@ class HybridNeuronTwin(BoardDemo):
     @staticmethod
     def shows(job: Any) -> dict[str, Any]:
         """The inputs that pulse first."""
-        return {"pulses": bits(job.program.pixels[0, 0])}
+        return {"pulses": bits(job.shown.pixels[0, 0])}
 
     def __init__(self, content: BoardImage, clock_hz: int, sample_bits: int = SAMPLE_BITS) -> None:
         (layer,) = content.layers

@@ -175,7 +175,7 @@ def run(
     runs = {label: levels.solvable(job) for label, job in runs.items()}
     levels.check(runs)
 
-    def jobs(number: int) -> dict[str, backends.Run]:
+    def jobs(number: int) -> dict[str, backends.Job]:
         if not number:
             return runs
         planned = _plan(chosen, parts[number], allow_clipping)
@@ -261,7 +261,7 @@ def compare(
     )
     pair = (first, second)
 
-    def planned(settings: Settings) -> dict[str, backends.Run]:
+    def planned(settings: Settings) -> dict[str, backends.Job]:
         jobs = _plan(chosen, settings, allow_clipping)
         return {label: _comparable(levels.solvable(job), pair) for label, job in jobs.items()}
 
@@ -321,13 +321,13 @@ def netlist(
     return text
 
 
-def _plan(chosen: Experiment, settings: Settings, allow_clipping: bool) -> dict[str, backends.Run]:
+def _plan(chosen: Experiment, settings: Settings, allow_clipping: bool) -> dict[str, backends.Job]:
     """Plan the runs of an experiment, in which coefficients may be clipped or not."""
     jobs = chosen.plan(settings)
     return {label: dataclasses.replace(job, allow_clipping=allow_clipping) for label, job in jobs.items()}
 
 
-def _comparable(job: backends.Run, pair: Sequence[str]) -> backends.Run:
+def _comparable(job: backends.Job, pair: Sequence[str]) -> backends.Job:
     """Let a job be run so that what two backends leave can be compared.
 
     Trace words take their time on the line. A board that keeps a state is compared with a backend with words by counts
@@ -345,7 +345,7 @@ def _part_of(report: Report | None, number: int, parts: int) -> Report | None:
 def _write(
     chosen: Experiment,
     settings: Settings,
-    runs: dict[str, backends.Run],
+    runs: dict[str, backends.Job],
     recordings: dict[str, Recording],
     results: dict[str, Any],
     out: Path,

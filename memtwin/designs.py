@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.coefficients import LayerCoefficients
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments import EXPERIMENTS
@@ -113,19 +113,19 @@ class Design:
         )
 
     @cached_property
-    def job(self) -> Run:
+    def job(self) -> Job:
         """The run that it is a twin of, trial 0 alone."""
         return self._first_trial(_EXPERIMENTS[self.experiment].plan(self.settings)[self.run])
 
     @cached_property
-    def bare_job(self) -> Run:
+    def bare_job(self) -> Job:
         """The same as far as its network goes (`Experiment.networks`): enough for structure and coefficients."""
         return self._first_trial(_EXPERIMENTS[self.experiment].networks(self.settings)[self.run])
 
-    def _first_trial(self, job: Run) -> Run:
-        first = {name: values[:1] for name, values in vars(job.program).items() if isinstance(values, np.ndarray)}
-        program = replace(job.program, **first)
-        return replace(job, spec=job.spec.first_trial(), program=program, allow_clipping=self.changes.allow_clipping)
+    def _first_trial(self, job: Job) -> Job:
+        first = {name: values[:1] for name, values in vars(job.shown).items() if isinstance(values, np.ndarray)}
+        program = replace(job.shown, **first)
+        return replace(job, spec=job.spec.first_trial(), shown=program, allow_clipping=self.changes.allow_clipping)
 
     @property
     def spec(self) -> Any:

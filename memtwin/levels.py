@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Mapping
 
 from memtwin.sim import backends
-from memtwin.sim.backends import Progress, Run
+from memtwin.sim.backends import Job, Progress
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments.blocks import check_size
 from memtwin.sim.kinds import kind_of
@@ -57,13 +57,13 @@ class Levels:
         self._chosen, self._port, self._baud, self._map = chosen, port, baud, map_file
         self.clock_hz: float | None = None
 
-    def solvable(self, job: Run) -> Run:
+    def solvable(self, job: Job) -> Job:
         """Return a job as all of the backends can run it: with ngspice among them, by the law that it can solve."""
         if "ngspice" not in self._chosen:
             return job
         return dataclasses.replace(job, spec=kind_of(job.spec).smooth(job.spec))
 
-    def check(self, jobs: Mapping[str, Run]) -> None:
+    def check(self, jobs: Mapping[str, Job]) -> None:
         """Refuse jobs, by name, that one of the backends cannot do, before anything runs.
 
         Raises
@@ -78,7 +78,7 @@ class Levels:
             for backend in self._chosen:
                 backends.check(job, "rtl" if backend == "board" else backend)  # a board runs the same gateware
 
-    def run(self, jobs: Mapping[str, Run], backend: str, report: Report | None = None) -> dict[str, Recording]:
+    def run(self, jobs: Mapping[str, Job], backend: str, report: Report | None = None) -> dict[str, Recording]:
         """Run jobs, by name, on one of the backends.
 
         Raises

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from memtwin.sim.backends import ON_WORDS, Run
+from memtwin.sim.backends import ON_WORDS, Job
 from memtwin.sim.coefficients import decisive
 from memtwin.sim.errors import InputError
 from memtwin.sim.files import read_arrays, write_arrays
@@ -21,7 +21,7 @@ _DIGEST = "digest"
 _BACKENDS = (*ON_WORDS, "board")  # that have the words of a state
 
 
-def check_saved(runs: Mapping[str, Run], backend: str) -> None:
+def check_saved(runs: Mapping[str, Job], backend: str) -> None:
     """Refuse to save states where there are none, before anything runs.
 
     Raises
@@ -36,14 +36,14 @@ def check_saved(runs: Mapping[str, Run], backend: str) -> None:
             raise InputError(f"option --save: run {label} leaves no state; expected hybrid or LIF neurons")
 
 
-def structure_digest(job: Run) -> str:
+def structure_digest(job: Job) -> str:
     """Digest of what is fixed in the gateware of a network and has an influence on results, 16 hex digits."""
     layers = [decisive(layer.structure) for layer in job.coefficients()]
     text = json.dumps({"network": job.spec.kind, "layers": layers}, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).digest()[:8].hex()
 
 
-def save_states(path: str | os.PathLike[str], runs: Mapping[str, Run], recordings: Mapping[str, Recording]) -> Path:
+def save_states(path: str | os.PathLike[str], runs: Mapping[str, Job], recordings: Mapping[str, Recording]) -> Path:
     """Write the state that every run left: an NPZ file, whole or not at all.
 
     Parameters
@@ -65,7 +65,7 @@ def save_states(path: str | os.PathLike[str], runs: Mapping[str, Run], recording
     return write_arrays(path, arrays)
 
 
-def load_states(path: str | os.PathLike[str], runs: Mapping[str, Run]) -> dict[str, Run]:
+def load_states(path: str | os.PathLike[str], runs: Mapping[str, Job]) -> dict[str, Job]:
     """Let every run go on from the state of the same name in a file of `save_states`.
 
     Raises

@@ -13,7 +13,7 @@ from memtwin.sim.quantised import refuse_clipped
 from memtwin.sim.recording import Recording
 from memtwin.sim.state import State
 
-__all__ = ["BACKENDS", "FLOATING", "ON_WORDS", "Progress", "Run", "check", "run", "run_all"]
+__all__ = ["BACKENDS", "FLOATING", "ON_WORDS", "Job", "Progress", "check", "run", "run_all"]
 
 BACKENDS = ("physics", "model", "rtl", "netlist", "ngspice")
 ON_WORDS = ("model", "rtl", "netlist")
@@ -54,10 +54,10 @@ Shown = TypeVar("Shown", bound=Presented)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run(Generic[Spec, Shown]):
+class Job(Generic[Spec, Shown]):
     """Everything that a backend needs: a network, the devices of each trial, and what is shown to them.
 
-    `spec` and `program` are of one kind of neuron: ``memtwin.sim.KIND.spec``, ``memtwin.sim.KIND.shown``. `seed` is the
+    `spec` and `shown` are of one kind of neuron: ``memtwin.sim.KIND.spec``, ``memtwin.sim.KIND.shown``. `seed` is the
     seed of trial 0. With `record`, waveforms and words are kept, not only counts. `start` is the `Recording.state` that
     an earlier run of the same network, trials and seed left, on any backend with words; it goes on bit for bit. With
     `allow_clipping`, coefficients that do not fit their words are clipped; else they are refused. `warnings` are what
@@ -65,7 +65,7 @@ class Run(Generic[Spec, Shown]):
     """
 
     spec: Spec
-    program: Shown
+    shown: Shown
     seed: int = 0
     record: bool = False
     start: State | None = None
@@ -74,7 +74,7 @@ class Run(Generic[Spec, Shown]):
 
     def sample(self) -> list[Any]:
         """Draw the devices of each layer: a `LayerSample` of the network's kind."""
-        return self.spec.sample(trials=self.program.trials, seed=self.seed)
+        return self.spec.sample(trials=self.shown.trials, seed=self.seed)
 
     def coefficients(self) -> list[LayerCoefficients]:
         """Quantise the devices: the integers of each layer.
@@ -91,10 +91,10 @@ class Run(Generic[Spec, Shown]):
 
     def coarse_steps(self) -> list[str]:
         """Say where a substep is too long, or too short, for what is to be run: a line each."""
-        return kind_of(self.spec).coarse_steps(self.spec, self.sample(), self.program)
+        return kind_of(self.spec).coarse_steps(self.spec, self.sample(), self.shown)
 
 
-def run(job: Run, backend: str, progress: Progress | None = None) -> Recording:
+def run(job: Job, backend: str, progress: Progress | None = None) -> Recording:
     """Run `job` on `backend`.
 
     Raises
@@ -105,7 +105,7 @@ def run(job: Run, backend: str, progress: Progress | None = None) -> Recording:
     return _module(job, backend).run(job, progress)
 
 
-def check(job: Run, backend: str) -> None:
+def check(job: Job, backend: str) -> None:
     """Refuse a job that `backend` cannot run, without running it.
 
     Raises
@@ -117,7 +117,7 @@ def check(job: Run, backend: str) -> None:
     kind_of(job.spec).check(job, backend)
 
 
-def _module(job: Run, backend: str) -> ModuleType:
+def _module(job: Job, backend: str) -> ModuleType:
     """Import the backend for the kind of network; only now, so that the physics needs no gateware."""
     if backend not in BACKENDS:
         raise InputError(f"backend {backend}: unknown; expected {', '.join(BACKENDS)}")
@@ -138,7 +138,7 @@ def _module(job: Run, backend: str) -> ModuleType:
 
 
 def run_all(
-    jobs: Mapping[str, Run], backend: str, report: Callable[[str, float], None] | None = None
+    jobs: Mapping[str, Job], backend: str, report: Callable[[str, float], None] | None = None
 ) -> dict[str, Recording]:
     """Run several jobs on `backend`, by name; the results are those of `run`.
 

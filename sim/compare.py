@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.equality import ONE_SIDED, equality
 from memtwin.sim.kinds import kind_of
 from memtwin.sim.recorded import Key, not_finite, parts
@@ -24,7 +24,7 @@ CONTINUOUS = {"physics", "ngspice"}
 _RELATIVE = 1e-9  # of times: rounding of floats
 
 
-def compare(job: Run, a: Recording, b: Recording) -> dict[str, Any]:
+def compare(job: Job, a: Recording, b: Recording) -> dict[str, Any]:
     """Compare two recordings of `job`.
 
     Returns
@@ -50,7 +50,7 @@ def compare(job: Run, a: Recording, b: Recording) -> dict[str, Any]:
     return {"errors": found["errors"], "within": not outside, "outside": outside}
 
 
-def _malformed(job: Run, a: Recording, b: Recording) -> list[str]:
+def _malformed(job: Job, a: Recording, b: Recording) -> list[str]:
     """Say what keeps two recordings from being measured: parts on one side only, other trials, no finite numbers."""
     ours, theirs = _measured(a), _measured(b)
     out = []
@@ -63,8 +63,8 @@ def _malformed(job: Run, a: Recording, b: Recording) -> list[str]:
         one, other = ours[key], theirs[key]
         if trial is None and one.shape != other.shape:
             out.append(f"{where}: shapes {one.shape} and {other.shape}")
-        elif (len(one) != job.program.trials) if trial is None else (trial >= job.program.trials):
-            out.append(f"{where}: expected {job.program.trials} trials")
+        elif (len(one) != job.shown.trials) if trial is None else (trial >= job.shown.trials):
+            out.append(f"{where}: expected {job.shown.trials} trials")
         elif not_finite(one).size or not_finite(other).size:
             out.append(f"{where}: not all numbers are finite")
         elif name == "waveform.time_s" and not (_rises(one) and _rises(other)):
@@ -89,13 +89,13 @@ def _rises(values: NDArray) -> bool:
     return bool((np.diff(values) > 0).all())
 
 
-def _other_course(job: Run, a: Recording, b: Recording, errors: dict[str, Any]) -> list[str]:
+def _other_course(job: Job, a: Recording, b: Recording, errors: dict[str, Any]) -> list[str]:
     """Say what else is not the same in trials that did not diverge: periods and time, and how often neurons fired.
 
     A fire at the end of a presentation may be counted in the next one.
     """
     diverged = [entry["trial"] for entry in errors.get("divergence", ())]
-    alike = np.setdiff1d(np.arange(job.program.trials), diverged)
+    alike = np.setdiff1d(np.arange(job.shown.trials), diverged)
     out = []
     if (a.periods[alike] != b.periods[alike]).any():
         out.append("periods: not the same")
@@ -109,14 +109,14 @@ def _other_course(job: Run, a: Recording, b: Recording, errors: dict[str, Any]) 
     return out
 
 
-def _miscounted(job: Run, a: Recording, b: Recording) -> list[str]:
+def _miscounted(job: Job, a: Recording, b: Recording) -> list[str]:
     """Say which counts are not those of the events in each presentation; one at its very start may be in either."""
     kind = kind_of(job.spec)
     if not kind.counted:
         return []
     out = []
     for recording in (a, b):
-        for trial in range(job.program.trials):
+        for trial in range(job.shown.trials):
             starts = kind.starts(job, recording, trial)
             tiny = _RELATIVE * float(recording.time_s[trial])
             for number, layer in enumerate(recording.layers, 1):

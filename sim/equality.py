@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.kinds import kind_of
 from memtwin.sim.recorded import GROUPS, Key, Part, not_finite, parts, shown
 from memtwin.sim.recording import Recording
@@ -26,7 +26,7 @@ ONE_SIDED: tuple[Key, ...] = (("events", None, None),)
 """What only some backends have: how many events the encoder of a LIF network made."""
 
 
-def equality(job: Run, a: Recording, b: Recording) -> dict[str, Any]:
+def equality(job: Job, a: Recording, b: Recording) -> dict[str, Any]:
     """Compare two recordings of `job`.
 
     Returns
@@ -59,9 +59,9 @@ def equality(job: Run, a: Recording, b: Recording) -> dict[str, Any]:
     }
 
 
-def _needed(job: Run, a: Recording, b: Recording, there: Mapping[Key, Part]) -> dict[Key, str]:
+def _needed(job: Job, a: Recording, b: Recording, there: Mapping[Key, Part]) -> dict[Key, str]:
     """What cannot be missing on both sides: words of every layer and trial of a recorded run, and a kept state."""
-    layers, trials = range(1, max(len(a.layers), len(b.layers)) + 1), range(job.program.trials)
+    layers, trials = range(1, max(len(a.layers), len(b.layers)) + 1), range(job.shown.trials)
     needed: dict[Key, str] = {}
     if job.record:
         needed |= {("words", layer, trial): "words" for trial in trials for layer in layers}
@@ -70,7 +70,7 @@ def _needed(job: Run, a: Recording, b: Recording, there: Mapping[Key, Part]) -> 
     return needed
 
 
-def _may_lack(job: Run, key: Key, group: str) -> bool:
+def _may_lack(job: Job, key: Key, group: str) -> bool:
     """Whether one side may have something that the other does not; see the head of this module."""
     return key in ONE_SIDED or (group == "state" and not job.spec.keeps_state)
 
@@ -87,7 +87,7 @@ def _told(key: Key, index: list[int] | None, a: Any, b: Any) -> Difference:
     return {"trial": trial, "layer": layer, "kind": name, "index": index, "a": a, "b": b}
 
 
-def _difference(job: Run, key: Key, one: Part, other: Part) -> Difference | None:
+def _difference(job: Job, key: Key, one: Part, other: Part) -> Difference | None:
     """Return the first value that differs, or the shapes if they do or are not of the job's trials."""
     _, layer, trial = key
     a, b = one.values, other.values
@@ -102,7 +102,7 @@ def _difference(job: Run, key: Key, one: Part, other: Part) -> Difference | None
         if differs:
             index = min(tuple(int(i) for i in where) for where in differs)
             return _told(key, list(index), shown(a[index]), shown(b[index]))
-    trials = job.program.trials
+    trials = job.shown.trials
     if (trial is None and a.shape[:1] != (trials,)) or (trial is not None and trial >= trials):
         return _told(key, None, list(a.shape), list(b.shape))
     return None
@@ -120,7 +120,7 @@ def _first_word(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> int | None:
     return None if a.size == b.size else common
 
 
-def _describe(job: Run, a: NDArray[np.uint64], b: NDArray[np.uint64], position: int) -> Difference:
+def _describe(job: Job, a: NDArray[np.uint64], b: NDArray[np.uint64], position: int) -> Difference:
     """Say which word differs, and when."""
     trace = kind_of(job.spec).trace
     longer = a if a.size > position else b

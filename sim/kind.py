@@ -17,7 +17,7 @@ from memtwin.sim.trace_format import TraceFormat
 
 if TYPE_CHECKING:
     from memtwin.hdl.port.network_port import NetworkPort
-    from memtwin.sim.backends import Run
+    from memtwin.sim.backends import Job
     from memtwin.sim.coefficients import LayerCoefficients
     from memtwin.sim.engines.verilator import Output
     from memtwin.sim.recording import Recording
@@ -78,14 +78,14 @@ class Kind(ABC):
         """
 
     @abstractmethod
-    def errors(self, job: "Run", a: "Recording", b: "Recording") -> dict[str, Any]:
+    def errors(self, job: "Job", a: "Recording", b: "Recording") -> dict[str, Any]:
         """Measure how far two recordings are apart of which one is in continuous time: ``errors``, ``outside``."""
 
     def coarse_steps(self, spec: Any, sample: list[Any], shown: Any) -> list[str]:
         """Say where a step is too long, or too short, for what is shown: a line each."""
         return []
 
-    def check(self, job: "Run", backend: str) -> None:  # noqa: B027 - most kinds run on all backends alike
+    def check(self, job: "Job", backend: str) -> None:  # noqa: B027 - most kinds run on all backends alike
         """Refuse a job that a backend cannot run, without running it.
 
         Raises
@@ -94,7 +94,7 @@ class Kind(ABC):
             If there is something that the backend does not have, or a program is missing.
         """
 
-    def starts(self, job: "Run", recording: "Recording", trial: int) -> NDArray[np.float64]:
+    def starts(self, job: "Job", recording: "Recording", trial: int) -> NDArray[np.float64]:
         """When each presentation of a trial starts, s; asked for only if there are `counted`."""
         raise NotImplementedError
 
@@ -151,24 +151,24 @@ class Gateware(ABC):
     def network(self, structure: Any, image: Mapping[str, Sequence[int]] | None = None) -> "NetworkPort":
         """Build the network, which holds the coefficients of `image` after reset."""
 
-    def image(self, job: "Run", coefficients: "Sequence[LayerCoefficients]", trial: int) -> dict[str, list[int]]:
+    def image(self, job: "Job", coefficients: "Sequence[LayerCoefficients]", trial: int) -> dict[str, list[int]]:
         """Return words, by name, that a trial needs beside the coefficients of its layers."""
         return {}
 
     @abstractmethod
-    def kinds(self, job: "Run") -> Sequence[int]:
+    def kinds(self, job: "Job") -> Sequence[int]:
         """Return the kinds of trace words that a recording of the job is made of."""
 
     @abstractmethod
     def writes(
-        self, job: "Run", coefficients: "Sequence[LayerCoefficients]", places: Places, trial: int
+        self, job: "Job", coefficients: "Sequence[LayerCoefficients]", places: Places, trial: int
     ) -> list[Writes]:
         """Return the writes that show each presentation of a trial; the last of each, to ``go``, starts it."""
 
     @abstractmethod
     def recording(
         self,
-        job: "Run",
+        job: "Job",
         coefficients: "Sequence[LayerCoefficients]",
         outputs: "Sequence[Output]",
         state: "State",
@@ -177,7 +177,7 @@ class Gateware(ABC):
         """Make a recording of what the gateware left: trace words of each trial, and the state at the end."""
 
     def counted(
-        self, job: "Run", coefficients: "Sequence[LayerCoefficients]", counts: "Sequence[Counts]", state: "State"
+        self, job: "Job", coefficients: "Sequence[LayerCoefficients]", counts: "Sequence[Counts]", state: "State"
     ) -> "Recording":
         """Make a recording of counts and the state alone; only of a kind that keeps a state."""
         raise NotImplementedError

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 
-from memtwin.sim.backends import FLOATING, Run
+from memtwin.sim.backends import FLOATING, Job
 from memtwin.sim.coefficients import reports_of
 from memtwin.sim.quantised import QuantisedParameter, quantisation_warnings, refuse_clipped
 from memtwin.sim.recording import Recording
@@ -12,7 +12,7 @@ from memtwin.sim.recording import Recording
 __all__ = ["warnings_of_jobs", "warnings_of_recordings"]
 
 
-def warnings_of_jobs(jobs: Iterable[tuple[str, Run]], *backends: str) -> list[str]:
+def warnings_of_jobs(jobs: Iterable[tuple[str, Job]], *backends: str) -> list[str]:
     """Say what is to be known of runs, by name, before they run on `backends`; of a name there may be several blocks.
 
     That is what the experiment says, whether substeps are fine enough, and what is rounded.

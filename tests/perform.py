@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from memtwin.sim.backends import Run, run_all
+from memtwin.sim.backends import Job, run_all
 from memtwin.sim.experiments.base import Experiment, Settings
 from memtwin.sim.recording import Recording
 
 
 def perform(
     experiment: Experiment, backend: str, **kwargs: Any
-) -> tuple[Settings, dict[str, Run], dict[str, Recording], dict[str, Any]]:
+) -> tuple[Settings, dict[str, Job], dict[str, Recording], dict[str, Any]]:
     """Settings (from `kwargs`), runs, recordings and results of `experiment` on `backend`."""
     settings = experiment.settings(**kwargs)
     runs = experiment.plan(settings)

@@ -10,7 +10,7 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.errors import InputError
 from memtwin.sim.lif.encoder import Encoder
 from memtwin.sim.lif.shown import Images
@@ -28,9 +28,9 @@ def available() -> bool:
     return True
 
 
-def encoded(job: Run[LifSpec, Images]) -> NDArray[np.int64]:
+def encoded(job: Job[LifSpec, Images]) -> NDArray[np.int64]:
     """Return the events of trial 0 as a table (events, 3) of image, step and row."""
-    encoder = Encoder(job.spec, job.program, job.sample()[0])
+    encoder = Encoder(job.spec, job.shown, job.sample()[0])
     out = []
     for wave in encoder.waves():
         live = np.ones(wave.trial.size, dtype=bool)
@@ -41,12 +41,12 @@ def encoded(job: Run[LifSpec, Images]) -> NDArray[np.int64]:
     return np.concatenate(out)
 
 
-def simulate(job: Run[LifSpec, Images]) -> tuple[NDArray[np.int64], float]:
+def simulate(job: Job[LifSpec, Images]) -> tuple[NDArray[np.int64], float]:
     """Simulate a job of one trial in Brian2's runtime mode, one image after the other.
 
     Parameters
     ----------
-    job : Run
+    job : Job
         Network and images, all shown for the same number of steps.
 
     Returns
@@ -61,7 +61,7 @@ def simulate(job: Run[LifSpec, Images]) -> tuple[NDArray[np.int64], float]:
     InputError
         If the network is of another kind.
     """
-    layer, shown = job.spec.layers[0], job.program
+    layer, shown = job.spec.layers[0], job.shown
     steps = int(shown.steps.max())
     leaky = np.isfinite(layer.per_neuron("tau")).any()
     if len(job.spec.layers) > 1 or leaky or layer.reset != "subtract" or layer.refractory:

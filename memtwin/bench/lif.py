@@ -96,7 +96,7 @@ def gateware(net: str, *, images: int = 10000, compared: int = IMAGES) -> dict[s
     }
 
 
-def job_of(net: str, images: int) -> backends.Run:
+def job_of(net: str, images: int) -> backends.Job:
     """Return the run of the experiment `mnist` with so many test images."""
     return _EXPERIMENT.plan(_settings(net, images))["test"]
 
@@ -105,8 +105,8 @@ def _settings(net: str, images: int) -> Settings:
     return _EXPERIMENT.settings(assignments=(f"net={net}", f"images={images}"))
 
 
-def _results(net: str, job: backends.Run, recording: Recording) -> dict[str, Any]:
-    return _EXPERIMENT.analyse(_settings(net, job.program.presentations), {"test": job}, {"test": recording})
+def _results(net: str, job: backends.Job, recording: Recording) -> dict[str, Any]:
+    return _EXPERIMENT.analyse(_settings(net, job.shown.presentations), {"test": job}, {"test": recording})
 
 
 def area(net: str, board: Board, out: Path) -> dict[str, Any]:

@@ -207,12 +207,12 @@ def opamp() -> dict[str, Any]:
     found, rows = {}, []
     for name, design in designs.DESIGNS.items():
         job = design.job
-        if not isinstance(job.program, Stimulus):
+        if not isinstance(job.shown, Stimulus):
             continue
         recording = backends.run(job, "rtl")
         assert recording.clocks is not None
         clocks = int(recording.clocks[0])
-        substeps = int((job.program.on + job.program.off).sum())
+        substeps = int((job.shown.on + job.shown.off).sum())
         per_substep = clocks / substeps
         per_neuron = per_substep / sum(layer.neurons for layer in job.spec.layers)
         acceleration = {board: float(recording.time_s[0]) / (clocks / BOARDS[board].clock_hz) for board in _PLACED}
@@ -230,10 +230,10 @@ def opamp() -> dict[str, Any]:
     return found
 
 
-def synaptic_operations(job: backends.Run, periods: np.ndarray, spikes: np.ndarray) -> int:
+def synaptic_operations(job: backends.Job, periods: np.ndarray, spikes: np.ndarray) -> int:
     """Count what the crossbars add up: one operation for each active input of each neuron in each period."""
     first, *later = job.spec.layers
-    pulses = (job.program.pixels.sum(axis=2, dtype=np.int64) * periods).sum()
+    pulses = (job.shown.pixels.sum(axis=2, dtype=np.int64) * periods).sum()
     operations = int(pulses) * first.neurons
     if later:
         operations += int(spikes.sum()) * later[0].neurons

@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from memtwin.bench.float import train_float
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.backends import run as run_on
 from memtwin.sim.figures import COLOURS, axis
 from memtwin.sim.lif.recording import LifRecording
@@ -152,7 +152,7 @@ def rights(training: Digits, others: Digits, point: Point) -> Rights:
     shown = point.settings.encoding.show(
         others.images, others.labels, trials=_ENCODER_SEEDS if point.settings.mode == "rate" else 1
     )
-    recording = run_on(Run(spec=network.spec, program=shown), "model")
+    recording = run_on(Job(spec=network.spec, shown=shown), "model")
     assert isinstance(recording, LifRecording)
     return (recording.answers == others.labels).mean(axis=0)
 

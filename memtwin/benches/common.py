@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from memtwin.designs import Changes, Design, find_design
 from memtwin.sim import backends
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.hybrid import trace
 from memtwin.sim.hybrid.quantize import quantize
 from memtwin.sim.hybrid.spec import NetworkSpec, draw_sample
@@ -130,7 +130,7 @@ def varied(spec: NetworkSpec, rng: np.random.Generator, seed: int) -> NetworkSpe
             return out
 
 
-def words_of_model(job: Run) -> list[NDArray[np.uint64]]:
+def words_of_model(job: Job) -> list[NDArray[np.uint64]]:
     """Trace of every layer in trial 0, by the integer model."""
     recording = backends.run(dataclasses.replace(job, record=True), "model")
     return [layer.words[0] for layer in recording.layers]

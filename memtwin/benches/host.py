@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from memtwin.benches.common import TraceMonitor, assert_equal, design, random, reset, words_of_model
 from memtwin.hdl.port.host import HostPort
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.engines import gateware
 from memtwin.sim.errors import InputError
 from memtwin.sim.kinds import kind_of
@@ -60,7 +60,7 @@ class HostTester:
         self.host = host
         self.driver = HostDriver(dut)
 
-    def drawn(self, draw: Callable[[], Run], tells: Callable[[Run], bool] = lambda job: True) -> Run:
+    def drawn(self, draw: Callable[[], Job], tells: Callable[[Job], bool] = lambda job: True) -> Job:
         """Draw jobs until one is for the gateware of the design, and tells something of it."""
         own = [layer.structure for layer in self.design.coefficients]
         for _ in range(DRAWS):
@@ -83,12 +83,12 @@ class HostTester:
         await FallingEdge(self.dut.clk)
         await self.driver.wait()
 
-    async def load(self, job: Run) -> None:
+    async def load(self, job: Job) -> None:
         """Load other coefficients."""
         for address, data in self.memory_map.writes(gateware.image(job.coefficients(), 0)):
             await self.driver.write(address, data)
 
-    async def check(self, job: Run) -> list[NDArray[np.uint64]]:
+    async def check(self, job: Job) -> list[NDArray[np.uint64]]:
         """Show what `job` shows and compare; returns the words of each layer."""
         for monitor in self.monitors:
             monitor.take()

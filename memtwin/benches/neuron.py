@@ -17,7 +17,7 @@ from memtwin.benches.common import (
     words_of_model,
 )
 from memtwin.designs import Design
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.engines import gateware
 from memtwin.sim.hybrid.quantize import quantize
 from memtwin.sim.hybrid.shown import Program
@@ -116,7 +116,7 @@ class NeuronTester:
         await self.driver.periods(pulses, learn)
         program = Program.build(pulses[None], gates=np.ones(1), learn=learn[None, :, None], periods=1)
         # Words at the ends of their ranges are as good as others here.
-        (expected,) = words_of_model(Run(spec=spec, program=program, seed=seed, allow_clipping=True))
+        (expected,) = words_of_model(Job(spec=spec, shown=program, seed=seed, allow_clipping=True))
         assert_equal(self.monitor.take(), expected, self.design.name)
         l1 = expected[(expected & np.uint64(15)) == 2] >> np.uint64(42) & np.uint64(1)
         return int(np.count_nonzero(np.diff(l1.astype(int)) == 1))

@@ -8,7 +8,7 @@ import numpy as np
 
 from memtwin.benches.common import varied
 from memtwin.benches.host import HostTester
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.hybrid.shown import Program
 
 
@@ -36,8 +36,8 @@ async def as_shipped(dut: Any) -> None:
     test = DigitsTester(dut)
     await test.start()
     job = test.design.job
-    first = {name: values[:1, :4] for name, values in vars(job.program).items()}
-    words, _ = await test.check(replace(job, program=Program(**first)))
+    first = {name: values[:1, :4] for name, values in vars(job.shown).items()}
+    words, _ = await test.check(replace(job, shown=Program(**first)))
     assert np.count_nonzero((words & np.uint64(15)) == 4) > 0  # layer 1 has learnt
 
 
@@ -49,6 +49,6 @@ async def random_stimulus(dut: Any) -> None:
     seed = int(test.rng.integers(2**31))
     spec = varied(test.design.spec, test.rng, seed)
     # Words at the ends of their ranges are as good as others here.
-    job = Run(spec=spec, program=test.program(6), seed=seed, allow_clipping=True)
+    job = Job(spec=spec, shown=test.program(6), seed=seed, allow_clipping=True)
     await test.load(job)
     await test.check(job)

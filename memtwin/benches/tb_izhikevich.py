@@ -7,7 +7,7 @@ import cocotb
 import numpy as np
 
 from memtwin.benches.host import HostTester
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.izhikevich import trace
 from memtwin.sim.izhikevich.shown import Drive
 from memtwin.sim.izhikevich.spec import IzhikevichSpec
@@ -20,9 +20,9 @@ RANGES = {"a": (0.01, 0.12), "b": (-0.1, 0.3), "c": (-70e-3, -45e-3), "d": (0.0,
 class IzhikevichTester(HostTester):
     """Tester with random neurons, weights and drives."""
 
-    def varied(self) -> Run:
+    def varied(self) -> Job:
         """Draw a network that the same gateware serves, and what is shown to it."""
-        return Run(spec=self._spec(), program=self._drive())
+        return Job(spec=self._spec(), shown=self._drive())
 
     def _spec(self) -> IzhikevichSpec:
         rng, spec = self.rng, self.design.spec
@@ -51,9 +51,9 @@ async def as_shipped(dut: Any) -> None:
     test = IzhikevichTester(dut)
     await test.start()
     job = test.design.job
-    drive = job.program
+    drive = job.shown
     steps = tuple(min(FIRST, length) for length in drive.steps)
-    await test.check(replace(job, program=replace(drive, steps=steps, inputs=drive.inputs[:, : sum(steps)])))
+    await test.check(replace(job, shown=replace(drive, steps=steps, inputs=drive.inputs[:, : sum(steps)])))
 
 
 @cocotb.test()

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from memtwin.benches.common import words_of_model
 from memtwin.benches.host import HostTester
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.lif import trace
 from memtwin.sim.lif.shown import DECODERS, MODES, Images
 from memtwin.sim.lif.spec import RESETS, LifLayerSpec, LifSpec
@@ -22,11 +22,11 @@ MOST_HOLD = 4
 class LifTester(HostTester):
     """Tester with random networks and images."""
 
-    def varied(self) -> Run:
+    def varied(self) -> Job:
         """Draw a network that the same gateware serves, and sparse images to which every layer spikes."""
 
-        def draw() -> Run:
-            return Run(spec=self._spec(), program=self._images(), seed=int(self.rng.integers(2**31)))
+        def draw() -> Job:
+            return Job(spec=self._spec(), shown=self._images(), seed=int(self.rng.integers(2**31)))
 
         return self.drawn(draw, lambda job: all(self.spikes(words_of_model(job))))
 
@@ -80,9 +80,9 @@ async def as_shipped(dut: Any) -> None:
     test = LifTester(dut)
     await test.start()
     job = test.design.job
-    images = job.program
+    images = job.shown
     parts = {name: getattr(images, name)[:, :SHOWN] for name in ("row", "value", "steps")}
-    await test.check(replace(job, program=replace(images, **parts, labels=None)))
+    await test.check(replace(job, shown=replace(images, **parts, labels=None)))
 
 
 @cocotb.test()

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from memtwin.benches.common import words_of_model
 from memtwin.benches.host import HostTester
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.cards import Card
 from memtwin.sim.opamp import trace
 from memtwin.sim.opamp.shown import Stimulus
@@ -31,15 +31,15 @@ class OpampTester(HostTester):
             found.append((sets, sorted_words.synapses["row"].size))
         return found
 
-    def varied(self) -> Run:
+    def varied(self) -> Job:
         """Draw devices that the same gateware serves, and presentations in which every layer answers and learns."""
 
-        def draw() -> Run:
-            return Run(spec=self._spec(), program=self._stimulus(), seed=int(self.rng.integers(2**31)))
+        def draw() -> Job:
+            return Job(spec=self._spec(), shown=self._stimulus(), seed=int(self.rng.integers(2**31)))
 
         return self.drawn(draw, self._answers)
 
-    def _answers(self, job: Run) -> bool:
+    def _answers(self, job: Job) -> bool:
         learns = [layer.structure["learns"] for layer in self.design.coefficients]
         counts = zip(self.counts(words_of_model(job)), learns, strict=True)
         return all(sets and (learnt or not can) for (sets, learnt), can in counts)
@@ -76,13 +76,13 @@ class OpampTester(HostTester):
         )
 
 
-def start_of(job: Run, substeps: int) -> Run:
+def start_of(job: Job, substeps: int) -> Job:
     """Cut the stimulus of a job to its first substeps."""
-    stimulus = job.program
+    stimulus = job.shown
     begin = np.cumsum(stimulus.on + stimulus.off, axis=1) - stimulus.on - stimulus.off
     on = (substeps - begin).clip(0, stimulus.on)
     off = (substeps - begin - stimulus.on).clip(0, stimulus.off)
-    return replace(job, program=replace(stimulus, on=on, off=off))
+    return replace(job, shown=replace(stimulus, on=on, off=off))
 
 
 @cocotb.test()

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memtwin.benches.host import HostTester
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.stdp import trace
 from memtwin.sim.stdp.shown import SpikeTrains
 from memtwin.sim.stdp.spec import StdpSpec
@@ -20,9 +20,9 @@ FIRST = 160  # steps of the stimulus as shipped
 class StdpTester(HostTester):
     """Tester with random synapses and spikes."""
 
-    def varied(self) -> Run:
+    def varied(self) -> Job:
         """Draw synapses, amplitudes and spikes until they are for the same gateware."""
-        return self.drawn(lambda: Run(spec=self._spec(), program=self._trains(), seed=int(self.rng.integers(2**31))))
+        return self.drawn(lambda: Job(spec=self._spec(), shown=self._trains(), seed=int(self.rng.integers(2**31))))
 
     def _spec(self) -> StdpSpec:
         rng, spec = self.rng, self.design.spec
@@ -55,14 +55,14 @@ async def as_shipped(dut: Any) -> None:
     test = StdpTester(dut)
     await test.start()
     job = test.design.job
-    trains = job.program
+    trains = job.shown
     first = replace(
         trains,
         inputs=trains.inputs[:, :1, :FIRST],
         forced=trains.forced[:, :1, :FIRST],
         learn=trains.learn[:, :1],
     )
-    await test.check(replace(job, program=first))
+    await test.check(replace(job, shown=first))
 
 
 @cocotb.test()

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memtwin.link import Link
-from memtwin.sim.backends import Progress, Run
+from memtwin.sim.backends import Job, Progress
 from memtwin.sim.coefficients import LayerCoefficients, decisive
 from memtwin.sim.engines import gateware
 from memtwin.sim.engines.verilator import Output
@@ -20,12 +20,12 @@ from memtwin.sim.state import join
 __all__ = ["is_counted", "run"]
 
 
-def is_counted(job: Run) -> bool:
+def is_counted(job: Job) -> bool:
     """Whether counts of spikes and fires, and the state, tell what a network did; else its trace is streamed anyway."""
     return job.spec.keeps_state
 
 
-def run(job: Run, link: Link, progress: Progress | None = None) -> Recording:
+def run(job: Job, link: Link, progress: Progress | None = None) -> Recording:
     """Run `job` on a twin, trial by trial; nothing is computed on this side.
 
     Coefficients are loaded before each trial. Of hybrid and LIF networks spikes and fires are counted from the events
@@ -34,7 +34,7 @@ def run(job: Run, link: Link, progress: Progress | None = None) -> Recording:
 
     Parameters
     ----------
-    job : Run
+    job : Job
         Network, program, seed.
     link : Link
         Open link to the twin.
@@ -54,7 +54,7 @@ def run(job: Run, link: Link, progress: Progress | None = None) -> Recording:
     if traced and not link.map.document["traces"]:
         raise InputError(f"backend board: the twin {link.map.design} streams no trace words; expected one that does")
     kind = kind_of(job.spec)
-    program = job.program
+    program = job.shown
     starts = _starts(job, link)
     out = []
     for number in range(program.trials):
@@ -74,7 +74,7 @@ def run(job: Run, link: Link, progress: Progress | None = None) -> Recording:
     return kind.gateware().counted(job, coefficients, [trial.counts() for trial in out], state)
 
 
-def _check(link: Link, job: Run, coefficients: Sequence[LayerCoefficients]) -> None:
+def _check(link: Link, job: Job, coefficients: Sequence[LayerCoefficients]) -> None:
     """Refuse a twin that is not of the network's structure; lanes have no influence on results."""
     document = link.map.document
     theirs, ours = document["layers"], [layer.structure for layer in coefficients]
@@ -95,7 +95,7 @@ def _check(link: Link, job: Run, coefficients: Sequence[LayerCoefficients]) -> N
         )
 
 
-def _shown(job: Run, coefficients: Sequence[LayerCoefficients], link: Link, trial: int) -> Iterator[Writes]:
+def _shown(job: Job, coefficients: Sequence[LayerCoefficients], link: Link, trial: int) -> Iterator[Writes]:
     """Addresses and words that are written for every presentation of a trial."""
 
     @cache
@@ -107,11 +107,11 @@ def _shown(job: Run, coefficients: Sequence[LayerCoefficients], link: Link, tria
         yield addresses[:-1], words[:-1]
 
 
-def _starts(job: Run, link: Link) -> dict[str, NDArray[np.int64]]:
+def _starts(job: Job, link: Link) -> dict[str, NDArray[np.int64]]:
     """State to start from, (trials, words) by window; nothing if the job starts with power-up."""
     if job.start is None:
         return {}
-    trials = job.program.trials
+    trials = job.shown.trials
     return join([job.start], {place.name: np.zeros((trials, place.words), np.int64) for place in link.map.state})
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.errors import InputError
 from memtwin.sim.own.layer import Circuit, OwnLayer
 from memtwin.sim.own.sources import Source, source
@@ -93,7 +93,7 @@ class Network:
         seed: int = 0,
         record: bool = True,
         allow_clipping: bool = False,
-    ) -> Run:
+    ) -> Job:
         """Say what backends run: the network, its devices in each trial, and the spikes that it is shown.
 
         Raises
@@ -111,14 +111,14 @@ class Network:
         size = Size(inputs=self.inputs, outputs=self.neurons, step=self.step, trials=trials, seed=seed)
         train = source(spikes).train(size)
         program = self.circuit.shown(self.layers, self.spec, train)
-        return Run(spec=self.spec, program=program, seed=seed, record=record, allow_clipping=allow_clipping)
+        return Job(spec=self.spec, shown=program, seed=seed, record=record, allow_clipping=allow_clipping)
 
     def __repr__(self) -> str:
         sizes = " x ".join(str(number) for number in (self.inputs, *(layer.neurons for layer in self.layers)))
         return f"<{self.kind} network {self.name}, {sizes}>"
 
 
-def job_of(network: Network, *, seed: int = 0, allow_clipping: bool = False) -> Run:
+def job_of(network: Network, *, seed: int = 0, allow_clipping: bool = False) -> Job:
     """Return a run of the network whose devices are those of a seed; a single spike is shown."""
     spikes = np.zeros((1, network.inputs), dtype=np.uint8)
     spikes[0, 0] = 1

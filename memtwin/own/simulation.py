@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memtwin.own.network import Network
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.errors import InputError
 from memtwin.sim.recording import LayerRecording, Recording
 
@@ -35,7 +35,7 @@ class Simulation:
         What a user should know, a line each.
     """
 
-    def __init__(self, network: Network, job: Run, recording: Recording, warnings: list[str]) -> None:
+    def __init__(self, network: Network, job: Job, recording: Recording, warnings: list[str]) -> None:
         self.network, self.job, self.recording, self.warnings = network, job, recording, warnings
         self.backend, self.seed = recording.backend, job.seed
         self.steps = round(float(recording.time_s[0]) / network.step)

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from memtwin.sim import backends
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments.base import Settings
 from memtwin.sim.lif.recording import LifRecording
@@ -36,7 +36,7 @@ class DrawnDigits(Mnist):
     title = "Drawn digits on LIF neurons"
     options = {name: Mnist.options[name] for name in ("net", "steps")}  # noqa: RUF012
 
-    def plan(self, settings: Settings) -> dict[str, Run]:
+    def plan(self, settings: Settings) -> dict[str, Job]:
         """Plan one run with ten images."""
         job, drawn = self._candidates(settings)
 
@@ -44,16 +44,16 @@ class DrawnDigits(Mnist):
             # Alone, so that it does not depend on what was shown before.
             recording = backends.run(_showing(job, [at]), "model")
             assert isinstance(recording, LifRecording)
-            return bool(recording.answers[0, 0] == job.program.labels[0, at])
+            return bool(recording.answers[0, 0] == job.shown.labels[0, at])
 
         return {"drawn": _showing(job, [next(filter(is_right, of_digit), of_digit[0]) for of_digit in drawn])}
 
-    def networks(self, settings: Settings) -> dict[str, Run]:
+    def networks(self, settings: Settings) -> dict[str, Job]:
         """Name the run with the first picture of each digit: none is tried."""
         job, drawn = self._candidates(settings)
         return {"drawn": _showing(job, [of_digit[0] for of_digit in drawn])}
 
-    def _candidates(self, settings: Settings) -> tuple[Run, list[list[int]]]:
+    def _candidates(self, settings: Settings) -> tuple[Job, list[list[int]]]:
         """Return a run with all pictures, and which of them are of each digit."""
         network = self.network(settings)
         encoding = network.shown()
@@ -66,11 +66,11 @@ class DrawnDigits(Mnist):
         digits = draw_digits(PICTURES, seed=SEED)
         pixels = SHADES[np.rint(digits.images / 255 * (len(SHADES) - 1)).astype(int)]
         shown = encoding.show(pixels, digits.labels, steps=settings.options["steps"] or None)
-        job = Run(spec=spec, program=shown, seed=settings.seed, warnings=tuple(network.silent()))
+        job = Job(spec=spec, shown=shown, seed=settings.seed, warnings=tuple(network.silent()))
         return job, [np.flatnonzero(digits.labels == digit).tolist() for digit in range(CLASSES)]
 
 
-def _showing(job: Run, which: list[int]) -> Run:
+def _showing(job: Job, which: list[int]) -> Job:
     """Return a run that shows some of the images of another."""
-    parts = {name: getattr(job.program, name)[:, which] for name in ("row", "value", "steps", "labels")}
-    return dataclasses.replace(job, program=dataclasses.replace(job.program, **parts))
+    parts = {name: getattr(job.shown, name)[:, which] for name in ("row", "value", "steps", "labels")}
+    return dataclasses.replace(job, shown=dataclasses.replace(job.shown, **parts))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memtwin.nir.networks import StoredNetwork
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments.base import Experiment, Measured, Option, Settings, every_field
 from memtwin.sim.extras import extra_for
@@ -49,7 +49,7 @@ class Mnist(Experiment):
         "steps": Option(0, "", "steps for which an image is shown; 0 for those of the network", zero=True),
     }
 
-    def plan(self, settings: Settings) -> dict[str, Run]:
+    def plan(self, settings: Settings) -> dict[str, Job]:
         """Plan one run with all images."""
         options = settings.options
         network = self.network(settings)
@@ -65,7 +65,7 @@ class Mnist(Experiment):
             digits.images, digits.labels, trials=settings.trials or 1, steps=options["steps"] or None
         )
         spec, warnings = self.spec_of(network, settings), tuple(network.silent())
-        return {"test": Run(spec=spec, program=images, seed=settings.seed, warnings=warnings)}
+        return {"test": Job(spec=spec, shown=images, seed=settings.seed, warnings=warnings)}
 
     def network(self, settings: Settings) -> StoredNetwork:
         """Read the network."""
@@ -87,30 +87,30 @@ class Mnist(Experiment):
         used = {"r_on", "r_off", "r_on_c2c", "r_off_c2c"} if settings.spread else set()
         return {_SWITCH: every_field(_SWITCH) - used}
 
-    def measure(self, settings: Settings, runs: Mapping[str, Run], recordings: Mapping[str, Any]) -> Measured:
+    def measure(self, settings: Settings, runs: Mapping[str, Job], recordings: Mapping[str, Any]) -> Measured:
         """Count right answers, and on the gateware synaptic operations, of every trial."""
         (run,), (recording,) = runs.values(), recordings.values()
         assert isinstance(recording, LifRecording)
-        measured = {"accuracy": (recording.answers == run.program.labels).mean(axis=1)}
+        measured = {"accuracy": (recording.answers == run.shown.labels).mean(axis=1)}
         if recording.clocks is not None:
             measured["operations"] = _synaptic_operations(run, recording)
         return measured
 
     def summarise(
-        self, settings: Settings, runs: Mapping[str, Run], recordings: Mapping[str, Any], measured: Measured
+        self, settings: Settings, runs: Mapping[str, Job], recordings: Mapping[str, Any], measured: Measured
     ) -> dict[str, Any]:
         """Sum up all trials."""
         (run,), (recording,) = runs.values(), recordings.values()
         network = self.network(settings)
-        images, trials = run.program.presentations, len(measured["accuracy"])
+        images, trials = run.shown.presentations, len(measured["accuracy"])
         results: dict[str, Any] = {
             "accuracy": float(measured["accuracy"].mean()),
             "accuracy_of_trials": measured["accuracy"].tolist(),
             "accuracy_float": network.notes.get("accuracy_float"),
             "images": images,
             "encoder_seed": settings.seed,
-            "steps": int(run.program.steps.max()),
-            "encoding": run.program.mode,
+            "steps": int(run.shown.steps.max()),
+            "encoding": run.shown.mode,
             "bits": run.spec.weight_bits,
             "trials": trials,
         }
@@ -124,10 +124,10 @@ class Mnist(Experiment):
         return results
 
     def figures(
-        self, settings: Settings, runs: Mapping[str, Run], recordings: Mapping[str, Any], results: Mapping[str, Any]
+        self, settings: Settings, runs: Mapping[str, Job], recordings: Mapping[str, Any], results: Mapping[str, Any]
     ) -> "dict[str, Figure]":
         """Draw how often each digit got each answer."""
-        answers, labels = recordings["test"].answers, runs["test"].program.labels
+        answers, labels = recordings["test"].answers, runs["test"].shown.labels
         table = np.zeros((10, 10), dtype=int)
         np.add.at(table, (labels.ravel(), answers.ravel()), 1)
         figure, (ax,) = panels("Answers", height=5.0)
@@ -139,12 +139,12 @@ class Mnist(Experiment):
         return {"answers": figure}
 
 
-def _synaptic_operations(run: Run, recording: LifRecording) -> NDArray[np.int64]:
+def _synaptic_operations(run: Job, recording: LifRecording) -> NDArray[np.int64]:
     """Count what the crossbars add up in each trial: every event of a row, once for each neuron behind it."""
     assert recording.events is not None
     inputs = [recording.events, *(layer.spikes for layer in recording.layers[:-1])]
     rows = [events.reshape(len(events), -1).sum(axis=1) for events in inputs]
     return sum(
         (count * layer.neurons for count, layer in zip(rows, run.spec.layers, strict=True)),
-        np.zeros(run.program.trials, dtype=np.int64),
+        np.zeros(run.shown.trials, dtype=np.int64),
     )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from memtwin.nir.networks import StoredNetwork, card_text
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.backends import run as run_on
 from memtwin.sim.cards import Card
 from memtwin.sim.errors import InputError
@@ -102,7 +102,7 @@ def accuracy(
     if network.encoding is None:
         raise InputError(f"{network.source}: expected an encoding; the file does not say how pictures are shown")
     shown = network.encoding.show(digits.images, digits.labels, steps=steps)
-    recording = run_on(Run(spec=network.spec, program=shown, seed=seed), backend, progress)  # type: ignore[type-var]
+    recording = run_on(Job(spec=network.spec, shown=shown, seed=seed), backend, progress)  # type: ignore[type-var]
     assert isinstance(recording, LifRecording)
     return float((recording.answers[0] == digits.labels).mean())
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from memtwin.hdl.core.config import Window
 from memtwin.hdl.port.host import HostPort
 from memtwin.hdl.verilog import convert
-from memtwin.sim.backends import Progress, Run
+from memtwin.sim.backends import Job, Progress
 from memtwin.sim.coefficients import LayerCoefficients
 from memtwin.sim.engines import verilator
 from memtwin.sim.kind import Places, Writes
@@ -55,14 +55,14 @@ def register_writes(places: Places, values: Mapping[str, NDArray]) -> list[Write
     return [(addresses, words) for words in table]
 
 
-def run(job: Run, progress: Progress | None = None, *, synthesised: bool = False) -> Recording:
+def run(job: Job, progress: Progress | None = None, *, synthesised: bool = False) -> Recording:
     """Run one job on its gateware, compiled by Verilator, bit for bit; each trial in a process of its own.
 
     One binary serves every trial, and every job of the same structure: coefficients are loaded over the bus.
 
     Parameters
     ----------
-    job : Run
+    job : Job
         Network, what is shown, seed; with `record`, words, and what they say, are kept.
     progress : callable, optional
         Called with the part done, 0 to 1.
@@ -92,12 +92,12 @@ def run(job: Run, progress: Progress | None = None, *, synthesised: bool = False
     return own.recording(job, coefficients, outputs, state_of(host, outputs), backend)
 
 
-def first_image(job: Run, coefficients: Sequence[LayerCoefficients]) -> dict[str, list[int]]:
+def first_image(job: Job, coefficients: Sequence[LayerCoefficients]) -> dict[str, list[int]]:
     """All words of trial 0, by name: what gateware holds that is built for a job."""
     return image(coefficients, 0) | kind_of(job.spec).gateware().image(job, coefficients, 0)
 
 
-def host_of(job: Run, coefficients: Sequence[LayerCoefficients]) -> HostPort:
+def host_of(job: Job, coefficients: Sequence[LayerCoefficients]) -> HostPort:
     """Build the gateware of a job behind its bus; after reset it holds the words of trial 0."""
     own = kind_of(job.spec).gateware()
     return HostPort(own.network(own.structure(job.spec, coefficients), first_image(job, coefficients)))
@@ -124,7 +124,7 @@ def places_of(host: HostPort) -> Places:
 
 
 def run_trials(
-    job: Run,
+    job: Job,
     host: HostPort,
     program: Path,
     coefficients: Sequence[LayerCoefficients],
@@ -137,7 +137,7 @@ def run_trials(
 
     Parameters
     ----------
-    job : Run
+    job : Job
         For the number of trials, and the state to start from. A network that starts from one is powered up first, by a
         presentation of no length, so that those of `show` must not have ``init``.
     host : HostPort
@@ -165,7 +165,7 @@ def run_trials(
         If the job starts from a state that the network does not have, or a tool is missing.
     """
     start = _start(job, host)
-    done = np.zeros(job.program.trials)
+    done = np.zeros(job.shown.trials)
 
     def one(trial: int) -> verilator.Output:
         def tell(part: float) -> None:
@@ -178,7 +178,7 @@ def run_trials(
         return verilator.run(program, operations, layers=len(coefficients), kinds=kinds, progress=tell)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(one, range(job.program.trials)))
+        return list(pool.map(one, range(job.shown.trials)))
 
 
 def state_of(host: HostPort, outputs: Sequence[verilator.Output]) -> dict[str, NDArray[np.int64]]:
@@ -193,11 +193,11 @@ def _state_windows(host: HostPort) -> list[Window]:
     return [window for window in host.network.memory_map.windows.values() if window.state]
 
 
-def _start(job: Run, host: HostPort) -> State:
+def _start(job: Job, host: HostPort) -> State:
     """State that a job starts from, checked; nothing if it starts with power-up."""
     if job.start is None:
         return {}
-    trials = job.program.trials
+    trials = job.shown.trials
     like = {window.name: np.zeros((trials, window.depth), dtype=np.int64) for window in _state_windows(host)}
     return join([job.start], like)
 

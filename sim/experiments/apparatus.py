@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.experiments.base import Experiment, Measured, Option, Settings, check_times
 from memtwin.sim.experiments.opamp import OPAMP_COMMON, substeps
 from memtwin.sim.figures import COLOURS, axis, panels
@@ -55,7 +55,7 @@ class Apparatus(Experiment):
         "recall_rest": Option(35e-3, "s", "rest before each presentation of the recall", zero=True),
     }
 
-    def plan(self, settings: Settings) -> dict[str, Run]:
+    def plan(self, settings: Settings) -> dict[str, Job]:
         """Plan the stream: training, then recall; one trial is one draw of the devices."""
         cards, options = settings.cards, settings.options
         check_times("options repeats x rounds", options["repeats"] * options["rounds"], OUTPUTS)
@@ -82,9 +82,9 @@ class Apparatus(Experiment):
             learns=True,
         )
         spec = OpampSpec(layers=(novelty, learning), synapse=synapse, substep=options["substep"], d2d=True)
-        return {"stream": Run(spec=spec, program=_stream(settings), seed=settings.seed, record=True)}
+        return {"stream": Job(spec=spec, shown=_stream(settings), seed=settings.seed, record=True)}
 
-    def measure(self, settings: Settings, runs: Mapping[str, Run], recordings: Mapping[str, Recording]) -> Measured:
+    def measure(self, settings: Settings, runs: Mapping[str, Job], recordings: Mapping[str, Recording]) -> Measured:
         """Measure how the first layer answers to new and to repeated patterns, and what the second has learnt."""
         first, second = recordings["stream"].layers
         shown = _shown(settings)
@@ -103,7 +103,7 @@ class Apparatus(Experiment):
     def summarise(
         self,
         settings: Settings,
-        runs: Mapping[str, Run],
+        runs: Mapping[str, Job],
         recordings: Mapping[str, Recording],
         measured: Measured,
     ) -> dict[str, Any]:
@@ -132,7 +132,7 @@ class Apparatus(Experiment):
     def figures(
         self,
         settings: Settings,
-        runs: Mapping[str, Run],
+        runs: Mapping[str, Job],
         recordings: Mapping[str, Recording],
         results: Mapping[str, Any],
     ) -> "dict[str, Figure]":

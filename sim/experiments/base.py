@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from numpy.typing import NDArray
 
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.cards import Card, load_card
 from memtwin.sim.errors import InputError
 from memtwin.sim.hybrid.spec import MOST_SUBSTEPS, LayerSpec, NetworkSpec
@@ -375,14 +375,14 @@ class Experiment(ABC):
         return tuple(dict.fromkeys(lines))
 
     @abstractmethod
-    def plan(self, settings: Settings) -> dict[str, Run]:
+    def plan(self, settings: Settings) -> dict[str, Job]:
         """Name the runs of the experiment."""
 
-    def networks(self, settings: Settings) -> dict[str, Run]:
+    def networks(self, settings: Settings) -> dict[str, Job]:
         """Name the runs as far as their networks go: what is shown may be another, where that takes long to find."""
         return self.plan(settings)
 
-    def measure(self, settings: Settings, runs: Mapping[str, Run], recordings: Mapping[str, Recording]) -> Measured:
+    def measure(self, settings: Settings, runs: Mapping[str, Job], recordings: Mapping[str, Recording]) -> Measured:
         """Measure every trial: arrays of which the first axis is the trial, by name.
 
         All that the results say of trials, so that recordings need not be kept: trials are run in blocks, and what is
@@ -394,7 +394,7 @@ class Experiment(ABC):
     def summarise(
         self,
         settings: Settings,
-        runs: Mapping[str, Run],
+        runs: Mapping[str, Job],
         recordings: Mapping[str, Recording],
         measured: Measured,
     ) -> dict[str, Any]:
@@ -405,7 +405,7 @@ class Experiment(ABC):
         """
 
     def analyse(
-        self, settings: Settings, runs: Mapping[str, Run], recordings: Mapping[str, Recording]
+        self, settings: Settings, runs: Mapping[str, Job], recordings: Mapping[str, Recording]
     ) -> dict[str, Any]:
         """Turn recordings of all trials into results."""
         return self.summarise(settings, runs, recordings, self.measure(settings, runs, recordings))
@@ -414,7 +414,7 @@ class Experiment(ABC):
     def figures(
         self,
         settings: Settings,
-        runs: Mapping[str, Run],
+        runs: Mapping[str, Job],
         recordings: Mapping[str, Recording],
         results: Mapping[str, Any],
     ) -> "dict[str, Figure]":

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments.base import Experiment, Settings
 from memtwin.sim.recording import Recording
@@ -29,18 +29,18 @@ _SYNAPSE = 64
 _SHOWN = 3  # copies of what is shown
 
 
-def trial_bytes(job: Run) -> int:
+def trial_bytes(job: Job) -> int:
     """Estimate the bytes that one trial of a job takes while it runs."""
     layers = getattr(job.spec, "layers", (job.spec,))
     neurons = sum(layer.neurons for layer in layers)
     synapses = sum(layer.neurons * layer.rows for layer in layers)
-    shown = sum(getattr(values, "nbytes", 0) for values in vars(job.program).values()) / job.program.trials
-    counts = _COUNT * neurons * job.program.presentations
-    samples = _SAMPLE * neurons * job.spec.updates(job.program) if job.record else 0
+    shown = sum(getattr(values, "nbytes", 0) for values in vars(job.shown).values()) / job.shown.trials
+    counts = _COUNT * neurons * job.shown.presentations
+    samples = _SAMPLE * neurons * job.spec.updates(job.shown) if job.record else 0
     return int(_SHOWN * shown + counts + samples + _SYNAPSE * synapses)
 
 
-def check_size(job: Run, label: str) -> None:
+def check_size(job: Job, label: str) -> None:
     """Refuse a job that would not fit the memory.
 
     Raises
@@ -56,7 +56,7 @@ def check_size(job: Run, label: str) -> None:
         )
 
 
-def check_trials(one: Mapping[str, Run], trials: int) -> None:
+def check_trials(one: Mapping[str, Job], trials: int) -> None:
     """Refuse more trials side by side than fit the memory, before they are planned; `one` are the jobs of one trial.
 
     Raises
@@ -74,15 +74,15 @@ def check_trials(one: Mapping[str, Run], trials: int) -> None:
             )
 
 
-def _bytes(job: Run) -> int:
-    return trial_bytes(job) * job.program.trials
+def _bytes(job: Job) -> int:
+    return trial_bytes(job) * job.shown.trials
 
 
 def _gib(size: int) -> str:
     return f"{size / 2**30:.3g} GiB"
 
 
-def _recorded(job: Run) -> str:
+def _recorded(job: Job) -> str:
     return ", with every update recorded" if job.record else ""
 
 

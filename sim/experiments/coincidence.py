@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments.base import Experiment, Measured, Option, Settings
 from memtwin.sim.experiments.stdp_window import STDP_CARDS, STDP_IDLE, STEP
@@ -51,7 +51,7 @@ class Coincidence(Experiment):
         "rate_down": Option(0.5, "", "depression as a fraction of the card's", zero=True),
     }
 
-    def plan(self, settings: Settings) -> dict[str, Run]:
+    def plan(self, settings: Settings) -> dict[str, Job]:
         """Plan all epochs as one run; trial `t` draws its spikes from seed + t."""
         options, device = settings.options, settings.cards["memristor"]
         steps = round(options["epoch"] / options["step"])
@@ -73,9 +73,9 @@ class Coincidence(Experiment):
             forced=np.zeros((trials, EPOCHS, steps, 1), dtype=np.uint8),
             learn=np.ones((trials, EPOCHS), dtype=np.uint8),
         )
-        return {"epochs": Run(spec=spec, program=trains, seed=settings.seed)}
+        return {"epochs": Job(spec=spec, shown=trains, seed=settings.seed)}
 
-    def measure(self, settings: Settings, runs: Mapping[str, Run], recordings: Mapping[str, Recording]) -> Measured:
+    def measure(self, settings: Settings, runs: Mapping[str, Job], recordings: Mapping[str, Recording]) -> Measured:
         """Compare correlated and other rows at the end of both halves, (trials, halves)."""
         recording = recordings["epochs"]
         assert isinstance(recording, StdpRecording)
@@ -90,7 +90,7 @@ class Coincidence(Experiment):
     def summarise(
         self,
         settings: Settings,
-        runs: Mapping[str, Run],
+        runs: Mapping[str, Job],
         recordings: Mapping[str, Recording],
         measured: Measured,
     ) -> dict[str, Any]:
@@ -108,7 +108,7 @@ class Coincidence(Experiment):
     def figures(
         self,
         settings: Settings,
-        runs: Mapping[str, Run],
+        runs: Mapping[str, Job],
         recordings: Mapping[str, Recording],
         results: Mapping[str, Any],
     ) -> "dict[str, Figure]":
@@ -141,10 +141,10 @@ def _ratio(conductance: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray
     return own / rest
 
 
-def _draw_patterns(run: Run) -> "Figure":
+def _draw_patterns(run: Job) -> "Figure":
     figure, axes = panels("yang2020, Fig. 16d: the first epoch of either half", 2, height=4.5)
     for ax, epoch, rows in zip(axes, (0, EPOCHS // 2), CORRELATED, strict=True):
-        step, row = np.nonzero(run.program.inputs[0, epoch])
+        step, row = np.nonzero(run.shown.inputs[0, epoch])
         colours = [COLOURS[1] if r in rows else COLOURS[0] for r in row]
         ax.scatter(1e3 * step * run.spec.step, row + 1, marker="|", c=colours, s=30)
         ax.set_yticks(_TICKS)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.experiments import digits_figures as draw
 from memtwin.sim.experiments.base import AMPLITUDE, Experiment, Measured, Option, Settings, check_times
 from memtwin.sim.experiments.lia import programmed
@@ -72,7 +72,7 @@ class Digits(Experiment):
         "lanes": Option(1, "", "columns of layer 1 that the gateware adds up per clock; no influence on results"),
     }
 
-    def plan(self, settings: Settings) -> dict[str, Run]:
+    def plan(self, settings: Settings) -> dict[str, Job]:
         """Plan one run per mode, and, of the whole, a recorded one in which one pattern alone is learnt (Fig. 5e)."""
         options = settings.options
         patterns = load_patterns(options["patterns"])
@@ -82,7 +82,7 @@ class Digits(Experiment):
         part = {"all": slice(None), "training": slice(0, -shown), "inference": slice(-shown, None)}[options["phase"]]
         program = _program(settings, pixels).take(part)
         runs = {
-            mode: Run(spec=_network(settings, pixels, **spread), program=program, seed=settings.seed)
+            mode: Job(spec=_network(settings, pixels, **spread), shown=program, seed=settings.seed)
             for mode, spread in MODES.items()
         }
         if options["phase"] != "all":
@@ -95,10 +95,10 @@ class Digits(Experiment):
             periods=options["limit"],
             rest=options["rest"],
         )
-        runs["evolution"] = Run(spec=runs["noise"].spec, program=one, seed=settings.seed, record=True)
+        runs["evolution"] = Job(spec=runs["noise"].spec, shown=one, seed=settings.seed, record=True)
         return runs
 
-    def measure(self, settings: Settings, runs: Mapping[str, Run], recordings: Mapping[str, Recording]) -> Measured:
+    def measure(self, settings: Settings, runs: Mapping[str, Job], recordings: Mapping[str, Recording]) -> Measured:
         """Count winners, right answers and synapses of layer 2 in every mode; training alone has no answers."""
         measured: dict[str, NDArray] = {}
         for mode in MODES:
@@ -117,7 +117,7 @@ class Digits(Experiment):
     def summarise(
         self,
         settings: Settings,
-        runs: Mapping[str, Run],
+        runs: Mapping[str, Job],
         recordings: Mapping[str, Recording],
         measured: Measured,
     ) -> dict[str, Any]:
@@ -146,7 +146,7 @@ class Digits(Experiment):
     def figures(
         self,
         settings: Settings,
-        runs: Mapping[str, Run],
+        runs: Mapping[str, Job],
         recordings: Mapping[str, Recording],
         results: Mapping[str, Any],
     ) -> "dict[str, Figure]":

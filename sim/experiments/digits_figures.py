@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.figures import COLOURS, axis, blank, panels
 from memtwin.sim.recording import Recording
 
@@ -32,7 +32,7 @@ def patterns(pixels: NDArray[np.uint8]) -> "Figure":
     return figure
 
 
-def layer1(runs: Mapping[str, Run], recordings: Mapping[str, Recording], shape: Sequence[int]) -> "Figure":
+def layer1(runs: Mapping[str, Job], recordings: Mapping[str, Recording], shape: Sequence[int]) -> "Figure":
     """Draw the synapses of layer 1, one picture for each neuron, before and after training (Fig. 5d, 5f)."""
     modes = list(recordings)
     before = runs[modes[0]].sample()[0].conductance[0]
@@ -56,7 +56,7 @@ def layer1(runs: Mapping[str, Run], recordings: Mapping[str, Recording], shape: 
     return figure
 
 
-def layer2(run: Run, recording: Recording) -> "Figure":
+def layer2(run: Job, recording: Recording) -> "Figure":
     """Draw the synapses of layer 2 before and after training (Fig. 5h, 5j)."""
     synapse = run.spec.synapse
     figure = blank("Fig. 5h, 5j: synapses of layer 2 (µS), adaptive mode", 7, 3.2)
@@ -83,7 +83,7 @@ def rates(results: Mapping[str, Any], modes: Sequence[str], flips: int) -> "Figu
     return figure
 
 
-def evolution(run: Run, recording: Recording, pattern: NDArray[np.uint8]) -> "Figure":
+def evolution(run: Job, recording: Recording, pattern: NDArray[np.uint8]) -> "Figure":
     """Draw the synapses of the neuron that fires most while one pattern alone is shown (Fig. 5e)."""
     layer = recording.layers[0]
     neuron = int(layer.fires[0].sum(axis=0).argmax())

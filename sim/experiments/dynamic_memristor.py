@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments.base import Experiment, Measured, Option, Settings, every_field
 from memtwin.sim.experiments.opamp import OPAMP_COMMON, substeps
@@ -53,7 +53,7 @@ class DynamicMemristor(Experiment):
         "recovery": Option(60e-3, "s", "rest after a single pulse", zero=True),
     }
 
-    def plan(self, settings: Settings) -> dict[str, Run]:
+    def plan(self, settings: Settings) -> dict[str, Job]:
         """Plan single pulses, one trial for each width; trains, one for each duty ratio; one wide, two narrow."""
         rest = substeps(settings, "recovery")
         period = substeps(settings, "period")
@@ -72,7 +72,7 @@ class DynamicMemristor(Experiment):
             "wide-narrow": self._run(settings, wide, np.array([[0, rest], [period // 2, rest]])),
         }
 
-    def _run(self, settings: Settings, on: np.ndarray, off: np.ndarray) -> Run:
+    def _run(self, settings: Settings, on: np.ndarray, off: np.ndarray) -> Job:
         neuron = settings.cards["op-amp neuron"]
         amplitude = settings.options["amplitude"]
         if not 0 < amplitude <= neuron["v_sat"]:
@@ -94,12 +94,12 @@ class DynamicMemristor(Experiment):
             layers=(layer,), synapse=settings.cards["non-volatile synapse"], substep=settings.options["substep"]
         )
         stimulus = Stimulus.build(np.ones((*on.shape, 1)), on=on, off=off, gates=[1], learn=[0])
-        return Run(spec=spec, program=stimulus, seed=settings.seed, record=True)
+        return Job(spec=spec, shown=stimulus, seed=settings.seed, record=True)
 
     def summarise(
         self,
         settings: Settings,
-        runs: Mapping[str, Run],
+        runs: Mapping[str, Job],
         recordings: Mapping[str, Recording],
         measured: Measured,
     ) -> dict[str, Any]:
@@ -121,7 +121,7 @@ class DynamicMemristor(Experiment):
     def figures(
         self,
         settings: Settings,
-        runs: Mapping[str, Run],
+        runs: Mapping[str, Job],
         recordings: Mapping[str, Recording],
         results: Mapping[str, Any],
     ) -> "dict[str, Figure]":
@@ -155,9 +155,9 @@ def _widths(settings: Settings) -> list[float]:
     return [width * settings.options["width"] for width in WIDTHS]
 
 
-def _ends(run: Run, recording: Recording) -> list[list[float]]:
+def _ends(run: Job, recording: Recording) -> list[list[float]]:
     """Resistance at the end of the driven part of every presentation, in every trial."""
-    stimulus = run.program
+    stimulus = run.shown
     assert isinstance(stimulus, Stimulus)
     out = []
     for trial, wave in enumerate(recording.layers[0].waveform):
@@ -166,7 +166,7 @@ def _ends(run: Run, recording: Recording) -> list[list[float]]:
     return out
 
 
-def _recovery_time(run: Run, recording: Recording) -> float:
+def _recovery_time(run: Job, recording: Recording) -> float:
     """Time constant of the logarithm of the resistance after the longest pulse: the slope of a straight line."""
     wave = recording.layers[0].waveform[-1]
     after = wave.clk == 0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.experiments.base import AMPLITUDE, Experiment, Measured, Option, Settings, every_field
 from memtwin.sim.experiments.reading import amplitude, by_amplitude, rate, times
 from memtwin.sim.figures import COLOURS, axis, digital, panels, spread_bars
@@ -55,7 +55,7 @@ class HybridNeuron(Experiment):
         "g_chain": Option(980e-6, "S", "synapse between the two neurons of the chain: a potentiated one"),
     }
 
-    def plan(self, settings: Settings) -> dict[str, Run]:
+    def plan(self, settings: Settings) -> dict[str, Job]:
         """Plan firing at one amplitude, rates over amplitudes, learning, and the chain."""
         options = settings.options
         fixed = np.array([[S1, S2]])
@@ -96,13 +96,13 @@ class HybridNeuron(Experiment):
         fires: int = 0,
         learn: tuple[int, ...] = (0,),
         spread: bool = False,
-    ) -> Run:
+    ) -> Job:
         spec = settings.network(*layers, c2c=spread, d2d=spread, group=len(AMPLITUDES) if spread else 1)
         pixels = np.tile([1, 0], (np.size(layers[0].v_in), 1, 1))
         program = Program.build(pixels, gates=np.ones(1), learn=learn, periods=periods, fires=fires)
-        return Run(spec=spec, program=program, seed=settings.seed, record=True)
+        return Job(spec=spec, shown=program, seed=settings.seed, record=True)
 
-    def measure(self, settings: Settings, runs: Mapping[str, Run], recordings: Mapping[str, Recording]) -> Measured:
+    def measure(self, settings: Settings, runs: Mapping[str, Job], recordings: Mapping[str, Recording]) -> Measured:
         """Measure the rate of every device at every amplitude, (trials, amplitudes)."""
         if not settings.spread:
             return {}
@@ -113,7 +113,7 @@ class HybridNeuron(Experiment):
     def summarise(
         self,
         settings: Settings,
-        runs: Mapping[str, Run],
+        runs: Mapping[str, Job],
         recordings: Mapping[str, Recording],
         measured: Measured,
     ) -> dict[str, Any]:
@@ -135,7 +135,7 @@ class HybridNeuron(Experiment):
     def figures(
         self,
         settings: Settings,
-        runs: Mapping[str, Run],
+        runs: Mapping[str, Job],
         recordings: Mapping[str, Recording],
         results: Mapping[str, Any],
     ) -> "dict[str, Figure]":
@@ -171,14 +171,14 @@ def _refractory(layer: LayerRecording) -> float | None:
     return float(falls[0] - rises[0]) if falls.size else None
 
 
-def _spike_width(run: Run, layer: LayerRecording) -> float | None:
+def _spike_width(run: Job, layer: LayerRecording) -> float | None:
     """Width of the output spikes; null if they are not all equal."""
     high = np.concatenate([[0], layer.waveform[0].signals["g1"][:, 0].astype(int), [0]])
     widths = np.flatnonzero(np.diff(high) == -1) - np.flatnonzero(np.diff(high) == 1)
     return float(widths[0] * run.spec.substep) if np.unique(widths).size == 1 else None
 
 
-def _learning_curve(run: Run, recording: Recording, fires: int) -> dict[str, list[float]]:
+def _learning_curve(run: Job, recording: Recording, fires: int) -> dict[str, list[float]]:
     """Conductances with which each fire comes about, and the rate of the interval from its spike to the next."""
     layer = recording.layers[0]
     moments, spikes = times(layer, 0, "fire"), times(layer, 0, "spike")
@@ -194,7 +194,7 @@ def _learning_curve(run: Run, recording: Recording, fires: int) -> dict[str, lis
     }
 
 
-def _draw_sequence(run: Run, recording: Recording) -> "Figure":
+def _draw_sequence(run: Job, recording: Recording) -> "Figure":
     """Two firing cycles of the nodes that Fig. 3b shows, and of the filament."""
     layer, period = recording.layers[0], 2 * run.spec.half_period
     wave = layer.waveform[0]

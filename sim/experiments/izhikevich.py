@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments.base import Experiment, Measured, Option, Settings
 from memtwin.sim.figures import COLOURS, axis, panels
@@ -44,7 +44,7 @@ class Izhikevich(Experiment):
         "time": Option(900e-3, "s", "time with current"),
     }
 
-    def plan(self, settings: Settings) -> dict[str, Run]:
+    def plan(self, settings: Settings) -> dict[str, Job]:
         """Plan one run; the only input row is silent."""
         step, neurons = settings.options["step"], len(settings.cards)
         steps = tuple(self._steps(settings, name) for name in ("before", "time"))
@@ -52,7 +52,7 @@ class Izhikevich(Experiment):
         current[:, 1] = settings.options["current"]
         drive = Drive(steps=steps, inputs=np.zeros((1, sum(steps), 1), dtype=np.uint8), current=current)
         spec = IzhikevichSpec(devices=tuple(settings.cards.values()), weight=np.zeros((neurons, 1)), step=step)
-        return {"step": Run(spec=spec, program=drive, seed=settings.seed, record=True)}
+        return {"step": Job(spec=spec, shown=drive, seed=settings.seed, record=True)}
 
     def _steps(self, settings: Settings, name: str) -> int:
         steps = settings.options[name] / settings.options["step"]
@@ -63,13 +63,13 @@ class Izhikevich(Experiment):
     def summarise(
         self,
         settings: Settings,
-        runs: Mapping[str, Run],
+        runs: Mapping[str, Job],
         recordings: Mapping[str, Recording],
         measured: Measured,
     ) -> dict[str, Any]:
         """Name the pattern of every neuron, and what decides it."""
         trains = {name: _spikes(recordings["step"], number) for number, name in enumerate(settings.cards)}
-        onset = runs["step"].program.steps[0] * settings.options["step"]
+        onset = runs["step"].shown.steps[0] * settings.options["step"]
         found = {name: _measure(spikes) for name, spikes in trains.items()}
         return {
             "patterns": {name: pattern(spikes) for name, spikes in trains.items()},
@@ -87,13 +87,13 @@ class Izhikevich(Experiment):
     def figures(
         self,
         settings: Settings,
-        runs: Mapping[str, Run],
+        runs: Mapping[str, Job],
         recordings: Mapping[str, Recording],
         results: Mapping[str, Any],
     ) -> "dict[str, Figure]":
         """Draw the membranes, one above the other, and the current."""
         wave = recordings["step"].layers[0].waveform[0]
-        drive = runs["step"].program
+        drive = runs["step"].shown
         figure, axes = panels(
             "Izhikevich 2003, Fig. 2: response to a step of current", 6, height=8.0, ratios=(3, 3, 3, 3, 3, 1)
         )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.cards import Card
 from memtwin.sim.experiments.base import AMPLITUDE, Experiment, Measured, Option, Settings, every_field
 from memtwin.sim.figures import COLOURS, axis, digital, panels
@@ -51,7 +51,7 @@ class Lia(Experiment):
         "tie": Option("inhibit", "", "what two neurons do that fire at once", choices=TIES),
     }
 
-    def plan(self, settings: Settings) -> dict[str, Run]:
+    def plan(self, settings: Settings) -> dict[str, Job]:
         """Plan one run with a trial for each set of rows."""
         n = settings.options["neurons"]
         layer = LayerSpec(
@@ -69,12 +69,12 @@ class Lia(Experiment):
         # "twice" shows two firing cycles; every other trial ends when the first spike is over.
         fires = np.array([2 if name == "twice" else 1 for name in shown])[:, None]
         program = Program.build(pixels, gates=np.ones(n), learn=(0,), periods=40, fires=fires, rest=1)
-        return {"layer": Run(spec=spec, program=program, seed=settings.seed, record=True)}
+        return {"layer": Job(spec=spec, shown=program, seed=settings.seed, record=True)}
 
     def summarise(
         self,
         settings: Settings,
-        runs: Mapping[str, Run],
+        runs: Mapping[str, Job],
         recordings: Mapping[str, Recording],
         measured: Measured,
     ) -> dict[str, Any]:
@@ -101,7 +101,7 @@ class Lia(Experiment):
     def figures(
         self,
         settings: Settings,
-        runs: Mapping[str, Run],
+        runs: Mapping[str, Job],
         recordings: Mapping[str, Recording],
         results: Mapping[str, Any],
     ) -> "dict[str, Figure]":
@@ -177,7 +177,7 @@ def _margin(settings: Settings, n: int, exact: bool) -> float:
         return _passive_margin(settings.lia, n)
     layer = LayerSpec(rows=1, neurons=n, v_in=1.0, g_initial=settings.synapse["g_medium"], inhibition=True)
     spec = settings.network(layer)
-    words = quantize(spec, Run(spec=spec, program=_nothing(n)).sample())[0].words
+    words = quantize(spec, Job(spec=spec, shown=_nothing(n)).sample())[0].words
     table, reference = words["inhibition"][0].reshape(n + 1, n), words["reference"][0]
     # A reference word stands for v_ref.
     volts = settings.lia["v_ref"] / reference

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments.base import Experiment, Measured, Option, Settings, every_field
 from memtwin.sim.figures import COLOURS, axis, panels
@@ -45,7 +45,7 @@ class Lif(Experiment):
         "time": Option(60e-3, "s", "length of the run"),
     }
 
-    def plan(self, settings: Settings) -> dict[str, Run]:
+    def plan(self, settings: Settings) -> dict[str, Job]:
         """Plan one run; the current is the bias of each neuron, its only input row is silent."""
         card, dt = settings.cards["volatile and non-volatile switch"], settings.options["dt"]
         steps = round(settings.options["time"] / dt) if dt > 0 else 0
@@ -62,12 +62,12 @@ class Lif(Experiment):
         )
         images = Images.from_values(np.zeros((1, 1)), steps=steps, mode="latency")
         spec = LifSpec(layers=(layer,), dt=dt, capacity=2, sources=(card,))
-        return {"neurons": Run(spec=spec, program=images, seed=settings.seed, record=True)}
+        return {"neurons": Job(spec=spec, shown=images, seed=settings.seed, record=True)}
 
     def summarise(
         self,
         settings: Settings,
-        runs: Mapping[str, Run],
+        runs: Mapping[str, Job],
         recordings: Mapping[str, Recording],
         measured: Measured,
     ) -> dict[str, Any]:
@@ -94,7 +94,7 @@ class Lif(Experiment):
     def figures(
         self,
         settings: Settings,
-        runs: Mapping[str, Run],
+        runs: Mapping[str, Job],
         recordings: Mapping[str, Recording],
         results: Mapping[str, Any],
     ) -> "dict[str, Figure]":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments.base import Experiment, Measured, Option, Settings, every_field
 from memtwin.sim.experiments.opamp_figures import draw_stimulus
@@ -101,7 +101,7 @@ class OpampNeuron(Experiment):
             "op-amp neuron": ("v_pulse", "r2") if first == "dynamic" else ("v_pulse",),
         }
 
-    def plan(self, settings: Settings) -> dict[str, Run]:
+    def plan(self, settings: Settings) -> dict[str, Job]:
         """Plan the three stimuli, and D at the current of C."""
         currents = _currents(settings)
         runs = {name: self._run(settings, currents, name) for name in ("B", "C", "D", "D-same")}
@@ -110,7 +110,7 @@ class OpampNeuron(Experiment):
             runs |= {f"{name}-spread": self._run(settings, currents, name, trials) for name in ("B", "C", "D")}
         return runs
 
-    def _run(self, settings: Settings, currents: Mapping[str, list[float]], name: str, trials: int = 0) -> Run:
+    def _run(self, settings: Settings, currents: Mapping[str, list[float]], name: str, trials: int = 0) -> Job:
         stimulus = _stimulus(settings, name, trials or 1)
         values = np.concatenate([currents[stimulus_name] for stimulus_name in ("B", "C", "D")])
         neuron = settings.cards["op-amp neuron"]
@@ -130,12 +130,12 @@ class OpampNeuron(Experiment):
             substep=settings.options["substep"],
             d2d=trials > 0,
         )
-        return Run(spec=spec, program=stimulus, seed=settings.seed, record=trials == 0)
+        return Job(spec=spec, shown=stimulus, seed=settings.seed, record=trials == 0)
 
     def _circuit(self, settings: Settings) -> str:
         return "7b-series" if settings.options.get("second") == "series" else self.circuit
 
-    def measure(self, settings: Settings, runs: Mapping[str, Run], recordings: Mapping[str, Recording]) -> Measured:
+    def measure(self, settings: Settings, runs: Mapping[str, Job], recordings: Mapping[str, Recording]) -> Measured:
         """Count the pulses of every device in every presentation, (trials, presentations), under each stimulus."""
         if not settings.spread:
             return {}
@@ -144,7 +144,7 @@ class OpampNeuron(Experiment):
     def summarise(
         self,
         settings: Settings,
-        runs: Mapping[str, Run],
+        runs: Mapping[str, Job],
         recordings: Mapping[str, Recording],
         measured: Measured,
     ) -> dict[str, Any]:
@@ -160,7 +160,7 @@ class OpampNeuron(Experiment):
             read["r_m2_ohm"] = "r_second"
         for key, signal in read.items():
             results[key] = {
-                name: _ends(runs[name].program, recordings[name].layers[0].waveform[0], signal)
+                name: _ends(runs[name].shown, recordings[name].layers[0].waveform[0], signal)
                 for name in ("B", "C", "D")
             }
         results["conditions"] = self._conditions(settings, runs)
@@ -172,14 +172,14 @@ class OpampNeuron(Experiment):
             }
         return results
 
-    def _conditions(self, settings: Settings, runs: Mapping[str, Run]) -> dict[str, Any]:
+    def _conditions(self, settings: Settings, runs: Mapping[str, Job]) -> dict[str, Any]:
         """What each stimulus was, and on which cards."""
         currents, substep = _currents(settings), settings.options["substep"]
         out: dict[str, Any] = {
             name: {
                 "current_a": currents[name],
-                "on_s": (substep * runs[name].program.on[0]).tolist(),
-                "off_s": (substep * runs[name].program.off[0]).tolist(),
+                "on_s": (substep * runs[name].shown.on[0]).tolist(),
+                "off_s": (substep * runs[name].shown.off[0]).tolist(),
             }
             for name in ("B", "C", "D")
         }
@@ -191,7 +191,7 @@ class OpampNeuron(Experiment):
     def figures(
         self,
         settings: Settings,
-        runs: Mapping[str, Run],
+        runs: Mapping[str, Job],
         recordings: Mapping[str, Recording],
         results: Mapping[str, Any],
     ) -> "dict[str, Figure]":

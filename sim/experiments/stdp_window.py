@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments.base import Experiment, Measured, Option, Settings
 from memtwin.sim.figures import COLOURS, axis, panels
@@ -47,7 +47,7 @@ class StdpWindow(Experiment):
     common = {"step": STEP}  # noqa: RUF012
     options = {"longest": Option(150e-3, "s", "longest distance of two spikes")}  # noqa: RUF012
 
-    def plan(self, settings: Settings) -> dict[str, Run]:
+    def plan(self, settings: Settings) -> dict[str, Job]:
         """Plan a silent epoch, after which the conductance is read, and the pair; one trial is one distance."""
         step, device = settings.options["step"], settings.cards["memristor"]
         distances = _distances(settings)
@@ -70,9 +70,9 @@ class StdpWindow(Experiment):
             c2c=settings.spread,
             group=distances.size,
         )
-        return {"pairs": Run(spec=spec, program=trains, seed=settings.seed)}
+        return {"pairs": Job(spec=spec, shown=trains, seed=settings.seed)}
 
-    def measure(self, settings: Settings, runs: Mapping[str, Run], recordings: Mapping[str, Recording]) -> Measured:
+    def measure(self, settings: Settings, runs: Mapping[str, Job], recordings: Mapping[str, Recording]) -> Measured:
         """Measure the relative change by every pair, (trials, distances)."""
         recording = recordings["pairs"]
         assert isinstance(recording, StdpRecording)
@@ -82,7 +82,7 @@ class StdpWindow(Experiment):
     def summarise(
         self,
         settings: Settings,
-        runs: Mapping[str, Run],
+        runs: Mapping[str, Job],
         recordings: Mapping[str, Recording],
         measured: Measured,
     ) -> dict[str, Any]:
@@ -101,7 +101,7 @@ class StdpWindow(Experiment):
     def figures(
         self,
         settings: Settings,
-        runs: Mapping[str, Run],
+        runs: Mapping[str, Job],
         recordings: Mapping[str, Recording],
         results: Mapping[str, Any],
     ) -> "dict[str, Figure]":

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.cards import Card
 from memtwin.sim.experiments.base import AMPLITUDE, Experiment, Measured, Option, Settings, every_field
 from memtwin.sim.experiments.reading import amplitude, by_amplitude, times
@@ -47,7 +47,7 @@ class TsPulses(Experiment):
         "pulses": Option(12, "", "pulses in each train"),
     }
 
-    def plan(self, settings: Settings) -> dict[str, Run]:
+    def plan(self, settings: Settings) -> dict[str, Job]:
         """Plan trains of pulses, first of the amplitude asked for, then of five, and long pulses of five amplitudes."""
         pulses = settings.options["pulses"]
         wide = settings.neuron.replace(clock=settings.neuron["clock"] / LONGER)
@@ -65,7 +65,7 @@ class TsPulses(Experiment):
     @staticmethod
     def _run(
         settings: Settings, neuron: Card, volts: Any, pulses: int, *, longer: int = 1, spread: bool = False
-    ) -> Run:
+    ) -> Job:
         layer = LayerSpec(
             rows=1,
             neurons=1,
@@ -86,9 +86,9 @@ class TsPulses(Experiment):
         )
         # Two periods without pulses show the last relaxation.
         program = Program.build(np.ones((len(volts), 1, 1)), gates=np.ones(1), learn=(0,), periods=pulses, rest=2)
-        return Run(spec=spec, program=program, seed=settings.seed, record=True)
+        return Job(spec=spec, shown=program, seed=settings.seed, record=True)
 
-    def measure(self, settings: Settings, runs: Mapping[str, Run], recordings: Mapping[str, Recording]) -> Measured:
+    def measure(self, settings: Settings, runs: Mapping[str, Job], recordings: Mapping[str, Recording]) -> Measured:
         """Measure every device at every amplitude, (trials, amplitudes); nan where it does not fire."""
         if not settings.spread:
             return {}
@@ -105,7 +105,7 @@ class TsPulses(Experiment):
     def summarise(
         self,
         settings: Settings,
-        runs: Mapping[str, Run],
+        runs: Mapping[str, Job],
         recordings: Mapping[str, Recording],
         measured: Measured,
     ) -> dict[str, Any]:
@@ -129,7 +129,7 @@ class TsPulses(Experiment):
     def figures(
         self,
         settings: Settings,
-        runs: Mapping[str, Run],
+        runs: Mapping[str, Job],
         recordings: Mapping[str, Recording],
         results: Mapping[str, Any],
     ) -> "dict[str, Figure]":
@@ -154,18 +154,18 @@ def _first(pulses: np.ndarray) -> int | None:
     return int(pulses[0]) if pulses.size else None
 
 
-def _wide_times(run: Run, recording: Recording) -> tuple[list[float | None], list[float | None]]:
+def _wide_times(run: Job, recording: Recording) -> tuple[list[float | None], list[float | None]]:
     """Integration time, from the start of the pulse, and relaxation time, from its end, of every trial."""
     layer = recording.layers[0]
     integration, relaxation = [], []
-    for trial in range(run.program.trials):
+    for trial in range(run.shown.trials):
         on, off = times(layer, trial, "on"), times(layer, trial, "off")
         integration.append(float(on[0]) if on.size else None)
         relaxation.append(float(off[0]) - run.spec.half_period if off.size else None)
     return integration, relaxation
 
 
-def _filament(ax: Any, run: Run, recording: Recording, trial: int) -> None:
+def _filament(ax: Any, run: Job, recording: Recording, trial: int) -> None:
     wave = recording.layers[0].waveform[trial]
     ms, x, on = 1e3 * wave.time_s, wave.signals["x"][:, 0], wave.signals["on"][:, 0]
     ax.plot(ms, x, color=COLOURS[0], linewidth=1.2, label="filament x")
@@ -187,7 +187,7 @@ def _pulses(ax: Any, recording: Recording, trial: int) -> None:
     axis(ax, "", "input (V)")
 
 
-def _draw_pulse(run: Run, recording: Recording, results: Mapping[str, Any]) -> "Figure":
+def _draw_pulse(run: Job, recording: Recording, results: Mapping[str, Any]) -> "Figure":
     trial = AMPLITUDES.index(1.2)
     figure, (top, bottom) = panels("Fig. 2c: one 1.2 V, 1 ms pulse", 2, ratios=(1, 3))
     _pulses(top, recording, trial)
@@ -218,7 +218,7 @@ def _draw_times(results: Mapping[str, Any], spread: Mapping[str, Any] | None) ->
     return figure
 
 
-def _draw_train(run: Run, recording: Recording, results: Mapping[str, Any]) -> "Figure":
+def _draw_train(run: Job, recording: Recording, results: Mapping[str, Any]) -> "Figure":
     volts = np.atleast_1d(run.spec.layers[0].v_in)[0]
     title = f"Fig. 2e: pulses of {volts:g} V, 250 µs, without a refractory period; fires in pulse "
     figure, (top, bottom) = panels(title + str(results["pulses_to_first_fire"]), 2, ratios=(1, 3))

@@ -39,7 +39,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.bounded import Divergence, Findings, Pair
 from memtwin.sim.hybrid.check import LayerCheck
 from memtwin.sim.hybrid.pairs import Both, pair_events, window
@@ -55,7 +55,7 @@ _SWITCHING = ("on", "off", "fire")
 _ROUNDING = 1 + 1e-9  # of a limit: rounding of floats
 
 
-def errors(job: Run, a: Recording, b: Recording) -> dict[str, Any]:
+def errors(job: Job, a: Recording, b: Recording) -> dict[str, Any]:
     """Errors between two recordings, at least one of them in continuous time.
 
     Raises
@@ -71,7 +71,7 @@ def errors(job: Run, a: Recording, b: Recording) -> dict[str, Any]:
     findings = Findings()
     divergence = []
     time_error, count_difference, squares = 0.0, 0, _Squares(job)
-    for trial in range(job.program.trials):
+    for trial in range(job.shown.trials):
         checks = _checks(job, physics, other, trial)
         lengths = [round(recording.time_s[trial] / job.spec.half_period) for recording in (physics, other)]
         if all([check.is_whole(*lengths) for check in checks]):
@@ -101,7 +101,7 @@ def errors(job: Run, a: Recording, b: Recording) -> dict[str, Any]:
     return {"errors": found, "within": not outside, "outside": outside}
 
 
-def _checks(job: Run, physics: Recording, other: Recording, trial: int) -> list[LayerCheck]:
+def _checks(job: Job, physics: Recording, other: Recording, trial: int) -> list[LayerCheck]:
     """One check for each layer of a trial."""
     parts = zip(job.spec.layers, job.sample(), job.coefficients(), physics.layers, other.layers, strict=True)
     return [
@@ -115,12 +115,12 @@ def _until(layer: LayerRecording, trial: int, horizon: NDArray[np.float64]) -> l
     return [event for event in layer.events[trial] if event.time_s < horizon[event.neuron]]
 
 
-def _horizons(job: Run, found: list[list[Divergence]]) -> tuple[list[dict[str, Any]], list[NDArray[np.float64]]]:
+def _horizons(job: Job, found: list[list[Divergence]]) -> tuple[list[dict[str, Any]], list[NDArray[np.float64]]]:
     """What diverged first, and up to when each neuron of each layer is compared, s."""
     horizons = [np.full(layer.neurons, np.inf) for layer in job.spec.layers]
     placed = [(number, one) for number, own in enumerate(found) for one in own]
     spec = job.spec
-    if len(spec.layers) > 1 or spec.c2c or any(layer.inhibition for layer in spec.layers) or job.program.fires.any():
+    if len(spec.layers) > 1 or spec.c2c or any(layer.inhibition for layer in spec.layers) or job.shown.fires.any():
         placed = sorted(placed, key=lambda entry: entry[1].time_s)[:1]
         for _, one in placed:
             for horizon in horizons:
@@ -137,7 +137,7 @@ def _horizons(job: Run, found: list[list[Divergence]]) -> tuple[list[dict[str, A
 class _Squares:
     """Sums of squared differences of the traces, aligned at events."""
 
-    def __init__(self, job: Run) -> None:
+    def __init__(self, job: Job) -> None:
         self.job = job
         self.sums = {name: [0.0, 0] for name in TRACES}
 
@@ -153,13 +153,13 @@ class _Squares:
         return {name: float(np.sqrt(total / max(count, 1)) / scale[name]) for name, (total, count) in self.sums.items()}
 
 
-def _spice_errors(job: Run, a: Recording, b: Recording) -> dict[str, Any]:
+def _spice_errors(job: Job, a: Recording, b: Recording) -> dict[str, Any]:
     """Errors of ngspice against the physics or the integers."""
     spice, other = (a, b) if a.backend == "ngspice" else (b, a)
     time_error, count_difference, squares = 0.0, 0, _Squares(job)
     outside: list[str] = []
     samples = job.sample()
-    for trial in range(job.program.trials):
+    for trial in range(job.shown.trials):
         for number, (one, two) in enumerate(zip(spice.layers, other.layers, strict=True)):
             ours, theirs = ([e for e in layer.events[trial] if e.kind in ("on", "off")] for layer in (one, two))
             both = Both(job.spec, job.spec.layers[number], samples[number], trial, one, two)
@@ -215,7 +215,7 @@ def _too_far(pairs: Iterable[Pair]) -> Iterator[str]:
         )
 
 
-def _largest_v1(job: Run) -> float:
+def _largest_v1(job: Job) -> float:
     """Full scale of node 1, V."""
     return max(job.spec.neuron["v_dep"], *(float(np.max(layer.v_in)) for layer in job.spec.layers))
 
@@ -239,7 +239,7 @@ def _matched(a: list[Event], b: list[Event]) -> list[tuple[int, str, float, floa
 
 
 def _aligned(
-    job: Run, waves: list[Waveform], switching: NDArray[np.float64], horizon: float
+    job: Job, waves: list[Waveform], switching: NDArray[np.float64], horizon: float
 ) -> Iterator[tuple[str, NDArray[np.float64]]]:
     """Differences of every trace at the samples of ``waves[0]``, time counted from the last event in either.
 

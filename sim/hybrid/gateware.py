@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from memtwin.hdl.hybrid.network import HybridNetwork
 from memtwin.hdl.hybrid.structure import HybridLayerConfig
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.coefficients import LayerCoefficients
 from memtwin.sim.engines import verilator
 from memtwin.sim.engines.gateware import register_writes, words_of
@@ -41,11 +41,11 @@ class HybridGateware(Gateware):
         """Build layers in a row."""
         return HybridNetwork(structure, image)
 
-    def kinds(self, job: Run) -> Sequence[int]:
+    def kinds(self, job: Job) -> Sequence[int]:
         """Counts and times are made of two kinds; a recording keeps all."""
         return tuple(trace.KINDS) if job.record else _COUNTED
 
-    def writes(self, job: Run, coefficients: Sequence[LayerCoefficients], places: Places, trial: int) -> list[Writes]:
+    def writes(self, job: Job, coefficients: Sequence[LayerCoefficients], places: Places, trial: int) -> list[Writes]:
         """Show each presentation; the first begins with power-up, unless the job starts from a state.
 
         Raises
@@ -53,7 +53,7 @@ class HybridGateware(Gateware):
         InputError
             If a number of fires or periods is too large for the gateware.
         """
-        program = job.program
+        program = job.shown
         for name in ("fires", "periods", "rest"):
             most = int(getattr(program, name).max(initial=0))
             if most > _LARGEST_COUNT:
@@ -67,7 +67,7 @@ class HybridGateware(Gateware):
 
     def recording(
         self,
-        job: Run,
+        job: Job,
         coefficients: Sequence[LayerCoefficients],
         outputs: Sequence[verilator.Output],
         state: State,
@@ -94,14 +94,14 @@ class HybridGateware(Gateware):
         return Recording(
             backend=backend,
             layers=layers,
-            periods=halves // 2 - job.program.rest,
+            periods=halves // 2 - job.shown.rest,
             time_s=halves.sum(axis=1) * job.spec.half_period,
             clocks=np.array([first.clocks for first, *_ in trials]),
             state=dict(state),
         )
 
     def counted(
-        self, job: Run, coefficients: Sequence[LayerCoefficients], counts: Sequence[Counts], state: State
+        self, job: Job, coefficients: Sequence[LayerCoefficients], counts: Sequence[Counts], state: State
     ) -> Recording:
         """Put the counts of all trials together; the conductances are in the state."""
         layers = []
@@ -118,7 +118,7 @@ class HybridGateware(Gateware):
         return Recording(
             backend="board",
             layers=layers,
-            periods=periods - job.program.rest,
+            periods=periods - job.shown.rest,
             time_s=2 * periods.sum(axis=1) * job.spec.half_period,
             clocks=np.array([trial.clocks for trial in counts]),
             state=dict(state),
@@ -136,10 +136,10 @@ class _Layer:
     words: NDArray[np.uint64] | None
 
 
-def _first_l1(job: Run, coefficients: Sequence[LayerCoefficients]) -> list[NDArray[np.int64]]:
+def _first_l1(job: Job, coefficients: Sequence[LayerCoefficients]) -> list[NDArray[np.int64]]:
     """L1 of each layer before the first presentation, (trials, neurons)."""
     if job.start is None:
-        return [np.zeros((job.program.trials, layer.structure["neurons"]), dtype=np.int64) for layer in coefficients]
+        return [np.zeros((job.shown.trials, layer.structure["neurons"]), dtype=np.int64) for layer in coefficients]
     return [job.start[f"layer{number}.latches"] & 1 for number in range(1, len(coefficients) + 1)]
 
 

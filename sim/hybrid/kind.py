@@ -38,7 +38,7 @@ class Hybrid(Kind):
 
     def starts(self, job: Any, recording: Any, trial: int) -> NDArray[np.float64]:
         """Each presentation has so many clock periods, and its rest."""
-        periods = recording.periods[trial] + job.program.rest[trial]
+        periods = recording.periods[trial] + job.shown.rest[trial]
         starts: NDArray[np.float64] = (np.cumsum(periods) - periods) * 2 * job.spec.half_period
         return starts
 

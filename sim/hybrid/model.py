@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from memtwin.sim.backends import Progress, Run
+from memtwin.sim.backends import Job, Progress
 from memtwin.sim.coefficients import LayerCoefficients
 from memtwin.sim.hybrid import trace
 from memtwin.sim.hybrid.ceiling import ceiling_warnings
@@ -24,12 +24,12 @@ __all__ = ["run", "run_together"]
 Bools = NDArray[np.bool_]
 
 
-def run(job: Run, progress: Progress | None = None) -> Recording:
+def run(job: Job, progress: Progress | None = None) -> Recording:
     """Run one job.
 
     Parameters
     ----------
-    job : Run
+    job : Job
         Network, program, seed; with `record`, words, waveforms, events and learning steps are kept.
     progress : callable, optional
         Called with the part done, 0 to 1.
@@ -42,7 +42,7 @@ def run(job: Run, progress: Progress | None = None) -> Recording:
     return run_together([job], progress)[0]
 
 
-def run_together(jobs: Sequence[Run], progress: Progress | None = None) -> list[Recording]:
+def run_together(jobs: Sequence[Job], progress: Progress | None = None) -> list[Recording]:
     """Run jobs, those of equal structure side by side, which is faster; the results are those of `run`.
 
     Raises
@@ -55,7 +55,7 @@ def run_together(jobs: Sequence[Run], progress: Progress | None = None) -> list[
     for number, (job, layers) in enumerate(zip(jobs, quantised, strict=True)):
         alike = (
             [layer.structure for layer in layers],
-            job.program.presentations,
+            job.shown.presentations,
             job.spec.half_period,
             job.record,
             job.start is None,
@@ -74,11 +74,11 @@ def run_together(jobs: Sequence[Run], progress: Progress | None = None) -> list[
     return [recording for recording in out if recording is not None]
 
 
-def _run_group(jobs: list[Run], quantised: list[list[LayerCoefficients]], progress: Progress) -> list[Recording]:
+def _run_group(jobs: list[Job], quantised: list[list[LayerCoefficients]], progress: Progress) -> list[Recording]:
     """Run jobs of equal structure as one, with all their trials."""
     coefficients = [_stack(layers) for layers in zip(*quantised, strict=True)]
-    fields = vars(jobs[0].program)
-    program = Program(**{name: np.concatenate([getattr(job.program, name) for job in jobs]) for name in fields})
+    fields = vars(jobs[0].shown)
+    program = Program(**{name: np.concatenate([getattr(job.shown, name) for job in jobs]) for name in fields})
     saturated = Saturations(program.trials)
     layers = [Layer(layer, saturated, jobs[0].record) for layer in coefficients]
     if jobs[0].start is not None:
@@ -93,8 +93,8 @@ def _run_group(jobs: list[Run], quantised: list[list[LayerCoefficients]], progre
         if half % 256 == 0:
             progress(schedule.done)
     progress(1.0)
-    ends = np.cumsum([job.program.trials for job in jobs])
-    starts = ends - [job.program.trials for job in jobs]
+    ends = np.cumsum([job.shown.trials for job in jobs])
+    starts = ends - [job.shown.trials for job in jobs]
     return [
         _recording(job, schedule, own, slice(start, end), saturated)
         for job, own, start, end in zip(jobs, quantised, starts, ends, strict=True)
@@ -204,7 +204,7 @@ class _Schedule:
 
 
 def _recording(
-    job: Run, schedule: _Schedule, coefficients: list[LayerCoefficients], trials: slice, saturated: Saturations
+    job: Job, schedule: _Schedule, coefficients: list[LayerCoefficients], trials: slice, saturated: Saturations
 ) -> Recording:
     """Cut the part of one job out of a finished schedule."""
     layers = []

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from memtwin.sim.backends import Progress, Run
+from memtwin.sim.backends import Job, Progress
 from memtwin.sim.engines import ngspice as spice
 from memtwin.sim.hybrid.spice import check as check_netlist
 from memtwin.sim.hybrid.spice import duration, given, netlist, probes
@@ -17,13 +17,13 @@ __all__ = ["check", "run"]
 _TIMEOUT = 3600.0
 
 
-def check(job: Run) -> None:
+def check(job: Job) -> None:
     """Refuse what the netlist cannot hold, and a machine without ngspice."""
     check_netlist(job)
     spice.require()
 
 
-def run(job: Run, progress: Progress | None = None) -> Recording:
+def run(job: Job, progress: Progress | None = None) -> Recording:
     """Run `job` in ngspice, each trial in a process of its own, as many at a time as there are processors.
 
     What ngspice solves is the voltage of node 1, the filament, and when the device is on. Everything else is copied
@@ -32,7 +32,7 @@ def run(job: Run, progress: Progress | None = None) -> Recording:
 
     Parameters
     ----------
-    job : Run
+    job : Job
         A `NetworkSpec` without lateral inhibition and adaptive thresholds, and a `Program`.
     progress : callable, optional
         Called with the part of the trials that are done.
@@ -58,11 +58,11 @@ def run(job: Run, progress: Progress | None = None) -> Recording:
         traces = spice.run(text, stop=duration(gates, trial), timeout=_TIMEOUT)
         done.append(trial)
         if progress is not None:
-            progress(len(done) / job.program.trials)
+            progress(len(done) / job.shown.trials)
         return traces
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        solved = list(pool.map(one, range(job.program.trials)))
+        solved = list(pool.map(one, range(job.shown.trials)))
 
     gates.backend = "ngspice"
     for index, layer in enumerate(gates.layers):

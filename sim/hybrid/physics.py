@@ -8,7 +8,7 @@ program's presentations and of random numbers is that of docs/arithmetic.md; not
 import numpy as np
 from numpy.typing import NDArray
 
-from memtwin.sim.backends import Progress, Run
+from memtwin.sim.backends import Job, Progress
 from memtwin.sim.hybrid.ceiling import ceiling_warnings
 from memtwin.sim.hybrid.physics_layer import PhysicsLayer
 from memtwin.sim.hybrid.physics_record import Recorder
@@ -73,7 +73,7 @@ class _Cursor:
                 count[over] = 0
 
 
-def run(job: Run, progress: Progress | None = None) -> Recording:
+def run(job: Job, progress: Progress | None = None) -> Recording:
     """Run `job` in continuous time; all trials at once, half-period by half-period.
 
     Returns
@@ -82,7 +82,7 @@ def run(job: Run, progress: Progress | None = None) -> Recording:
         Without `words` and `clocks`, which continuous time does not have; with ``job.record`` event times are exact
         and the waveforms are sampled at substep ends.
     """
-    spec, program = job.spec, job.program
+    spec, program = job.spec, job.shown
     trials, presentations = program.trials, program.presentations
     cursor = _Cursor(program)
     recorders: list[Recorder | None] = [

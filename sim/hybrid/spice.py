@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.engines.ngspice import EDGE, SIGMA, number, pwl, steps, transient, wrap
 from memtwin.sim.errors import InputError
 from memtwin.sim.hybrid import physics
@@ -68,7 +68,7 @@ class Probe:
     vector: str
 
 
-def check(job: Run) -> None:
+def check(job: Job) -> None:
     """Check that ngspice can run `job`.
 
     Raises
@@ -85,13 +85,13 @@ def check(job: Run) -> None:
             )
 
 
-def given(job: Run) -> Recording:
+def given(job: Job) -> Recording:
     """Run the physics, whose gates the netlist takes over."""
     check(job)
     return physics.run(dataclasses.replace(job, record=True))
 
 
-def probes(job: Run) -> list[Probe]:
+def probes(job: Job) -> list[Probe]:
     """List the traces in the order of the netlist's columns."""
     return [
         Probe(signal, index, neuron, f"v({name}_{index + 1}_{neuron + 1})")
@@ -106,7 +106,7 @@ def duration(gates: Recording, trial: int) -> float:
     return float(gates.time_s[trial]) + 10 * EDGE
 
 
-def netlist(job: Run, trial: int = 0, gates: Recording | None = None) -> str:
+def netlist(job: Job, trial: int = 0, gates: Recording | None = None) -> str:
     """Write the netlist of one trial of `job`.
 
     ``ngspice -b FILE`` runs it from power-up to the end of the program and writes its traces (`probes`) to `TRACES` in
@@ -114,7 +114,7 @@ def netlist(job: Run, trial: int = 0, gates: Recording | None = None) -> str:
 
     Parameters
     ----------
-    job : Run
+    job : Job
         A `NetworkSpec` without lateral inhibition and adaptive thresholds, and a `Program`.
     trial : int
         Trial, from 0.
@@ -127,8 +127,8 @@ def netlist(job: Run, trial: int = 0, gates: Recording | None = None) -> str:
         If the trial does not exist, or ngspice cannot run the job (`check`).
     """
     check(job)
-    if not 0 <= trial < job.program.trials:
-        raise InputError(f"trial: expected 0 to {job.program.trials - 1}, not {trial}")
+    if not 0 <= trial < job.shown.trials:
+        raise InputError(f"trial: expected 0 to {job.shown.trials - 1}, not {trial}")
     gates = given(job) if gates is None else gates
     lines = [
         "* Hybrid memristor-CMOS neurons: the analog part, between gates from the physics; from memtwin.",
@@ -149,7 +149,7 @@ def netlist(job: Run, trial: int = 0, gates: Recording | None = None) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _rows(job: Run, trial: int, index: int, sample: LayerSample, gates: Recording) -> list[str]:
+def _rows(job: Job, trial: int, index: int, sample: LayerSample, gates: Recording) -> list[str]:
     """Write the sources of a layer's rows: the program's pulses, or the spikes of the layer before."""
     layer, v_in = job.spec.layers[index], sample.v_in[trial]
     pulses = _pulses(job, trial, gates) if index == 0 else _halves(job, gates, index - 1, trial, "g1")
@@ -160,7 +160,7 @@ def _rows(job: Run, trial: int, index: int, sample: LayerSample, gates: Recordin
     return lines
 
 
-def _neuron(job: Run, trial: int, index: int, neuron: int, sample: LayerSample, gates: Recording) -> list[str]:
+def _neuron(job: Job, trial: int, index: int, neuron: int, sample: LayerSample, gates: Recording) -> list[str]:
     """Write one neuron: its gates, synapses, load, transistors and device."""
     spec, layer, at = job.spec, job.spec.layers[index], f"{index + 1}_{neuron + 1}"
     node = f"node_{at}"
@@ -196,15 +196,15 @@ def _neuron(job: Run, trial: int, index: int, neuron: int, sample: LayerSample, 
     return lines + wrap(f"Xdevice_{at} {ports} threshold_switch params:", *parameters, gain)
 
 
-def _halves(job: Run, gates: Recording, index: int, trial: int, name: str) -> NDArray[np.float64]:
+def _halves(job: Job, gates: Recording, index: int, trial: int, name: str) -> NDArray[np.float64]:
     """Signal of every half-period (halves, neurons): 1 if it is high anywhere in it."""
     signal = gates.layers[index].waveform[trial].signals[name]
     return signal.reshape(-1, job.spec.substeps, signal.shape[1]).any(axis=1).astype(float)
 
 
-def _pulses(job: Run, trial: int, gates: Recording) -> NDArray[np.float64]:
+def _pulses(job: Job, trial: int, gates: Recording) -> NDArray[np.float64]:
     """Rows of layer 1 with a pulse in every half-period, (halves, rows)."""
-    program = job.program
+    program = job.shown
     periods = np.stack([gates.periods[trial], program.rest[trial]], axis=1).ravel()
     pixels = np.stack([program.pixels[trial], np.zeros_like(program.pixels[trial])], axis=1)
     shown = np.repeat(pixels.reshape(periods.size, -1), periods, axis=0)
@@ -212,14 +212,14 @@ def _pulses(job: Run, trial: int, gates: Recording) -> NDArray[np.float64]:
 
 
 def _levels(
-    job: Run, halves: NDArray[np.float64], initial: float = 0.0
+    job: Job, halves: NDArray[np.float64], initial: float = 0.0
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Corners of a source with one level for each half-period, and 0 after the last."""
     return steps(job.spec.half_period * np.arange(halves.size + 1), np.append(halves, 0.0), initial=initial)
 
 
 def _thresholds(
-    job: Run, trial: int, index: int, sample: LayerSample, gates: Recording
+    job: Job, trial: int, index: int, sample: LayerSample, gates: Recording
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Times from which thresholds hold (draws,), s, and the thresholds (draws, neurons).
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
 
 from memtwin.sim import bounded
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.coefficients import LayerCoefficients
 from memtwin.sim.izhikevich.quantize import CENTRE, UNIT, word_b
 from memtwin.sim.izhikevich.shown import Drive
@@ -95,7 +95,7 @@ class Check(bounded.Check):
         What cannot be told by a ratio.
     """
 
-    def __init__(self, job: Run[IzhikevichSpec, Drive], recording: Recording, *, words: bool) -> None:
+    def __init__(self, job: Job[IzhikevichSpec, Drive], recording: Recording, *, words: bool) -> None:
         super().__init__()
         self.job, self.recording = job, recording
         self._own: LayerCoefficients | None = job.coefficients()[0] if words else None
@@ -103,13 +103,13 @@ class Check(bounded.Check):
         self._dt = job.spec.step / MILLI
         weight = _ROUNDED * UNIT * 2.0**-12 if words else 0.0
         self._use("weight", np.abs(recording.layers[0].conductance - job.spec.weight) / (weight + _FLOAT))
-        for trial in range(job.program.trials):
+        for trial in range(job.shown.trials):
             if self._is_whole(trial):
                 self._trial(trial)
 
     def _is_whole(self, trial: int) -> bool:
         """Whether a trial has a sample of every step, and spikes that are counted and logged as they are sampled."""
-        drive, step = self.job.program, self.job.spec.step
+        drive, step = self.job.shown, self.job.spec.step
         layer = self.recording.layers[0]
         wave, count = layer.waveform[trial], sum(drive.steps)
         before = len(self.faults)
@@ -137,7 +137,7 @@ class Check(bounded.Check):
         return len(self.faults) == before
 
     def _trial(self, trial: int) -> None:
-        spec, drive = self.job.spec, self.job.program
+        spec, drive = self.job.spec, self.job.shown
         signals = self.recording.layers[0].waveform[trial].signals
         v, u, spikes = signals["v"] / MILLI, signals["u"], signals["spike"].astype(np.int64)
         current = np.repeat(drive.current[trial], drive.steps, axis=0) + drive.inputs[trial] @ spec.weight.T
@@ -175,7 +175,7 @@ class Check(bounded.Check):
         spiked = spikes == 1
         if (spikes > 1).any():
             self.faults.append(f"trial {trial}: more than one spike of a neuron in a step")
-        inputs = self.job.program.inputs[trial].astype(np.int64).sum(axis=1)[:, None]
+        inputs = self.job.shown.inputs[trial].astype(np.int64).sum(axis=1)[:, None]
         of_v, of_u = allowed.membrane(slope, inputs), allowed.recovery(before_v, before_u)
         threshold = spec.per_neuron("v_threshold")
         self._use("threshold", np.where(spiked, threshold - moved_v, moved_v - threshold) / (of_v + allowed.level))

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.bounded import judged, root_mean
 from memtwin.sim.izhikevich.check import Check
 from memtwin.sim.recording import Recording
@@ -33,7 +33,7 @@ from memtwin.sim.recording import Recording
 __all__ = ["errors"]
 
 
-def errors(job: Run, a: Recording, b: Recording) -> dict[str, Any]:
+def errors(job: Job, a: Recording, b: Recording) -> dict[str, Any]:
     """Compare two recordings of `job`, made with ``record=True``.
 
     Returns
@@ -46,7 +46,7 @@ def errors(job: Run, a: Recording, b: Recording) -> dict[str, Any]:
     late, interval, count = 0.0, 0.0, 0
     divergence: list[dict[str, Any]] = []
     squares: dict[str, list[NDArray]] = {"v": [], "u": []}
-    for trial in range(job.program.trials):
+    for trial in range(job.shown.trials):
         lost: list[tuple[float, int]] = []
         for neuron in range(job.spec.neurons):
             one, other = (_times(recording, trial, neuron) for recording in (a, b))

@@ -7,7 +7,7 @@ import numpy as np
 
 from memtwin.hdl.izhikevich.layer import IzhikevichLayerConfig
 from memtwin.hdl.izhikevich.network import IzhikevichNetwork
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.coefficients import LayerCoefficients
 from memtwin.sim.engines import verilator
 from memtwin.sim.engines.gateware import register_writes, words_of
@@ -36,17 +36,17 @@ class IzhikevichGateware(Gateware):
         (layer,) = structure
         return IzhikevichNetwork(layer, image)
 
-    def image(self, job: Run, coefficients: Sequence[LayerCoefficients], trial: int) -> dict[str, list[int]]:
+    def image(self, job: Job, coefficients: Sequence[LayerCoefficients], trial: int) -> dict[str, list[int]]:
         """Currents of the last presentation, which remain when it is over."""
-        return {_CURRENT: current_words(coefficients[0], job.program)[trial, -1].tolist()}
+        return {_CURRENT: current_words(coefficients[0], job.shown)[trial, -1].tolist()}
 
-    def kinds(self, job: Run) -> Sequence[int]:
+    def kinds(self, job: Job) -> Sequence[int]:
         """Spikes are in the only kind that there is."""
         return tuple(trace.KINDS)
 
-    def writes(self, job: Run, coefficients: Sequence[LayerCoefficients], places: Places, trial: int) -> list[Writes]:
+    def writes(self, job: Job, coefficients: Sequence[LayerCoefficients], places: Places, trial: int) -> list[Writes]:
         """Show each stretch that begins with a presentation or with spikes; the currents go before a presentation."""
-        drive = job.program
+        drive = job.shown
         (own,) = coefficients
         at = np.union1d(drive.starts, np.flatnonzero(drive.inputs[trial].any(axis=1)))
         values = {
@@ -64,14 +64,14 @@ class IzhikevichGateware(Gateware):
 
     def recording(
         self,
-        job: Run,
+        job: Job,
         coefficients: Sequence[LayerCoefficients],
         outputs: Sequence[verilator.Output],
         state: State,
         backend: str,
     ) -> Recording:
         """Make a recording of what the gateware left, wherever it ran: trace words of each trial, and the state."""
-        drive = job.program
+        drive = job.shown
         (own,) = coefficients
         words = [output.shown(0) for output in outputs]
         spikes = np.stack([trace.read(each, own.structure["neurons"])["spike"] for each in words])

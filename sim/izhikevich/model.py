@@ -6,7 +6,7 @@ Trials run side by side; one pass of the loop is one step of all of them.
 import numpy as np
 from numpy.typing import NDArray
 
-from memtwin.sim.backends import Progress, Run
+from memtwin.sim.backends import Job, Progress
 from memtwin.sim.coefficients import LayerCoefficients
 from memtwin.sim.izhikevich import trace
 from memtwin.sim.izhikevich.quantize import current_words
@@ -22,12 +22,12 @@ Bools = NDArray[np.bool_]
 _V_BITS, _U_BITS = 20, 23
 
 
-def run(job: Run, progress: Progress | None = None) -> Recording:
+def run(job: Job, progress: Progress | None = None) -> Recording:
     """Run `job` on the integers of the gateware.
 
     Parameters
     ----------
-    job : Run
+    job : Job
         Neurons (`IzhikevichSpec`), spikes and currents (`Drive`), seed; with `record`, words, waveforms and events are
         kept.
     progress : callable, optional
@@ -43,7 +43,7 @@ def run(job: Run, progress: Progress | None = None) -> Recording:
     InputError
         If a value does not fit its word.
     """
-    drive = job.program
+    drive = job.shown
     assert isinstance(drive, Drive)  # what goes with it
     (own,) = job.coefficients()
     saturated = Saturations(drive.trials)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from memtwin.sim.backends import Progress, Run
+from memtwin.sim.backends import Job, Progress
 from memtwin.sim.izhikevich.shown import Drive
 from memtwin.sim.izhikevich.spec import MILLI, IzhikevichSpec
 from memtwin.sim.recording import Event, LayerRecording, Recording, Waveform
@@ -26,12 +26,12 @@ _SUBSTEPS = 2000
 """In a step, at most on average; neurons of the source take up to 70 in 1 ms."""
 
 
-def run(job: Run, progress: Progress | None = None) -> Recording:
+def run(job: Job, progress: Progress | None = None) -> Recording:
     """Run `job` in continuous time.
 
     Parameters
     ----------
-    job : Run
+    job : Job
         Neurons (`IzhikevichSpec`), spikes and currents (`Drive`), seed; with `record`, waveforms and events are kept.
     progress : callable, optional
         Called with the part done, 0 to 1.
@@ -41,7 +41,7 @@ def run(job: Run, progress: Progress | None = None) -> Recording:
     Recording
         Without `words` and `clocks`, which continuous time does not have.
     """
-    spec, drive = job.spec, job.program
+    spec, drive = job.spec, job.shown
     assert isinstance(spec, IzhikevichSpec)
     assert isinstance(drive, Drive)  # what goes with it
     count = sum(drive.steps)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.coefficients import LayerCoefficients
 from memtwin.sim.izhikevich.quantize import CENTRE, UNIT, word_b
 from memtwin.sim.izhikevich.spec import MILLI, IzhikevichSpec
@@ -57,13 +57,13 @@ def read(words: NDArray[np.uint64], neurons: int) -> dict[str, Ints]:
     return FORMAT.take("neuron", (words >> np.uint64(20)).reshape(-1, neurons))
 
 
-def decode_layer(layer: LayerRecording, job: Run, own: LayerCoefficients) -> None:
+def decode_layer(layer: LayerRecording, job: Job, own: LayerCoefficients) -> None:
     """Fill `waveform`, `events` and `learning` of `layer` from its `words`.
 
     The waveform has the membrane `v` (V), the recovery `u` (V/s, as many as mV/ms) and `spike`, the number of spikes,
     of each step at its end; `clk` is 1 where there is an input spike.
     """
-    spec, drive = job.spec, job.program
+    spec, drive = job.spec, job.shown
     time = np.arange(1, sum(drive.steps) + 1, dtype=np.float64) * spec.step
     for trial, words in enumerate(layer.words):
         taken = read(words, spec.neurons)

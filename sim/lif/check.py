@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memtwin.sim import bounded
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.coefficients import LayerCoefficients
 from memtwin.sim.lif.physics_encoder import Encoder, Player, source
 from memtwin.sim.lif.quantize import v_unit
@@ -59,7 +59,7 @@ class Allowance:
     most: float
 
 
-def allowances(job: Run[LifSpec, Images], *, words: bool) -> list[Allowance]:
+def allowances(job: Job[LifSpec, Images], *, words: bool) -> list[Allowance]:
     """What a recording may be off by in each layer: rounding to words, or of float64 alone."""
     coefficients = job.coefficients() if words else [None] * len(job.spec.layers)
     return [_allowance(layer, job.spec.dt, own) for layer, own in zip(job.spec.layers, coefficients, strict=True)]
@@ -107,16 +107,16 @@ class Check(bounded.Check):
         Samples of membranes.
     """
 
-    def __init__(self, job: Run[LifSpec, Images], recording: LifRecording, allowed: list[Allowance]) -> None:
+    def __init__(self, job: Job[LifSpec, Images], recording: LifRecording, allowed: list[Allowance]) -> None:
         super().__init__()
         self.job, self.recording, self.allowed = job, recording, allowed
         self.compared = 0
         sample = job.sample()
-        encoder = source(job.program, job.spec.layers[0].rows, sample[0].seed)
+        encoder = source(job.shown, job.spec.layers[0].rows, sample[0].seed)
         for number, (layer, own) in enumerate(zip(recording.layers, sample, strict=True)):
             off = np.abs(layer.conductance - own.weight).max()
             self._use("weight", off / (allowed[number].weight or _FLOAT * np.abs(own.weight).max() or 1.0))
-        for trial in range(job.program.trials):
+        for trial in range(job.shown.trials):
             if self._is_whole(trial):
                 self._trial(trial, encoder)
 
@@ -127,7 +127,7 @@ class Check(bounded.Check):
         """Whether a trial has a sample of every step, and spikes that are counted and logged as they are sampled."""
         steps = self.recording.periods[trial]
         before = len(self.faults)
-        if (steps < 1).any() or (steps > self.job.program.steps[trial]).any():
+        if (steps < 1).any() or (steps > self.job.shown.steps[trial]).any():
             self._fault(trial, 0, "steps that no image can have")
             return False
         for number, layer in enumerate(self.recording.layers):
@@ -157,10 +157,10 @@ class Check(bounded.Check):
         for number in range(len(self.recording.layers)):
             u, off = self._layer(trial, number, inputs, _starts(steps))
             inputs = self.recording.layers[number].waveform[trial].signals["spike"] == 1
-        if self.job.program.decoder in DECODERS:
+        if self.job.shown.decoder in DECODERS:
             self._decoder(trial, u, off, inputs)
-        elif (steps != self.job.program.steps[trial]).any():
-            self._fault(trial, 0, f"expected {self.job.program.steps[trial, 0]} steps, not {steps[0]}")
+        elif (steps != self.job.shown.steps[trial]).any():
+            self._fault(trial, 0, f"expected {self.job.shown.steps[trial, 0]} steps, not {steps[0]}")
 
     def _layer(self, trial: int, number: int, inputs: NDArray, starts: NDArray[np.int64]) -> tuple[Floats, Floats]:
         """Check every step of a layer; returns the membrane before the reset by the equation, and its allowance."""
@@ -203,7 +203,7 @@ class Check(bounded.Check):
 
     def _decoder(self, trial: int, u: Floats, off: Floats, spike: Bools) -> None:
         """Check the steps and the answer of every image by what the last layer did."""
-        images, last = self.job.program, len(self.recording.layers) - 1
+        images, last = self.job.shown, len(self.recording.layers) - 1
         v = self.recording.layers[last].waveform[trial].signals["v"]
         lengths = self.recording.periods[trial]
         for image, (start, steps) in enumerate(zip(_starts(lengths), lengths, strict=True)):

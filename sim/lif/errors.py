@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.bounded import judged
 from memtwin.sim.lif.check import Check, allowances
 from memtwin.sim.lif.recording import LifRecording
@@ -35,7 +35,7 @@ from memtwin.sim.recording import Recording
 __all__ = ["errors"]
 
 
-def errors(job: Run, a: Recording, b: Recording) -> dict[str, Any]:
+def errors(job: Job, a: Recording, b: Recording) -> dict[str, Any]:
     """Compare two recordings of `job`, made with ``record=True``.
 
     Returns
@@ -52,7 +52,7 @@ def errors(job: Run, a: Recording, b: Recording) -> dict[str, Any]:
     outside, bounds = judged(checks)
     late, missing, squares, count = 0, 0, 0.0, 0
     divergence = []
-    for trial in range(job.program.trials):
+    for trial in range(job.shown.trials):
         differs = []
         for number, layer in enumerate(job.spec.layers):
             scale = layer.per_neuron("v_threshold") - layer.per_neuron("v_leak")

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from memtwin.hdl.lif.layer import LifLayerConfig
 from memtwin.hdl.lif.network import LifNetwork
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.coefficients import LayerCoefficients
 from memtwin.sim.engines import verilator
 from memtwin.sim.errors import InputError
@@ -46,23 +46,23 @@ class LifGateware(Gateware):
         return LifNetwork(layers, capacity, image, encoder=encoder)
 
     def image(
-        self, job: Run[LifSpec, Images | Trains], coefficients: Sequence[LayerCoefficients], trial: int
+        self, job: Job[LifSpec, Images | Trains], coefficients: Sequence[LayerCoefficients], trial: int
     ) -> dict[str, list[int]]:
         """Words of the encoder and the decoder, if there are any."""
-        if isinstance(job.program, Trains):
+        if isinstance(job.shown, Trains):
             return {}
-        return power_up_words(job.spec.sample(trials=1, seed=job.seed + trial), job.program, 0)
+        return power_up_words(job.spec.sample(trials=1, seed=job.seed + trial), job.shown, 0)
 
-    def kinds(self, job: Run) -> Sequence[int]:
+    def kinds(self, job: Job) -> Sequence[int]:
         """Steps, spikes and answers are made of all kinds."""
         return tuple(trace.KINDS)
 
-    def check(self, job: Run[LifSpec, Images | Trains]) -> None:
+    def check(self, job: Job[LifSpec, Images | Trains]) -> None:
         """Refuse what does not fit the encoder, or the list of events."""
-        job.program.check(job.spec.layers[0].rows, job.spec.capacity)
+        job.shown.check(job.spec.layers[0].rows, job.spec.capacity)
 
     def writes(
-        self, job: Run[LifSpec, Images | Trains], coefficients: Sequence[LayerCoefficients], places: Places, trial: int
+        self, job: Job[LifSpec, Images | Trains], coefficients: Sequence[LayerCoefficients], places: Places, trial: int
     ) -> list[Writes]:
         """Show each image; before the first come the words of encoder and decoder.
 
@@ -74,7 +74,7 @@ class LifGateware(Gateware):
         InputError
             If an image has more entries than the encoder of the twin.
         """
-        images = job.program
+        images = job.shown
         if isinstance(images, Trains):
             return [
                 _piece(images.spikes[trial, part], part.start == 0, places)
@@ -95,7 +95,7 @@ class LifGateware(Gateware):
 
     def recording(
         self,
-        job: Run[LifSpec, Images | Trains],
+        job: Job[LifSpec, Images | Trains],
         coefficients: Sequence[LayerCoefficients],
         outputs: Sequence[verilator.Output],
         state: State,
@@ -109,7 +109,7 @@ class LifGateware(Gateware):
             words = [output.words[number] for output in outputs]
             read = [trace.read(each, layer.neurons) for each in words]
             starts = [_starts(output, number, layer.neurons) for output in outputs]
-            if isinstance(job.program, Trains):  # one presentation, in however many pieces
+            if isinstance(job.shown, Trains):  # one presentation, in however many pieces
                 starts = [each[:1] for each in starts]
             spikes = np.stack(
                 [np.add.reduceat(taken.spike, at, axis=0) for taken, at in zip(read, starts, strict=True)]
@@ -138,7 +138,7 @@ class LifGateware(Gateware):
 
     def counted(
         self,
-        job: Run[LifSpec, Images],
+        job: Job[LifSpec, Images],
         coefficients: Sequence[LayerCoefficients],
         counts: Sequence[Counts],
         state: State,

@@ -6,7 +6,7 @@ Images run side by side; one pass of the loop is one step of all images of a wav
 import numpy as np
 from numpy.typing import NDArray
 
-from memtwin.sim.backends import Progress, Run
+from memtwin.sim.backends import Job, Progress
 from memtwin.sim.coefficients import LayerCoefficients
 from memtwin.sim.lif import trace
 from memtwin.sim.lif.course import Outcome, follow
@@ -26,12 +26,12 @@ _V_TOP = 2**19 - 1
 _EXACT = {np.float32: 2**24, np.float64: 2**53}  # whole numbers up to here are exact
 
 
-def run(job: Run, progress: Progress | None = None) -> LifRecording:
+def run(job: Job, progress: Progress | None = None) -> LifRecording:
     """Run `job` on the integers of the gateware.
 
     Parameters
     ----------
-    job : Run
+    job : Job
         Network (`LifSpec`), images (`Images`) or spikes (`Trains`), seed; with `record`, words, waveforms and events
         are kept.
     progress : callable, optional
@@ -47,7 +47,7 @@ def run(job: Run, progress: Progress | None = None) -> LifRecording:
     InputError
         If a parameter does not fit its word, or an image does not fit the encoder.
     """
-    spec, images, sample = job.spec, job.program, job.sample()
+    spec, images, sample = job.spec, job.shown, job.sample()
     coefficients = job.coefficients()
     saturated = Saturations(images.trials)
     neurons = [Layer(own, saturated) for own in coefficients]

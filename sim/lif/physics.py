@@ -6,7 +6,7 @@ In a step the input current is constant, and the membrane follows the exact expo
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from memtwin.sim.backends import Progress, Run
+from memtwin.sim.backends import Job, Progress
 from memtwin.sim.lif import trace
 from memtwin.sim.lif.physics_course import Shown, show
 from memtwin.sim.lif.physics_encoder import source
@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 
-def run(job: Run, progress: Progress | None = None) -> LifRecording:
+def run(job: Job, progress: Progress | None = None) -> LifRecording:
     """Run `job` in float64.
 
     Returns
@@ -35,7 +35,7 @@ def run(job: Run, progress: Progress | None = None) -> LifRecording:
     InputError
         If an image does not fit the encoder.
     """
-    spec, images = job.spec, job.program
+    spec, images = job.spec, job.shown
     images.check(spec.layers[0].rows, spec.capacity)
     sample = job.sample()
     neurons = [Layer(layer, spec.dt, own.weight) for layer, own in zip(spec.layers, sample, strict=True)]

@@ -39,7 +39,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.bounded import Divergence, Findings
 from memtwin.sim.cards import Card
 from memtwin.sim.opamp.check import LayerCheck
@@ -57,7 +57,7 @@ Key = tuple[int, str]  # neuron, kind of event
 Horizons = list[list[Floats]]  # by trial and layer: up to when each neuron is compared, s
 
 
-def errors(job: Run, a: Recording, b: Recording) -> dict[str, Any]:
+def errors(job: Job, a: Recording, b: Recording) -> dict[str, Any]:
     """Compare two recordings of `job`, one of them of the backend ``"physics"`` or ``"ngspice"``.
 
     Returns
@@ -80,7 +80,7 @@ def errors(job: Run, a: Recording, b: Recording) -> dict[str, Any]:
             raise ValueError(f"a comparison with the physics must have the words of {b.backend}: record=True")
         found, outside, horizons = _bounded(job, a, b)
     else:
-        horizons = [[np.full(layer.neurons, np.inf) for layer in job.spec.layers] for _ in range(job.program.trials)]
+        horizons = [[np.full(layer.neurons, np.inf) for layer in job.spec.layers] for _ in range(job.shown.trials)]
         found, outside = {"divergence": []}, []
     measured = measure(job, a, b, horizons)
     if "bounds" not in found:
@@ -102,14 +102,14 @@ def _beyond_limits(measured: dict[str, Any]) -> list[str]:
     return outside
 
 
-def _bounded(job: Run, physics: Recording, other: Recording) -> tuple[dict[str, Any], list[str], Horizons]:
+def _bounded(job: Job, physics: Recording, other: Recording) -> tuple[dict[str, Any], list[str], Horizons]:
     """Hold a backend with words against its bounds; returns errors, what is outside, and the horizons."""
     spec = job.spec
     findings = Findings()
     divergence: list[dict[str, Any]] = []
     horizons: Horizons = []
     samples, units = job.sample(), [layer.g_lsb for layer in job.coefficients()]
-    for trial in range(job.program.trials):
+    for trial in range(job.shown.trials):
         checks = [
             LayerCheck(Both(layer, sample, trial, spec.substep, mine, theirs), spec.synapse, g_lsb)
             for layer, sample, mine, theirs, g_lsb in zip(
@@ -117,7 +117,7 @@ def _bounded(job: Run, physics: Recording, other: Recording) -> tuple[dict[str, 
             )
         ]
         horizons.append([np.full(layer.neurons, np.inf) for layer in spec.layers])
-        if all([check.is_whole(int(job.program.starts(trial)[-1])) for check in checks]):
+        if all([check.is_whole(int(job.shown.starts(trial)[-1])) for check in checks]):
             for check in checks:
                 check.follow_law()
             divergence += _compare_events(job, trial, checks, horizons[-1])
@@ -125,7 +125,7 @@ def _bounded(job: Run, physics: Recording, other: Recording) -> tuple[dict[str, 
     return {"divergence": divergence, "bounds": dict(findings.bounds)}, findings.outside(divergence), horizons
 
 
-def _compare_events(job: Run, trial: int, checks: list[LayerCheck], horizons: list[Floats]) -> list[dict[str, Any]]:
+def _compare_events(job: Job, trial: int, checks: list[LayerCheck], horizons: list[Floats]) -> list[dict[str, Any]]:
     """Pair the events of a trial, layer by layer, and compare up to the divergences, which are returned."""
     edges = _edges(job, trial)
     inputs = np.stack([edges, edges], axis=1)
@@ -152,11 +152,11 @@ def _compare_events(job: Run, trial: int, checks: list[LayerCheck], horizons: li
     ]
 
 
-def measure(job: Run, a: Recording, b: Recording, horizons: Horizons) -> dict[str, Any]:
+def measure(job: Job, a: Recording, b: Recording, horizons: Horizons) -> dict[str, Any]:
     """Measure how far `b` is from `a`, both up to the horizons; see the head of this module."""
     time_error, count_difference, period = 0.0, 0, None
     squares: dict[str, list[Floats]] = defaultdict(list)
-    for trial in range(job.program.trials):
+    for trial in range(job.shown.trials):
         edges = _edges(job, trial)
         inputs = np.stack([edges, edges], axis=1)  # times in both recordings at which inputs of the layer change
         for number, (one, other) in enumerate(zip(a.layers, b.layers, strict=True)):
@@ -197,10 +197,10 @@ def _measure(a: Recording, b: Recording) -> str:
     return next(name for name in _CONTINUOUS if name in (a.backend, b.backend))
 
 
-def _edges(job: Run, trial: int) -> Floats:
+def _edges(job: Job, trial: int) -> Floats:
     """Times at which a phase of a presentation begins, s."""
-    starts = job.program.starts(trial)
-    return np.unique(np.concatenate([starts, starts[:-1] + job.program.on[trial]])) * job.spec.substep
+    starts = job.shown.starts(trial)
+    return np.unique(np.concatenate([starts, starts[:-1] + job.shown.on[trial]])) * job.spec.substep
 
 
 def _by_neuron(layer: LayerRecording, trial: int, horizon: Floats) -> dict[Key, Floats]:
@@ -223,9 +223,9 @@ def _ordered(marks: Floats) -> Floats:
     return np.maximum.accumulate(marks[np.lexsort((marks[:, 1], marks[:, 0]))], axis=0)
 
 
-def _period_error(job: Run, trial: int, ours: Floats, theirs: Floats) -> float | None:
+def _period_error(job: Job, trial: int, ours: Floats, theirs: Floats) -> float | None:
     """Largest relative difference of the intervals between "on" events within a presentation."""
-    starts = job.program.starts(trial) * job.spec.substep
+    starts = job.shown.starts(trial) * job.spec.substep
     found = []
     for start, end in itertools.pairwise(starts):
         # An event at the start of a presentation is only exact up to rounding.
@@ -264,7 +264,7 @@ def _scale(layer: LayerRecording, name: str) -> float:
 
 
 def _aligned(
-    job: Run, waves: tuple[Waveform, Waveform], neuron: int, marks: Floats, decided: Floats, horizon: float
+    job: Job, waves: tuple[Waveform, Waveform], neuron: int, marks: Floats, decided: Floats, horizon: float
 ) -> Iterator[tuple[str, Floats]]:
     """Differences of every trace of one neuron, time counted from the last of `marks` (n, 2).
 

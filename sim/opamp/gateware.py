@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from memtwin.hdl.opamp.layer import OpampLayerConfig
 from memtwin.hdl.opamp.network import OpampNetwork
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.coefficients import LayerCoefficients
 from memtwin.sim.engines import verilator
 from memtwin.sim.engines.gateware import register_writes, words_of
@@ -36,13 +36,13 @@ class OpampGateware(Gateware):
         """Build layers in a row."""
         return OpampNetwork(structure, image)
 
-    def kinds(self, job: Run) -> Sequence[int]:
+    def kinds(self, job: Job) -> Sequence[int]:
         """Counts and conductances are made of two kinds; a recording keeps all."""
         return tuple(trace.KINDS) if job.record else _COUNTED
 
-    def writes(self, job: Run, coefficients: Sequence[LayerCoefficients], places: Places, trial: int) -> list[Writes]:
+    def writes(self, job: Job, coefficients: Sequence[LayerCoefficients], places: Places, trial: int) -> list[Writes]:
         """Show each presentation; the first begins with power-up."""
-        stimulus = job.program
+        stimulus = job.shown
         first = np.arange(stimulus.presentations)[:, None] == 0
         values = {name: words_of(getattr(stimulus, name)[trial]) for name in ("pixels", "gates", "learn")} | {
             "on": stimulus.on[trial][:, None],
@@ -54,14 +54,14 @@ class OpampGateware(Gateware):
 
     def recording(
         self,
-        job: Run,
+        job: Job,
         coefficients: Sequence[LayerCoefficients],
         outputs: Sequence[verilator.Output],
         state: State,
         backend: str,
     ) -> Recording:
         """Make a recording of what the gateware left, wherever it ran: trace words of each trial, and the state."""
-        stimulus = job.program
+        stimulus = job.shown
         layers = []
         for number, own in enumerate(coefficients):
             fires = np.stack([_fires(output, number, own) for output in outputs])

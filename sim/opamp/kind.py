@@ -45,7 +45,7 @@ class Opamp(Kind):
 
     def starts(self, job: Any, recording: Any, trial: int) -> NDArray[np.float64]:
         """Each presentation has so many substeps."""
-        starts: NDArray[np.float64] = job.program.starts(trial)[:-1] * job.spec.substep
+        starts: NDArray[np.float64] = job.shown.starts(trial)[:-1] * job.spec.substep
         return starts
 
     def smooth(self, spec: Any) -> Any:

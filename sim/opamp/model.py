@@ -7,7 +7,7 @@ import itertools
 
 import numpy as np
 
-from memtwin.sim.backends import Progress, Run
+from memtwin.sim.backends import Job, Progress
 from memtwin.sim.kinds import kind_of
 from memtwin.sim.model_parts import Saturations
 from memtwin.sim.opamp import trace
@@ -20,12 +20,12 @@ __all__ = ["run"]
 _TELL = 1024  # substeps between two reports of progress
 
 
-def run(job: Run, progress: Progress | None = None) -> Recording:
+def run(job: Job, progress: Progress | None = None) -> Recording:
     """Run `job` on the integers of the gateware.
 
     Parameters
     ----------
-    job : Run
+    job : Job
         Network, stimulus, seed; with `record`, words, waveforms, events and learning steps are kept.
     progress : callable, optional
         Called with the part done, 0 to 1.
@@ -41,7 +41,7 @@ def run(job: Run, progress: Progress | None = None) -> Recording:
         If a value of a card does not fit its word, or the job wants the smooth law.
     """
     kind_of(job.spec).check(job, "model")
-    stimulus = job.program
+    stimulus = job.shown
     coefficients = job.coefficients()
     saturated = Saturations(stimulus.trials)
     schedule = _Schedule(stimulus, [Layer(layer, saturated, job.record) for layer in coefficients])

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from memtwin.sim.backends import Progress, Run
+from memtwin.sim.backends import Job, Progress
 from memtwin.sim.engines import ngspice as spice
 from memtwin.sim.errors import InputError
 from memtwin.sim.opamp.spice import Probe, check_synapses, duration, netlist, probes
@@ -17,23 +17,23 @@ __all__ = ["check", "run"]
 _TIMEOUT = 3600.0
 
 
-def check(job: Run) -> None:
+def check(job: Job) -> None:
     """Refuse what ngspice cannot run: the sharp law of switching, synapses that learn; and a machine without it."""
     if not job.spec.smooth:
         raise InputError(
             "backend ngspice: expected the smooth switching law (smooth=True); thresholds have no solution"
         )
-    for trial in range(job.program.trials):
+    for trial in range(job.shown.trials):
         check_synapses(job, trial)
     spice.require()
 
 
-def run(job: Run, progress: Progress | None = None) -> Recording:
+def run(job: Job, progress: Progress | None = None) -> Recording:
     """Run `job` in ngspice, each trial in a process of its own, as many at a time as there are processors.
 
     Parameters
     ----------
-    job : Run
+    job : Job
         An `OpampSpec` with ``smooth``, and a `Stimulus` in which nothing learns.
     progress : callable, optional
         Called with the part of the trials that are done.
@@ -49,7 +49,7 @@ def run(job: Run, progress: Progress | None = None) -> Recording:
         If the switching law is not smooth, a layer learns, ngspice is missing or fails.
     """
     check(job)
-    spec, stimulus = job.spec, job.program
+    spec, stimulus = job.spec, job.shown
     columns = probes(job)
     done: list[int] = []
 
@@ -81,15 +81,15 @@ class _Layer:
     """What the traces of one trial say of one layer: `events`, `pulses` (presentations, neurons) and `waveform`."""
 
     def __init__(
-        self, job: Run, trial: int, index: int, time: NDArray[np.float64], traces: NDArray, columns: list[Probe]
+        self, job: Job, trial: int, index: int, time: NDArray[np.float64], traces: NDArray, columns: list[Probe]
     ) -> None:
         neurons, substep = job.spec.layers[index].neurons, job.spec.substep
-        starts = job.program.starts(trial)
+        starts = job.shown.starts(trial)
         signals: dict[str, NDArray] = {}
         # Sources change within EDGE of the start of a substep; a sample is of the substep that begins.
         samples = substep * np.arange(starts[-1])
         self.events: list[Event] = []
-        self.pulses = np.zeros((job.program.presentations, neurons), dtype=np.int64)
+        self.pulses = np.zeros((job.shown.presentations, neurons), dtype=np.int64)
         for column, probe in enumerate(columns):
             if probe.layer != index:
                 continue
@@ -99,7 +99,7 @@ class _Layer:
                 self.events += [Event(at, probe.neuron, "on" if rises else "off") for at, rises in found]
                 rising = np.array([at for at, rises in found if rises])
                 presentation = np.searchsorted(starts[1:] * substep, rising, side="right")
-                self.pulses[:, probe.neuron] = np.bincount(presentation, minlength=job.program.presentations)
+                self.pulses[:, probe.neuron] = np.bincount(presentation, minlength=job.shown.presentations)
             if job.record:
                 values = _at(samples + spice.EDGE, time, trace, resistance=probe.signal.startswith("r_"))
                 signals.setdefault(probe.signal, np.zeros((samples.size, neurons)))[:, probe.neuron] = values
@@ -118,7 +118,7 @@ def _at(
     return np.interp(samples, time, trace)
 
 
-def _driven(job: Run, trial: int) -> NDArray[np.uint8]:
+def _driven(job: Job, trial: int) -> NDArray[np.uint8]:
     """Whether each substep has input, (substeps,)."""
-    phases = np.stack([job.program.on[trial], job.program.off[trial]], axis=1).ravel()
-    return np.repeat(np.tile([1, 0], job.program.presentations), phases).astype(np.uint8)
+    phases = np.stack([job.shown.on[trial], job.shown.off[trial]], axis=1).ravel()
+    return np.repeat(np.tile([1, 0], job.shown.presentations), phases).astype(np.uint8)

@@ -5,7 +5,7 @@ very moment. Nothing is rounded to substeps; presentations begin and end at exac
 at the start of every substep.
 """
 
-from memtwin.sim.backends import Progress, Run
+from memtwin.sim.backends import Job, Progress
 from memtwin.sim.opamp import physics_neuron, smooth
 from memtwin.sim.opamp.physics_array import inputs_of
 from memtwin.sim.opamp.physics_course import record
@@ -16,7 +16,7 @@ from memtwin.sim.recording import Event, LayerRecording, Recording
 __all__ = ["run"]
 
 
-def run(job: Run, progress: Progress | None = None) -> Recording:
+def run(job: Job, progress: Progress | None = None) -> Recording:
     """Run `job` in continuous time: by the sharp law, or by the smooth one if the spec says `smooth`.
 
     Returns
@@ -24,7 +24,7 @@ def run(job: Run, progress: Progress | None = None) -> Recording:
     Recording
         Without `words` and `clocks`, which continuous time does not have. Events have exact times.
     """
-    spec, stimulus = job.spec, job.program
+    spec, stimulus = job.spec, job.shown
     assert isinstance(spec, OpampSpec)
     assert isinstance(stimulus, Stimulus)  # what goes with it
     run_layer = smooth.run_layer if spec.smooth else physics_neuron.run_layer

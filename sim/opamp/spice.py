@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.cards import Card
 from memtwin.sim.engines.ngspice import EDGE, SIGMA, number, pwl, steps, transient, wrap
 from memtwin.sim.errors import InputError
@@ -95,7 +95,7 @@ class Probe:
     scale: float = 1.0
 
 
-def probes(job: Run) -> list[Probe]:
+def probes(job: Job) -> list[Probe]:
     """List the traces of `job` in the order of the netlist's columns; without `record` only `h` of every switch."""
     out = []
     for index, layer in enumerate(job.spec.layers):
@@ -112,12 +112,12 @@ def probes(job: Run) -> list[Probe]:
     return out
 
 
-def duration(job: Run, trial: int) -> float:
+def duration(job: Job, trial: int) -> float:
     """Time to which the netlist of `trial` runs, s: a little beyond the end of the stimulus."""
-    return float(job.program.starts(trial)[-1] * job.spec.substep + _MARGIN)
+    return float(job.shown.starts(trial)[-1] * job.spec.substep + _MARGIN)
 
 
-def check_synapses(job: Run, trial: int) -> None:
+def check_synapses(job: Job, trial: int) -> None:
     """Refuse a job in whose trial a synapse would have to learn.
 
     Raises
@@ -126,11 +126,11 @@ def check_synapses(job: Run, trial: int) -> None:
         Then.
     """
     for index, layer in enumerate(job.spec.layers):
-        if layer.learns and job.program.learn[trial, :, index].any():
+        if layer.learns and job.shown.learn[trial, :, index].any():
             raise InputError(f"layer {index + 1} learns: ngspice has no synapse that learns; use physics or model")
 
 
-def netlist(job: Run, trial: int = 0) -> str:
+def netlist(job: Job, trial: int = 0) -> str:
     """Write the netlist of one trial of `job`.
 
     ``ngspice -b FILE`` runs it from power-up to the end of the stimulus and writes its traces (`probes`) to `TRACES` in
@@ -138,7 +138,7 @@ def netlist(job: Run, trial: int = 0) -> str:
 
     Parameters
     ----------
-    job : Run
+    job : Job
         An `OpampSpec` and a `Stimulus`; the smooth law applies, whether ``spec.smooth`` or not.
     trial : int
         Trial, from 0.
@@ -148,7 +148,7 @@ def netlist(job: Run, trial: int = 0) -> str:
     InputError
         If the trial does not exist, or a synapse would have to learn.
     """
-    spec, stimulus = job.spec, job.program
+    spec, stimulus = job.spec, job.shown
     if not 0 <= trial < stimulus.trials:
         raise InputError(f"trial: expected 0 to {stimulus.trials - 1}, not {trial}")
     check_synapses(job, trial)
@@ -230,7 +230,7 @@ def _array(index: int, layer: LayerSpec, conductance: NDArray[np.float64]) -> li
     return [*lines, ".ends"]
 
 
-def _inputs(job: Run, trial: int, index: int) -> list[str]:
+def _inputs(job: Job, trial: int, index: int) -> list[str]:
     """Write the sources of a layer's rows: the stimulus, or buffers behind the neurons of the layer before."""
     layer = job.spec.layers[index]
     v_pulse = number(layer.neuron["v_pulse"])
@@ -242,13 +242,13 @@ def _inputs(job: Run, trial: int, index: int) -> list[str]:
         return lines
     lines = ["* Rows of layer 1: v_pulse while the stimulus drives them."]
     for row in range(layer.rows):
-        levels = layer.neuron["v_pulse"] * job.program.pixels[trial, :, row].astype(float)
+        levels = layer.neuron["v_pulse"] * job.shown.pixels[trial, :, row].astype(float)
         node = f"1_{row + 1}"
         lines += pwl(f"row_{node}", f"row_{node}", *_phases(job, trial, levels))
     return lines
 
 
-def _instances(job: Run, trial: int, index: int, sample: LayerSample) -> list[str]:
+def _instances(job: Job, trial: int, index: int, sample: LayerSample) -> list[str]:
     """Write the array and the neurons of one layer."""
     layer = job.spec.layers[index]
     here = index + 1
@@ -262,7 +262,7 @@ def _instances(job: Run, trial: int, index: int, sample: LayerSample) -> list[st
     last = here == len(job.spec.layers)
     for neuron, column in enumerate(columns):
         at = f"{here}_{neuron + 1}"
-        gates = job.program.gates[trial, :, neuron] if last else np.ones(1)
+        gates = job.shown.gates[trial, :, neuron] if last else np.ones(1)
         if gates.all():
             lines.append(f"Vin_{at} {column} in_{at} 0")
         else:
@@ -282,10 +282,10 @@ def _instances(job: Run, trial: int, index: int, sample: LayerSample) -> list[st
     return lines
 
 
-def _phases(job: Run, trial: int, levels: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _phases(job: Job, trial: int, levels: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Corners of a source that is at a presentation's level while it is driven, else at 0."""
-    starts = job.program.starts(trial)
-    on, off = job.program.on[trial], job.program.off[trial]
+    starts = job.shown.starts(trial)
+    on, off = job.shown.on[trial], job.shown.off[trial]
     begins = np.stack([starts[:-1], starts[:-1] + on], axis=1).ravel()
     values = np.stack([levels, np.zeros_like(levels)], axis=1).ravel()
     there = np.stack([on, off], axis=1).ravel() > 0  # phases that take time
@@ -295,9 +295,9 @@ def _phases(job: Run, trial: int, levels: NDArray[np.float64]) -> tuple[NDArray[
 
 
 def _presentations(
-    job: Run, trial: int, levels: NDArray[np.float64]
+    job: Job, trial: int, levels: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Corners of a source that is at a presentation's level throughout."""
-    starts = job.program.starts(trial)
+    starts = job.shown.starts(trial)
     there = np.diff(starts) > 0
     return steps(starts[:-1][there] * job.spec.substep, levels[there])

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memtwin.sim import bounded
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.coefficients import LayerCoefficients
 from memtwin.sim.stdp.quantize import VOLT
 from memtwin.sim.stdp.recording import StdpRecording
@@ -75,18 +75,18 @@ class Check(bounded.Check):
         What cannot be told by a ratio.
     """
 
-    def __init__(self, job: Run[StdpSpec, SpikeTrains], recording: StdpRecording, *, words: bool) -> None:
+    def __init__(self, job: Job[StdpSpec, SpikeTrains], recording: StdpRecording, *, words: bool) -> None:
         super().__init__()
         self.job, self.recording = job, recording
         self._own: LayerCoefficients | None = job.coefficients()[0] if words else None
         self.allowed = Allowance(job.spec, self._own)
-        for trial in range(job.program.trials):
+        for trial in range(job.shown.trials):
             if self._is_whole(trial):
                 self._trial(trial)
 
     def _is_whole(self, trial: int) -> bool:
         """Whether a trial has a sample of every step, and spikes that are counted and logged as they are sampled."""
-        trains, step = self.job.program, self.job.spec.step
+        trains, step = self.job.shown, self.job.spec.step
         layer = self.recording.layers[0]
         wave, count = layer.waveform[trial], trains.epochs * trains.steps
         before = len(self.faults)
@@ -112,7 +112,7 @@ class Check(bounded.Check):
         return len(self.faults) == before
 
     def _trial(self, trial: int) -> None:
-        trains, spec = self.job.program, self.job.spec
+        trains, spec = self.job.shown, self.job.spec
         inputs, forced = (
             values[trial].reshape(-1, values.shape[-1]).astype(bool) for values in (trains.inputs, trains.forced)
         )
@@ -133,7 +133,7 @@ class Check(bounded.Check):
 
     def _learning(self, trial: int, inputs: Bools, on: Bools, learns: Bools) -> Floats:
         """Check every learning step; returns the sum of the inputs' conductances before it, (steps, neurons)."""
-        spec, trains, layer = self.job.spec, self.job.program, self.recording.layers[0]
+        spec, trains, layer = self.job.spec, self.job.shown, self.recording.layers[0]
         logged = {(round(time / spec.step), neuron): column for time, neuron, column in layer.learning[trial]}
         asked = self.job.sample()[0].conductance[trial]
         g = asked.copy()

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.bounded import judged, root_mean
 from memtwin.sim.recording import Recording
 from memtwin.sim.stdp.check import Check
@@ -35,7 +35,7 @@ from memtwin.sim.stdp.recording import StdpRecording
 __all__ = ["errors"]
 
 
-def errors(job: Run, a: Recording, b: Recording) -> dict[str, Any]:
+def errors(job: Job, a: Recording, b: Recording) -> dict[str, Any]:
     """Compare two recordings of `job`, made with ``record=True``.
 
     Returns
@@ -47,7 +47,7 @@ def errors(job: Run, a: Recording, b: Recording) -> dict[str, Any]:
     assert isinstance(b, StdpRecording)
     checks = [(recording.backend, Check(job, recording, words=recording.backend != "physics")) for recording in (a, b)]
     outside, bounds = judged(checks)
-    trains, spec = job.program, job.spec
+    trains, spec = job.shown, job.spec
     time_error, count_difference = 0.0, 0
     divergence: list[dict[str, Any]] = []
     squares: dict[str, list[NDArray]] = {"g": [], "u": []}
@@ -77,7 +77,7 @@ def errors(job: Run, a: Recording, b: Recording) -> dict[str, Any]:
     }
 
 
-def _divergence(job: Run, a: StdpRecording, b: StdpRecording, trial: int) -> tuple[float, dict[str, Any] | None]:
+def _divergence(job: Job, a: StdpRecording, b: StdpRecording, trial: int) -> tuple[float, dict[str, Any] | None]:
     """Largest difference in time of the spikes before recordings diverge, and where they do."""
     half_step = job.spec.step / 2
     worst = 0.0

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from memtwin.hdl.stdp.layer import StdpLayerConfig
 from memtwin.hdl.stdp.network import StdpNetwork
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.coefficients import LayerCoefficients
 from memtwin.sim.engines import verilator
 from memtwin.sim.engines.gateware import register_writes, words_of
@@ -39,13 +39,13 @@ class StdpGateware(Gateware):
         (layer,) = structure
         return StdpNetwork(layer, image)
 
-    def kinds(self, job: Run) -> Sequence[int]:
+    def kinds(self, job: Job) -> Sequence[int]:
         """Counts and conductances are made of two kinds; a recording keeps all."""
         return tuple(trace.KINDS) if job.record else _COUNTED
 
-    def writes(self, job: Run, coefficients: Sequence[LayerCoefficients], places: Places, trial: int) -> list[Writes]:
+    def writes(self, job: Job, coefficients: Sequence[LayerCoefficients], places: Places, trial: int) -> list[Writes]:
         """Show each stretch of a train that begins with an epoch or with spikes."""
-        trains = job.program
+        trains = job.shown
         at = _starts(trains, trial)
         epoch, step = np.divmod(at, trains.steps)
         lengths = np.diff(at, append=trains.epochs * trains.steps)
@@ -61,14 +61,14 @@ class StdpGateware(Gateware):
 
     def recording(
         self,
-        job: Run,
+        job: Job,
         coefficients: Sequence[LayerCoefficients],
         outputs: Sequence[verilator.Output],
         state: State,
         backend: str,
     ) -> StdpRecording:
         """Make a recording of what the gateware left, wherever it ran: trace words of each trial, and the state."""
-        trains = job.program
+        trains = job.shown
         (own,) = coefficients
         spikes, history = [], []
         for trial, output in enumerate(outputs):

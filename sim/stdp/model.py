@@ -6,7 +6,7 @@ Trials run side by side; one pass of the loop is one step of all of them.
 import numpy as np
 from numpy.typing import NDArray
 
-from memtwin.sim.backends import Progress, Run
+from memtwin.sim.backends import Job, Progress
 from memtwin.sim.coefficients import LayerCoefficients
 from memtwin.sim.model_parts import Saturations, round_shift
 from memtwin.sim.recording import LayerRecording
@@ -22,12 +22,12 @@ Bools = NDArray[np.bool_]
 _TOP = 2**20 - 1
 
 
-def run(job: Run, progress: Progress | None = None) -> StdpRecording:
+def run(job: Job, progress: Progress | None = None) -> StdpRecording:
     """Run `job` on the integers of the gateware.
 
     Parameters
     ----------
-    job : Run
+    job : Job
         Neurons (`StdpSpec`), spikes (`SpikeTrains`), seed; with `record`, words, waveforms, events and learning steps
         are kept.
     progress : callable, optional
@@ -43,7 +43,7 @@ def run(job: Run, progress: Progress | None = None) -> StdpRecording:
     InputError
         If a value does not fit its word.
     """
-    trains = job.program
+    trains = job.shown
     assert isinstance(trains, SpikeTrains)  # what goes with it
     (coefficients,) = job.coefficients()
     saturated = Saturations(trains.trials)

@@ -7,7 +7,7 @@ instead of a trace. Nothing is rounded; the only steps are those in which spikes
 import numpy as np
 from numpy.typing import NDArray
 
-from memtwin.sim.backends import Progress, Run
+from memtwin.sim.backends import Job, Progress
 from memtwin.sim.recording import Event, LayerRecording, Waveform
 from memtwin.sim.stdp.recording import StdpRecording
 from memtwin.sim.stdp.shown import SpikeTrains
@@ -18,12 +18,12 @@ __all__ = ["run"]
 Floats = NDArray[np.float64]
 
 
-def run(job: Run, progress: Progress | None = None) -> StdpRecording:
+def run(job: Job, progress: Progress | None = None) -> StdpRecording:
     """Run `job` in continuous time.
 
     Parameters
     ----------
-    job : Run
+    job : Job
         Neurons (`StdpSpec`), spikes (`SpikeTrains`), seed; with `record`, waveforms, events and learning steps are
         kept.
     progress : callable, optional
@@ -34,7 +34,7 @@ def run(job: Run, progress: Progress | None = None) -> StdpRecording:
     StdpRecording
         Without `words` and `clocks`, which continuous time does not have.
     """
-    spec, trains = job.spec, job.program
+    spec, trains = job.spec, job.shown
     assert isinstance(spec, StdpSpec)
     assert isinstance(trains, SpikeTrains)  # what goes with it
     sample = job.sample()[0]

@@ -18,7 +18,7 @@ from memtwin.boards.tools import ToolError
 from memtwin.boards.twins import TWINS
 from memtwin.designs import board_image, find_design
 from memtwin.hdl.hybrid.network import HybridNetwork
-from memtwin.sim.backends import Run, run
+from memtwin.sim.backends import Job, run
 from memtwin.sim.engines import verilator as simulator
 from memtwin.sim.experiments.digits import answers
 from memtwin.sim.hybrid.shown import Program
@@ -124,11 +124,11 @@ def test_lesson_of_the_digits_gives_the_answers_of_the_model():
 
     # The same training in the model, and then the same shows, every gate open and nothing learning.
     job = find_design("digits").job
-    training = int(job.program.learn[0].any(axis=1).sum())
+    training = int(job.shown.learn[0].any(axis=1).sum())
     assert sum(len(phase.order) for phase in content.lesson.phases) == training
     steps = [*range(training), *(training + number for number in shown)]
-    program = Program(**{name: values[:1, steps] for name, values in vars(job.program).items()})
-    recording = run(Run(spec=job.spec, program=program, seed=job.seed), "model")
+    program = Program(**{name: values[:1, steps] for name, values in vars(job.shown).items()})
+    recording = run(Job(spec=job.spec, shown=program, seed=job.seed), "model")
     expected = answers(recording.layers[1].spikes[0, training:])
     assert np.where(answered, winner, -1).tolist() == expected.tolist()
     assert len(set(expected.tolist())) > 3  # it has learnt something

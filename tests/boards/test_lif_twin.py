@@ -48,7 +48,7 @@ def job(picture, steps=STEPS):
         value=np.array([[picture.values]], dtype=np.uint8),
         steps=np.array([[steps]]),
     )
-    return backends.Run(spec=SPEC, program=images, record=True)
+    return backends.Job(spec=SPEC, shown=images, record=True)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def content():
     coefficients = example.coefficients()
     return BoardImage(
         layers=[LifLayerConfig(**layer.structure) for layer in coefficients],
-        image=gateware.image(coefficients, 0) | power_up_words(example.sample(), example.program, 0),
+        image=gateware.image(coefficients, 0) | power_up_words(example.sample(), example.shown, 0),
         substep_hz=1000,
         pictures=PICTURES,
         steps=STEPS,
@@ -191,9 +191,9 @@ def test_digits_get_the_answers_of_the_model():
     design = find_design("mnist").job
     expected = []
     for at in range(10):
-        parts = {name: getattr(design.program, name)[:, [at]] for name in ("row", "value", "steps")}
+        parts = {name: getattr(design.shown, name)[:, [at]] for name in ("row", "value", "steps")}
         parts["steps"] = np.full_like(parts["steps"], steps)
-        alone = replace(design, program=replace(design.program, **parts, labels=None), record=True)
+        alone = replace(design, shown=replace(design.shown, **parts, labels=None), record=True)
         recording = backends.run(alone, "model")
         expected.append(int(recording.answers[0, 0]))
         if at == 0:

@@ -43,7 +43,7 @@ def model():
     pixels = np.array([[shown.pixels >> row & 1 for row in range(7)] for shown in STIMULUS])
     times = {name: [getattr(shown, name) for shown in STIMULUS] for name in ("on", "off")}
     stimulus = Stimulus.build(pixels[None], gates=[1], learn=[0], **times)
-    return backends.run(replace(job, program=stimulus, record=True), "model").layers[0].waveform[0]
+    return backends.run(replace(job, shown=stimulus, record=True), "model").layers[0].waveform[0]
 
 
 async def until(ctx, signal, level, clocks):

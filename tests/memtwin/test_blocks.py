@@ -48,7 +48,7 @@ def test_a_block_stays_below_its_bound_for_any_number_of_trials(name):
     parts = blocks(chosen, settings)
     assert sum(part.trials for part in parts) == 3000
     jobs = chosen.plan(dataclasses.replace(settings, trials=1))
-    size = sum(trial_bytes(jobs[label]) * jobs[label].program.trials for label in chosen.drawn)
+    size = sum(trial_bytes(jobs[label]) * jobs[label].shown.trials for label in chosen.drawn)
     assert size * parts[0].trials <= module.BLOCK_BYTES
     million = dataclasses.replace(settings, trials=1_000_000)
     assert blocks(chosen, million)[0].trials == parts[0].trials

@@ -74,7 +74,7 @@ def test_apparatus_has_two_layers_the_second_of_which_learns():
 
 @pytest.mark.parametrize("name", ["opamp-5a", "opamp-7b", "apparatus"])
 def test_stimulus_is_that_of_the_experiment(name):
-    program = find_design(name).job.program
+    program = find_design(name).job.shown
     plays = board_image(name).stimulus
     assert len(plays) == program.presentations
     for at, play in enumerate(plays):
@@ -95,7 +95,7 @@ def test_hybrid_neuron_has_the_resistors_of_the_figure():
 
 def test_digits_lesson_is_the_training_of_the_experiment():
     lesson = board_image("digits").lesson
-    program = find_design("digits").job.program
+    program = find_design("digits").job.shown
     taught = program.learn[0].any(axis=1)
     assert len(set(lesson.patterns)) == 10
     shown = [(number, phase) for phase in lesson.phases for number in phase.order]
@@ -111,7 +111,7 @@ def test_digits_lesson_is_the_training_of_the_experiment():
 
 def test_pictures_are_the_images_of_the_design():
     design, image = find_design("mnist"), board_image("mnist")
-    images = design.job.program
+    images = design.job.shown
     assert image.steps == images.steps[0, 0] == 20
     assert image.capacity == design.spec.capacity == 512
     assert [picture.label for picture in image.pictures] == list(range(10))

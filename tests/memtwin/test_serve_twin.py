@@ -48,8 +48,8 @@ def small(tmp_path_factory):
     path.write_text(PATTERNS)
     changes = Changes(assignments=(f"patterns={path}",))
     job = find_design("digits", changes).job
-    program = replace(job.program, **{name: own[:, :PRESENTATIONS] for name, own in vars(job.program).items()})
-    return build("digits", changes), replace(job, program=program, record=True)
+    program = replace(job.shown, **{name: own[:, :PRESENTATIONS] for name, own in vars(job.shown).items()})
+    return build("digits", changes), replace(job, shown=program, record=True)
 
 
 @contextlib.contextmanager
@@ -67,17 +67,17 @@ def board(built):
 
 def show_image(link: Link, job, presentation: int) -> None:
     """Put the image of a presentation, and for how long, into the registers of a LIF network."""
-    words = image_words(job.program, 0, presentation)
+    words = image_words(job.shown, 0, presentation)
     if presentation == 0:
-        words = power_up_words(job.sample(), job.program, 0) | words
+        words = power_up_words(job.sample(), job.shown, 0) | words
     for name, values in words.items():
         link.write(name, values)
-    link.show(steps=int(job.program.steps[0, presentation]), init=presentation == 0)
+    link.show(steps=int(job.shown.steps[0, presentation]), init=presentation == 0)
 
 
 def show_pixels(link: Link, job, presentation: int) -> None:
     """As `show_image`, of a network of hybrid neurons."""
-    program = job.program
+    program = job.shown
     bits = {
         name: sum(int(bit) << at for at, bit in enumerate(getattr(program, name)[0, presentation]))
         for name in ("pixels", "gates", "learn")
@@ -110,7 +110,7 @@ def test_trace_over_the_link_is_that_of_the_model(lif):
         link.stream(trace_kinds=lif_trace.KINDS, spikes=False, wait=True)
         words: list[list[int]] = [[]]
         before = virtual.counts
-        for presentation in range(job.program.presentations):
+        for presentation in range(job.shown.presentations):
             show_image(link, job, presentation)
             shown(link, words)
         after = virtual.counts
@@ -118,7 +118,7 @@ def test_trace_over_the_link_is_that_of_the_model(lif):
         # Of the time on the line, this much was taken by trace words, 10 bytes each.
         used = 10 * len(words[0]) * 10 * DIVIDER / (after.clocks - before.clocks)
         assert used > 0.8
-        assert link.status().runs == job.program.presentations
+        assert link.status().runs == job.shown.presentations
 
 
 def test_physics_is_compared_with_the_trace_over_the_link(lif, small):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.cards import load_card
 from memtwin.sim.hybrid.shown import Program
 from memtwin.sim.hybrid.spec import LayerSpec, NetworkSpec
@@ -76,7 +76,7 @@ def hybrid(seed):
     program = Program.build(
         pixels, gates=np.ones(layer.neurons), learn=(int(random.integers(2)),), periods=12, rest=int(random.integers(3))
     )
-    return Run(spec=spec, program=program, seed=seed, record=True)
+    return Job(spec=spec, shown=program, seed=seed, record=True)
 
 
 def opamp(seed, circuit=None):
@@ -128,4 +128,4 @@ def opamp(seed, circuit=None):
     )
     spec = OpampSpec(layers=(layer,), synapse=load_card("nv-synapse"), substep=substep)
     stimulus = Stimulus.build(np.eye(3)[None], on=random.integers(100, 500, 3), off=100, gates=[1], learn=[0])
-    return Run(spec=spec, program=stimulus, seed=seed, record=True)
+    return Job(spec=spec, shown=stimulus, seed=seed, record=True)

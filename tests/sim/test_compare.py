@@ -6,7 +6,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from memtwin.sim.backends import Run, run
+from memtwin.sim.backends import Job, run
 from memtwin.sim.compare import compare
 from memtwin.sim.experiments import EXPERIMENTS
 from memtwin.sim.hybrid.shown import Program
@@ -33,7 +33,7 @@ def job(substeps=16, v_in=(1.4, 1.8), c2c=False, periods=30, **layer):
     )
     pixels = np.tile([1, 0], (len(v_in), 1, 1))
     program = Program.build(pixels, gates=np.ones(2), learn=(0,), periods=periods)
-    return Run(spec=spec, program=program, record=True)
+    return Job(spec=spec, shown=program, record=True)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from memtwin.sim import backends
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.cards import load_card
 from memtwin.sim.compare import compare
 from memtwin.sim.errors import InputError
@@ -26,7 +26,7 @@ def job(volts=1.6, *, trials=1, d2d=False, seed=0, **options):
         d2d=d2d,
     )
     program = Program.build(np.ones((trials, 1, 2)), gates=[1, 1], learn=(0,), periods=1)
-    return Run(spec=spec, program=program, seed=seed, **options)
+    return Job(spec=spec, shown=program, seed=seed, **options)
 
 
 def recording(**values):
@@ -108,7 +108,7 @@ def test_what_cannot_be_quantised_is_refused_before_its_steps_are_looked_at(monk
     def steps(_):
         raise AssertionError("asked for the steps of what has no words")
 
-    monkeypatch.setattr(Run, "coarse_steps", steps)
+    monkeypatch.setattr(Job, "coarse_steps", steps)
     chosen = EXPERIMENTS["opamp-7a"]
     runs = chosen.plan(chosen.settings(assignments=("rm-integrating.v_floor=1nV",))).items()
     with pytest.raises(InputError, match="card rm-integrating, field v_floor: 1nV is outside"):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from memtwin.sim import backends
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments import EXPERIMENTS
 from memtwin.sim.hybrid.shown import Program
@@ -21,7 +21,7 @@ def digits(mode="adaptive"):
     """Return a lesson of the digits network, shortened: it learns, adapts and inhibits."""
     chosen = EXPERIMENTS["digits"]
     job = chosen.plan(chosen.settings(seed=3, trials=2))[mode]
-    return dataclasses.replace(job, program=job.program.take(slice(0, 24)), record=True)
+    return dataclasses.replace(job, shown=job.shown.take(slice(0, 24)), record=True)
 
 
 def pictures(steps=6, presentations=5):
@@ -29,12 +29,12 @@ def pictures(steps=6, presentations=5):
     rng = np.random.default_rng(1)
     layer = LifLayerSpec(weight=rng.normal(size=(3, 8)), tau=5e-3, r=2.0, v_threshold=0.5)
     shown = Images.from_values(rng.integers(0, 200, (presentations, 8)), steps=steps, mode="rate", trials=2)
-    return Run(spec=LifSpec(layers=(layer,), dt=1e-3), program=shown, seed=5, record=True)
+    return Job(spec=LifSpec(layers=(layer,), dt=1e-3), shown=shown, seed=5, record=True)
 
 
 def cut(job, at):
     """Return the job up to presentation `at`, and from there on."""
-    return [dataclasses.replace(job, program=job.program.take(part)) for part in (slice(0, at), slice(at, None))]
+    return [dataclasses.replace(job, shown=job.shown.take(part)) for part in (slice(0, at), slice(at, None))]
 
 
 JOBS = {"hybrid": (digits, (1, 11, 20)), "lif": (pictures, (1, 3))}
@@ -69,7 +69,7 @@ def test_goes_on_word_by_word(family, early, late):
         before = backends.run(first, early)
         after = backends.run(dataclasses.replace(second, start=before.state), late)
         for entire, *parts in zip(whole.layers, before.layers, after.layers, strict=True):
-            for trial in range(job.program.trials):
+            for trial in range(job.shown.trials):
                 words = np.concatenate([part.words[trial] for part in parts])
                 np.testing.assert_array_equal(words, entire.words[trial])
             for name in ("spikes", "fires"):

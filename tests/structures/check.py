@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from memtwin.sim import backends
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.compare import compare
 from memtwin.sim.errors import InputError
 from memtwin.sim.recording import Recording
@@ -35,7 +35,7 @@ class Verdict:
     fired: bool = False
 
 
-def job_of(kind: str, seed: int) -> Run:
+def job_of(kind: str, seed: int) -> Job:
     """Draw a job; where a value does not fit its word, or goes with no other, all is drawn again."""
     dice = Dice(kind, seed)
     while True:
@@ -47,7 +47,7 @@ def job_of(kind: str, seed: int) -> Run:
         return job
 
 
-def check(job: Run) -> Verdict:
+def check(job: Job) -> Verdict:
     """Run a job on both levels, whole and, if its network keeps a state, from one that it left on the way."""
     model, rtl = (backends.run(job, name) for name in ("model", "rtl"))
     difference = differs(job, model, rtl)
@@ -58,7 +58,7 @@ def check(job: Run) -> Verdict:
     return Verdict(difference, words, any(layer.spikes.any() or layer.fires.any() for layer in model.layers))
 
 
-def differs(job: Run, a: Recording, b: Recording) -> str:
+def differs(job: Job, a: Recording, b: Recording) -> str:
     """Say what two recordings with words differ in: words, counts, state, time; nothing may be missing."""
     for recording in (a, b):
         if not all(words.size for layer in recording.layers for words in layer.words) or not recording.layers[0].words:
@@ -74,9 +74,9 @@ def differs(job: Run, a: Recording, b: Recording) -> str:
     return "" if np.array_equal(a.time_s, b.time_s) else f"time_s: {a.time_s} and {b.time_s}"
 
 
-def _goes_on(job: Run, whole: Recording, at: int) -> str:
+def _goes_on(job: Job, whole: Recording, at: int) -> str:
     """Cut before presentation `at`: the gateware goes on from the state of the model, to the end of the whole run."""
-    early, late = (dataclasses.replace(job, program=job.program.take(part)) for part in (slice(at), slice(at, None)))
+    early, late = (dataclasses.replace(job, shown=job.shown.take(part)) for part in (slice(at), slice(at, None)))
     before = backends.run(early, "model")
     late = dataclasses.replace(late, start=before.state)
     after = backends.run(late, "rtl")

@@ -2,14 +2,14 @@
 
 from itertools import pairwise
 
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.cards import load_card
 from memtwin.sim.hybrid.shown import Program
 from memtwin.sim.hybrid.spec import TIES, LayerSpec, NetworkSpec
 from tests.structures.draw import Dice
 
 
-def draw(dice: Dice) -> Run:
+def draw(dice: Dice) -> Job:
     """Draw a job: structure, options, cards, program."""
     trials, presentations = dice.pick(1, 2, 3), dice.pick(1, 2, 4, 6)
     sizes = dice.sizes()
@@ -27,7 +27,7 @@ def draw(dice: Dice) -> Run:
         c2c=dice.chance(0.5),
         d2d=dice.chance(0.5),
     )
-    return Run(spec=spec, program=_program(dice, sizes, (trials, presentations)), seed=dice.seed, record=True)
+    return Job(spec=spec, shown=_program(dice, sizes, (trials, presentations)), seed=dice.seed, record=True)
 
 
 def _layer(dice: Dice, rows: int, neurons: int, trials: int) -> LayerSpec:

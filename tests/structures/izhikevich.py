@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.cards import load_card
 from memtwin.sim.izhikevich.shown import Drive
 from memtwin.sim.izhikevich.spec import IzhikevichSpec
@@ -11,7 +11,7 @@ from tests.structures.draw import Dice
 CARDS = tuple(load_card(f"izhikevich-{name}") for name in ("rs", "ib", "ch", "fs", "lts"))
 
 
-def draw(dice: Dice) -> Run:
+def draw(dice: Dice) -> Job:
     """Draw a job: structure, cards, weights, step, spikes and currents."""
     rows, neurons = dice.pick(dice.size(), dice.size(), 17), dice.size()
     ranges = {"b": (-0.5, 0.5), "c": (-0.15, 0.02), "d": (-20.0, 20.0), "v_threshold": (-0.04, 0.1)}
@@ -26,4 +26,4 @@ def draw(dice: Dice) -> Run:
         inputs=dice.bits(dice.pick(0.05, 0.3, 0.9), trials, sum(steps), rows),
         current=np.clip(dice.rng.normal(10, dice.pick(5, 50), (trials, len(steps), neurons)), -100, 100),
     )
-    return Run(spec=spec, program=drive, seed=dice.seed, record=True)
+    return Job(spec=spec, shown=drive, seed=dice.seed, record=True)

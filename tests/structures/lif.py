@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.lif.shown import DECODERS, MODES, Images
 from memtwin.sim.lif.spec import HEADROOMS, RESETS, ConductancePair, LifLayerSpec, LifSpec
 from memtwin.sim.lif.trains import Trains
@@ -14,7 +14,7 @@ from tests.structures.draw import Dice
 _PAIR = ConductancePair(g_on=100e-6, g_off=2e-6, spread_on=0.05, spread_off=0.1)
 
 
-def draw(dice: Dice) -> Run:
+def draw(dice: Dice) -> Job:
     """Draw a job: structure, word lengths, parameters, images."""
     sizes = dice.sizes()
     dt = dice.log(1e-4, 1e-2)
@@ -32,7 +32,7 @@ def draw(dice: Dice) -> Run:
         synapse=_PAIR if dice.chance(0.3) else None,
         encoder=encoder,
     )
-    return Run(spec=spec, program=program, seed=dice.seed, record=True)
+    return Job(spec=spec, shown=program, seed=dice.seed, record=True)
 
 
 def _layer(dice: Dice, rows: int, neurons: int, dt: float) -> LifLayerSpec:

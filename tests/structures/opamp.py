@@ -4,14 +4,14 @@ from itertools import pairwise
 
 import numpy as np
 
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.cards import load_card
 from memtwin.sim.opamp.shown import Stimulus
 from memtwin.sim.opamp.spec import CIRCUITS, LayerSpec, OpampSpec
 from tests.structures.draw import Dice
 
 
-def draw(dice: Dice) -> Run:
+def draw(dice: Dice) -> Job:
     """Draw a job: structure, circuits, cards, stimulus."""
     sizes = dice.sizes()
     synapse = dice.card(load_card("nv-synapse"), g_d2d=(0.0, 0.25), nonlinearity=(0.0, 1.0), potentiation=(0.05, 1.0))
@@ -29,7 +29,7 @@ def draw(dice: Dice) -> Run:
         gates=dice.bits(0.8, *shape, sizes[-1]),
         learn=dice.bits(0.8, *shape, len(sizes) - 1),
     )
-    return Run(spec=spec, program=stimulus, seed=dice.seed, record=True)
+    return Job(spec=spec, shown=stimulus, seed=dice.seed, record=True)
 
 
 def _layer(dice: Dice, rows: int, neurons: int, synapse) -> LayerSpec:

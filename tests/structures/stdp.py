@@ -1,13 +1,13 @@
 """Random layers of neurons with STDP synapses."""
 
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.cards import load_card
 from memtwin.sim.stdp.shown import SpikeTrains
 from memtwin.sim.stdp.spec import StdpSpec
 from tests.structures.draw import Dice
 
 
-def draw(dice: Dice) -> Run:
+def draw(dice: Dice) -> Job:
     """Draw a job: structure, card, rates, trains."""
     rows, neurons = dice.pick(dice.size(), dice.size(), 17), dice.size()
     device = dice.card(
@@ -30,4 +30,4 @@ def draw(dice: Dice) -> Run:
         forced=dice.bits(dice.pick(0.0, 0.03, 0.3), *shape, neurons),
         learn=dice.bits(0.8, *shape[:2]),
     )
-    return Run(spec=spec, program=trains, seed=dice.seed, record=True)
+    return Job(spec=spec, shown=trains, seed=dice.seed, record=True)

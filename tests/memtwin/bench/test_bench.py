@@ -16,7 +16,7 @@ from memtwin.bench.sweep import POINTS, REFERENCES, Point
 from memtwin.boards.build import SEEDS, TooSlow
 from memtwin.boards.registry import board
 from memtwin.nir.nir_io import read_nir, write_nir
-from memtwin.sim.backends import Run, run
+from memtwin.sim.backends import Job, run
 from memtwin.sim.errors import InputError
 from memtwin.sim.lif.shown import Images
 from memtwin.sim.lif.spec import LifLayerSpec, LifSpec
@@ -195,7 +195,7 @@ def latency_job():
     """Three images of two rows: events are where their values say."""
     shown = Images.from_values([[1, 3], [0, 2], [0, 0]], steps=4, mode="latency")
     layer = LifLayerSpec(weight=np.array([[2.0, 1.0], [1.0, 1.0], [0.5, -1.0]]), tau=np.inf, r=1e3, reset="subtract")
-    return Run(spec=LifSpec(layers=(layer,), dt=1e-3), program=shown)
+    return Job(spec=LifSpec(layers=(layer,), dt=1e-3), shown=shown)
 
 
 def test_events_are_those_of_the_encoder():
@@ -232,7 +232,7 @@ def test_brian2_is_asked_for_one_layer_without_leak():
     job = latency_job()
     leaky = LifLayerSpec(weight=job.spec.layers[0].weight, tau=1e-2, reset="subtract")
     with pytest.raises(InputError, match="Brian2: expected one layer of neurons without leak"):
-        bench_brian.simulate(Run(spec=LifSpec(layers=(leaky,), dt=1e-3), program=job.program))
+        bench_brian.simulate(Job(spec=LifSpec(layers=(leaky,), dt=1e-3), shown=job.shown))
 
 
 def test_without_brian2_there_is_no_number_of_it(mnist, monkeypatch, capsys):

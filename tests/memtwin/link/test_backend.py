@@ -153,10 +153,10 @@ def test_traces_over_the_line():
     """A twin that streams its trace leaves every word of the model: op-amp neurons have nothing else to count."""
     chosen = api.experiment("opamp-5a")
     job = chosen.plan(chosen.settings())["B"]
-    stimulus = job.program
+    stimulus = job.shown
     parts = {name: values[:, :2] for name, values in vars(stimulus).items() if isinstance(values, np.ndarray)}
     parts |= {name: np.minimum(parts[name], 60) for name in ("on", "off")}
-    job = dataclasses.replace(job, program=dataclasses.replace(stimulus, **parts), record=True)
+    job = dataclasses.replace(job, shown=dataclasses.replace(stimulus, **parts), record=True)
     with served("opamp-5a") as (url, _), Link(url) as link:
         there = board.run(job, link)
     here = backends.run(job, "model")
@@ -175,8 +175,8 @@ def test_images_at_the_speed_of_the_wire():
     pictures = draw_digits(21, seed=7)
     shown = network.encoding.show(pictures.images, pictures.labels, trials=1, steps=None)
     chosen = api.experiment("mnist")
-    job = backends.Run(spec=chosen.spec_of(network, chosen.settings()), program=shown, seed=3)
-    first = dataclasses.replace(job, program=shown.take(slice(0, 1)))
+    job = backends.Job(spec=chosen.spec_of(network, chosen.settings()), shown=shown, seed=3)
+    first = dataclasses.replace(job, shown=shown.take(slice(0, 1)))
     with served("mnist") as (url, twin), Link(url) as link:
         counts = [twin.counts]
         for part in (first, job):

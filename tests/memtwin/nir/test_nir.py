@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from memtwin.nir.networks import Encoding, StoredNetwork, card_text, soonest_spikes
 from memtwin.nir.nir_io import graph_of, load_network, read_nir, write_nir
 from memtwin.nir.recording import data_of, write_recording
-from memtwin.sim.backends import Run, run
+from memtwin.sim.backends import Job, run
 from memtwin.sim.cards import card_names, load_card
 from memtwin.sim.errors import InputError
 from memtwin.sim.lif.shown import Images
@@ -22,7 +22,7 @@ from memtwin.sim.lif.spec import RESETS, LifLayerSpec, LifSpec
 
 
 def model(spec, program, *, record=False):
-    return run(Run(spec=spec, program=program, seed=3, record=record), "model")
+    return run(Job(spec=spec, shown=program, seed=3, record=record), "model")
 
 
 def images(rows, *, count=12, steps=10, seed=0):
@@ -313,7 +313,7 @@ def test_integrate_and_fire_of_other_programs_adds_its_weights():
     network = read_nir(graph)
     pixels = np.random.default_rng(5).integers(0, 256, (30, 4), dtype=np.uint8)
     shown = Images.latency(pixels, steps=12, decoder="rate")
-    found = run(Run(spec=network.spec, program=shown), "physics").layers[0].spikes[0]
+    found = run(Job(spec=network.spec, shown=shown), "physics").layers[0].spikes[0]
     at = 1 + np.rint((255 - pixels.astype(int)) * 11 / 255)
     v, counts = np.zeros((30, 3)), np.zeros((30, 3), dtype=int)
     for step in range(12):
@@ -353,7 +353,7 @@ def test_the_soonest_spike_is_that_of_the_physics(leaky):
         layer, weight=layer.weight.clip(min=0), bias=layer.bias + layer.weight.clip(min=0).sum(1)
     )
     shown = Images.from_values(np.zeros((1, 6)), steps=300, mode="rate")
-    job = Run(spec=LifSpec(layers=(positive,), dt=1e-3), program=shown, record=True)
+    job = Job(spec=LifSpec(layers=(positive,), dt=1e-3), shown=shown, record=True)
     spike = run(job, "physics").layers[0].waveform[0].signals["spike"]
     first = np.where(spike.any(axis=0), spike.argmax(axis=0) + 1, np.inf)
     assert np.isfinite(first).sum() > 5
@@ -422,7 +422,7 @@ def test_a_weight_that_moves_two_thresholds_spikes_in_every_step():
     graph = chain(nir.Linear(np.array([[1.0]])), lif(1, tau=1e-3, r=10.0, v_threshold=0.5))
     network = read_nir(graph, dt=1e-4, euler=True)
     shown = Images.from_values([[255]], steps=20, mode="rate")
-    found = [run(Run(spec=network.spec, program=shown, seed=3), on) for on in ("physics", "model")]
+    found = [run(Job(spec=network.spec, shown=shown, seed=3), on) for on in ("physics", "model")]
     assert [recording.layers[0].spikes.item() for recording in found] == [20, 20]
 
 
@@ -432,7 +432,7 @@ def test_a_network_of_snntorch_spikes_as_there(reset, spikes):
     node = lif(1, tau=1e-3, r=10.0)
     network = read_nir(chain(nir.Affine(np.zeros((1, 1)), np.array([0.3])), node), dt=1e-4, euler=True, reset=reset)
     shown = Images.from_values([[0]], steps=200, mode="rate")
-    found = [run(Run(spec=network.spec, program=shown), on).layers[0].spikes.item() for on in ("physics", "model")]
+    found = [run(Job(spec=network.spec, shown=shown), on).layers[0].spikes.item() for on in ("physics", "model")]
     assert found == [spikes, spikes]
 
 

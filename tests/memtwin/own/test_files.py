@@ -73,7 +73,7 @@ def test_paths_in_a_file_are_relative_to_it_and_units_are_read(folder):
     assert net.step == 2e-3
     assert net.layers[0].weights.tolist() == [[9, 1], [8, 2], [0, 7]]
     assert net.layers[0].tau.tolist() == [10e-3, np.inf, 20e-3]
-    shown = net.job(None).program.spikes[0]
+    shown = net.job(None).shown.spikes[0]
     assert np.argwhere(shown).tolist() == [[0, 0], [3, 1], [7, 0]]
     assert shown[3, 1] == 2
 

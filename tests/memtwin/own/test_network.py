@@ -113,7 +113,7 @@ def test_a_train_that_fills_the_list_again_and_again_is_streamed(lif):
     found = mt.compare(lif, spikes, "model", "rtl")
     assert found["equal"]
     assert found["words"] == 200 * 7
-    assert len(lif.job(spikes).program.pieces(0, 16)) == 67
+    assert len(lif.job(spikes).shown.pieces(0, 16)) == 67
     assert mt.simulate(lif, spikes).counts.sum() > 10
 
 

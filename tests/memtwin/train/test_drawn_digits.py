@@ -22,7 +22,7 @@ def test_held_entries(rows, entries):
 
 def test_pictures_are_drawn_digits_in_three_shades():
     job = find_design("mnist").job
-    images = job.program
+    images = job.shown
     values = np.zeros((10, 784), dtype=int)
     for at in range(10):
         np.put(values[at], images.row[0, at], images.value[0, at])
@@ -52,8 +52,8 @@ def test_structure_and_coefficients_need_no_simulation(monkeypatch):
 def test_the_network_is_right_in_every_picture_alone():
     job = find_design("mnist").job
     for digit in range(10):
-        parts = {name: getattr(job.program, name)[:, [digit]] for name in ("row", "value", "steps", "labels")}
-        alone = replace(job, program=replace(job.program, **parts))
+        parts = {name: getattr(job.shown, name)[:, [digit]] for name in ("row", "value", "steps", "labels")}
+        alone = replace(job, shown=replace(job.shown, **parts))
         assert backends.run(alone, "model").answers[0, 0] == digit
 
 
@@ -69,8 +69,8 @@ def test_of_a_digit_that_is_never_right_the_first_is_shown(tmp_path):
     for digit in range(10):
         first = shades[np.flatnonzero(drawn.labels == digit)[0]]
         entries = np.count_nonzero(first)
-        assert job.program.entries[0, digit] == entries
-        assert job.program.row[0, digit, :entries].tolist() == np.flatnonzero(first).tolist()
+        assert job.shown.entries[0, digit] == entries
+        assert job.shown.row[0, digit, :entries].tolist() == np.flatnonzero(first).tolist()
 
 
 def test_a_network_that_says_no_encoding_is_refused(tmp_path):

@@ -37,7 +37,7 @@ def test_gateware_is_the_model_in_every_spike_and_membrane(data):
     experiment = api.experiment("mnist")
     settings = experiment.settings(assignments=(f"data={data}", f"images={IMAGES}"), seed=3)
     job = experiment.plan(settings)["test"]
-    recorded = backends.Run(spec=job.spec, program=job.program, seed=job.seed, record=True)
+    recorded = backends.Job(spec=job.spec, shown=job.shown, seed=job.seed, record=True)
     model, rtl = (backends.run(recorded, backend) for backend in ("model", "rtl"))
     found = compare(recorded, model, rtl)
     assert found["equal"], found["first_difference"]

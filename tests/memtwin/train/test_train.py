@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from memtwin.cli import networks as cli_networks
 from memtwin.nir.nir_io import load_network, network_names, read_nir, write_nir
-from memtwin.sim.backends import Run, run
+from memtwin.sim.backends import Job, run
 from memtwin.sim.cards import load_card
 from memtwin.sim.errors import InputError
 from memtwin.sim.lif.shown import Images
@@ -57,7 +57,7 @@ def test_the_integers_answer_what_was_trained(settings, least):
 def test_the_integer_network_integrates_the_sums_of_the_twin(hidden):
     # The same weights in floating point, spike by spike.
     shown = hidden.encoding.show(OTHERS.images[:100])
-    recording = run(Run(spec=hidden.spec, program=shown), "model")
+    recording = run(Job(spec=hidden.spec, shown=shown), "model")
     assert recording.layers[1].spikes.sum() > 100
     first, last = hidden.spec.layers
     value = hidden.encoding.values[OTHERS.images[:100]]
@@ -156,7 +156,7 @@ def test_hidden_neurons_are_clamped_where_the_words_of_the_engine_end():
     assert counts[0].tolist() == [8, 0, 0]
     assert HIDDEN.steps <= REACH
     assert slopes[0][1].tolist() == [[False, False, True]]
-    assert run(Run(spec=spec, program=shown), "model").layers[0].spikes[0, 0].tolist() == [8, 0, 0]
+    assert run(Job(spec=spec, shown=shown), "model").layers[0].spikes[0, 0].tolist() == [8, 0, 0]
 
 
 def test_weights_are_rounded_to_levels_that_fit():

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from memtwin.sim import backends
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.compare import compare
 from memtwin.sim.experiments import EXPERIMENTS
 
 
-def job_of(name: str) -> Run:
+def job_of(name: str) -> Job:
     """First run of an experiment, of one trial, with its trace."""
     chosen = EXPERIMENTS[name]
     job = next(iter(chosen.plan(chosen.settings(trials=1)).values()))

@@ -33,7 +33,7 @@ def test_second_layer_learns_which_neurons_answer(performed):
 def test_nothing_is_learnt_in_the_recall(performed):
     _, runs, recordings = performed
     run = runs["stream"]
-    recall = run.program.starts(0)[-9] * run.spec.substep
+    recall = run.shown.starts(0)[-9] * run.spec.substep
     assert recordings["stream"].layers[1].learning[0]
     assert all(step[0] < recall for step in recordings["stream"].layers[1].learning[0])
 

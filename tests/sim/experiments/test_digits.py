@@ -53,7 +53,7 @@ def test_one_synapse_of_each_output_neuron_is_set(digits):
 def test_modes_share_cards_devices_and_programs(digits):
     runs = [digits[1][mode] for mode in MODES]
     for other in runs[1:]:
-        assert other.program is runs[0].program
+        assert other.shown is runs[0].shown
         assert other.seed == runs[0].seed
         for name in ("device", "synapse", "neuron", "lia", "substeps", "d2d"):
             assert getattr(other.spec, name) == getattr(runs[0].spec, name)
@@ -63,7 +63,7 @@ def test_modes_share_cards_devices_and_programs(digits):
 
 
 def test_layer_1_learns_without_labels_and_nothing_learns_at_inference(digits):
-    program = digits[1]["adaptive"].program
+    program = digits[1]["adaptive"].shown
     count = 30 * 10
     assert (program.gates[:, :count] == 1).all()
     assert (program.learn[:, :count] == [1, 0]).all()
@@ -74,7 +74,7 @@ def test_layer_1_learns_without_labels_and_nothing_learns_at_inference(digits):
 
 
 def test_patterns_shown_at_inference_have_so_many_flipped_pixels(digits):
-    program = digits[1]["adaptive"].program
+    program = digits[1]["adaptive"].shown
     clean, shown = program.pixels[:, 300:310], program.pixels[:, 310:].reshape(8, len(FLIPS), 10, 30)
     for level, flips in enumerate(FLIPS):
         assert ((shown[:, level] != clean).sum(axis=2) == flips).all()
@@ -100,7 +100,7 @@ def test_results_are_json_with_the_keys_of_the_command_line(digits):
 def test_the_evolution_is_that_of_a_neuron_that_learns_one_digit(digits):
     _, runs, recordings, _ = digits
     layer = recordings["evolution"].layers[0]
-    black = runs["evolution"].program.pixels[0, 0] == 1
+    black = runs["evolution"].shown.pixels[0, 0] == 1
     neuron = layer.fires[0].sum(axis=0).argmax()
     last = [synapses for _, who, synapses in layer.learning[0] if who == neuron][-1]
     assert last[black].min() > 800e-6
@@ -155,7 +155,7 @@ def test_running_all_is_running_each():
 
 def test_blocked_order_shows_one_pattern_after_the_other():
     settings = EXPERIMENT.settings(assignments=("order=blocked", "epochs=3"), trials=2)
-    pixels = EXPERIMENT.plan(settings)["noise"].program.pixels
+    pixels = EXPERIMENT.plan(settings)["noise"].shown.pixels
     clean = pixels[:, 30:40]
     assert (pixels[:, :30] == np.repeat(clean, 3, axis=1)).all()
 

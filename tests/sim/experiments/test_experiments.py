@@ -26,11 +26,9 @@ def test_trials_and_spread_are_used_or_refused(name):
         with pytest.raises(InputError, match=f"option --trials: without --spread every trial of {name} is the same"):
             experiment.settings(trials=2)
     runs = experiment.plan(experiment.settings(trials=2, spread=True))
-    counts = {
-        label: experiment.plan(experiment.settings(trials=5, spread=True))[label].program.trials for label in runs
-    }
+    counts = {label: experiment.plan(experiment.settings(trials=5, spread=True))[label].shown.trials for label in runs}
     # Twice the trials of one, or more where a trial is several presentations.
-    grown = {label for label in runs if counts[label] * 2 == runs[label].program.trials * 5}
+    grown = {label for label in runs if counts[label] * 2 == runs[label].shown.trials * 5}
     assert grown == set(experiment.drawn)
 
 

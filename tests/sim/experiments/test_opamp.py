@@ -25,8 +25,8 @@ def results():
 
 def pulses_after(recording, run, step, seconds):
     """Pulses of a step of B that come later than `seconds` after its start."""
-    start = run.program.starts(0)[step] * run.spec.substep
-    end = start + run.program.on[0, step] * run.spec.substep
+    start = run.shown.starts(0)[step] * run.spec.substep
+    end = start + run.shown.on[0, step] * run.spec.substep
     times = [event.time_s for event in recording.layers[0].events[0] if event.kind == "on"]
     return sum(start + seconds < time < end for time in times)
 
@@ -74,7 +74,7 @@ def test_learning_neuron_is_flat_and_linear_and_pulses_more_with_amplitude(resul
     found, runs, recordings = results("opamp-6a", backend)
     assert (np.diff(found["pulses"]["B"]) > 0).all()
     voltage = recordings["B"].layers[0].waveform[0].signals["v_out1"][:, 0]
-    starts, on = runs["B"].program.starts(0), runs["B"].program.on[0]
+    starts, on = runs["B"].shown.starts(0), runs["B"].shown.on[0]
     for step in range(5):
         within = voltage[starts[step] : starts[step] + on[step]]
         assert within == pytest.approx(within[0], rel=1e-9)
@@ -103,7 +103,7 @@ def test_parallel_memristor_gives_tonic_pulses_that_the_shunt_ends(results, back
     assert latched == 1  # above v_hold (1 + R_1 / r_on) the switch stays on
     assert found["pulses"]["C"][0] > found["pulses"]["C"][-1]
     times = np.array([event.time_s for event in recordings["B"].layers[0].events[0] if event.kind == "on"])
-    start = runs["B"].program.starts(0)[1] * 10e-6
+    start = runs["B"].shown.starts(0)[1] * 10e-6
     inside = np.diff(times[(times >= start) & (times < start + 9.8e-3)])
     assert inside == pytest.approx(500e-6, rel=1e-6)  # tau_on + tau_off
 

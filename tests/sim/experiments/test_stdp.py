@@ -58,7 +58,7 @@ def test_physics_learns_the_same():
 
 def test_patterns_are_those_of_the_figure():
     settings = COINCIDENCE.settings(trials=2)
-    inputs = COINCIDENCE.plan(settings)["epochs"].program.inputs
+    inputs = COINCIDENCE.plan(settings)["epochs"].shown.inputs
     assert inputs.shape == (2, 60, 200, 20)
     assert (inputs.sum(axis=2) == 1).all()  # each row once an epoch
     times = inputs.argmax(axis=2)
@@ -66,7 +66,7 @@ def test_patterns_are_those_of_the_figure():
     assert together[:, :30, 10:15].all()
     assert not together[:, 30:, 10:15].all(axis=-1).any()
     assert np.ptp(times[:, 30:, :5], axis=-1).max() == 0
-    other = COINCIDENCE.plan(COINCIDENCE.settings(trials=1, seed=1))["epochs"].program.inputs
+    other = COINCIDENCE.plan(COINCIDENCE.settings(trials=1, seed=1))["epochs"].shown.inputs
     assert (other[0] == inputs[1]).all()
 
 

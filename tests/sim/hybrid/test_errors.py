@@ -113,7 +113,7 @@ def test_a_noisy_winner_take_all_layer_diverges_with_a_reason():
     pixels = np.random.default_rng(2).integers(0, 2, (6, 30, 6))
     pixels[..., :3] = 1
     program = Program.build(pixels, gates=np.ones(4), learn=(1,), periods=20, fires=1, rest=2)
-    learning = dataclasses.replace(job(), spec=spec, program=program, seed=3)
+    learning = dataclasses.replace(job(), spec=spec, shown=program, seed=3)
     found = check(learning)
     assert found["within"], found["outside"]
     assert found["errors"]["divergence"]
@@ -262,7 +262,7 @@ def test_a_deleted_event_shows(physics, model, kind):
 
 def test_other_learning_shows():
     one = dataclasses.replace(job(depression=True))
-    one = dataclasses.replace(one, program=dataclasses.replace(one.program, learn=np.ones_like(one.program.learn)))
+    one = dataclasses.replace(one, shown=dataclasses.replace(one.shown, learn=np.ones_like(one.shown.learn)))
     physics, model = run(one, "physics"), run(one, "model")
     assert compare(one, physics, model)["within"]
     other = copy.deepcopy(model)
@@ -279,7 +279,7 @@ def test_other_learning_shows():
 def last_before_the_edge():
     """Seed, job and neuron with an explained divergence of a single neuron among others."""
     for seed, one, told in loaded(range(40)):
-        if told or one.spec.c2c or one.spec.layers[0].neurons == 1 or one.program.fires.any():
+        if told or one.spec.c2c or one.spec.layers[0].neurons == 1 or one.shown.fires.any():
             continue
         physics, model = run(one, "physics"), run(one, "model")
         entries = compare(one, physics, model)["errors"]["divergence"]

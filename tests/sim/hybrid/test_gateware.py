@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from memtwin.hdl.hybrid.structure import SCALARS
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.compare import compare
 from memtwin.sim.engines import gateware as rtl
 from memtwin.sim.errors import InputError
@@ -59,7 +59,7 @@ def neuron_job(seed, *, trials=4, presentations=25, device=None, **options):
         fires=rng.integers(0, 3, shape),
         rest=rng.integers(0, 3, shape),
     )
-    return Run(spec=spec, program=program, seed=seed, record=True, allow_clipping=True)
+    return Job(spec=spec, shown=program, seed=seed, record=True, allow_clipping=True)
 
 
 NEURONS = {
@@ -135,7 +135,7 @@ def network_job(seed, *, trials=2, presentations=12, d2d=True, c2c=True, first=N
         periods=rng.integers(5, 20, shape),
         rest=rng.integers(0, 2, shape),
     )
-    return Run(spec=spec, program=program, seed=seed, record=True, allow_clipping=True)
+    return Job(spec=spec, shown=program, seed=seed, record=True, allow_clipping=True)
 
 
 def ties(layer, trial=0):
@@ -173,9 +173,7 @@ def test_network_goes_on_from_any_state(name, seed):
     whole = model.run(job)
     states = []
     for at in range(1, 8):
-        early, late = (
-            dataclasses.replace(job, program=job.program.take(part)) for part in (slice(0, at), slice(at, None))
-        )
+        early, late = (dataclasses.replace(job, shown=job.shown.take(part)) for part in (slice(0, at), slice(at, None)))
         before = model.run(early)
         states.append(before.state)
         after = rtl.run(dataclasses.replace(late, start=before.state))
@@ -243,7 +241,7 @@ def test_one_coefficient_changed_on_one_side_is_found(name, monkeypatch):
     other = quantize(job.spec, job.sample())
     other[0].words[name] = CHANGES.get(name, lambda words: words ^ 1)(other[0].words[name])
     recordings = [model.run(job)]
-    monkeypatch.setattr(Run, "coefficients", lambda _: other)
+    monkeypatch.setattr(Job, "coefficients", lambda _: other)
     recordings.append(rtl.run(job))
     found = compare(job, *recordings)
     assert not found["equal"]
@@ -267,15 +265,15 @@ def test_counts_do_not_depend_on_the_recording():
         assert not b.waveform
     assert np.array_equal(full.clocks, short.clocks)
     assert np.array_equal(full.periods, short.periods)
-    assert len(parts) == job.program.trials * (1 + job.program.presentations)
+    assert len(parts) == job.shown.trials * (1 + job.shown.presentations)
     assert parts == sorted(parts)
     assert parts[-1] == 1
 
 
 def test_a_trial_alone_is_the_same():
     job = network_job(7, trials=3)
-    last = {name: values[2:] for name, values in vars(job.program).items()}
-    alone = rtl.run(dataclasses.replace(job, program=Program(**last), seed=job.seed + 2))
+    last = {name: values[2:] for name, values in vars(job.shown).items()}
+    alone = rtl.run(dataclasses.replace(job, shown=Program(**last), seed=job.seed + 2))
     together = rtl.run(job)
     assert together.clocks[2] == alone.clocks[0]
     for a, b in zip(together.layers, alone.layers, strict=True):
@@ -284,6 +282,6 @@ def test_a_trial_alone_is_the_same():
 
 def test_too_many_periods():
     job = neuron_job(1, trials=1, presentations=1)
-    job.program.periods[:] = 65536
+    job.shown.periods[:] = 65536
     with pytest.raises(InputError, match="periods: the gateware counts to 65535, not to 65536"):
         rtl.run(job)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.cards import load_card
 from memtwin.sim.hybrid.model import run, run_together
 from memtwin.sim.hybrid.model_layer import Layer
@@ -183,7 +183,7 @@ class PlainLayer:
 
 def plain_run(job):
     """Run every trial of `job` alone; return layers [trial][layer], and (fires, spikes, periods) [trial]."""
-    coefficients, program = quantize(job.spec, job.sample()), job.program
+    coefficients, program = quantize(job.spec, job.sample()), job.shown
     everything, counts = [], []
     for trial in range(program.trials):
         layers = [PlainLayer(layer, trial) for layer in coefficients]
@@ -274,7 +274,7 @@ def show(spec, trials=3, presentations=6, seed=0):
 def test_every_word_is_that_of_the_scalar_transcription(options):
     spec = two_layers(**options)
     # With few substeps growth is clipped: on both sides alike.
-    job = Run(spec=spec, program=show(spec), seed=5, record=True, allow_clipping=True)
+    job = Job(spec=spec, shown=show(spec), seed=5, record=True, allow_clipping=True)
     recording = run(job)
     plain, counts = plain_run(job)
     fires = sum(int(layer.fires.sum()) for layer in recording.layers)
@@ -291,9 +291,9 @@ def test_every_word_is_that_of_the_scalar_transcription(options):
 def test_recording_changes_nothing_and_conductances_are_the_last_words():
     spec = two_layers()
     program = show(spec, trials=4)
-    quiet, recorded = (run(Run(spec=spec, program=program, seed=2, record=record)) for record in (False, True))
-    plain, _ = plain_run(Run(spec=spec, program=program, seed=2))
-    coefficients = quantize(spec, Run(spec=spec, program=program, seed=2).sample())
+    quiet, recorded = (run(Job(spec=spec, shown=program, seed=2, record=record)) for record in (False, True))
+    plain, _ = plain_run(Job(spec=spec, shown=program, seed=2))
+    coefficients = quantize(spec, Job(spec=spec, shown=program, seed=2).sample())
     for number in range(2):
         a, b = quiet.layers[number], recorded.layers[number]
         assert (a.fires == b.fires).all()
@@ -306,8 +306,8 @@ def test_recording_changes_nothing_and_conductances_are_the_last_words():
 def test_a_trial_runs_the_same_alone_and_among_others():
     spec = two_layers(tie="random")
     program = show(spec, trials=5)
-    together = run(Run(spec=spec, program=program, seed=10))
-    alone = run(Run(spec=spec, program=Program(**{k: v[3:4] for k, v in vars(program).items()}), seed=13))
+    together = run(Job(spec=spec, shown=program, seed=10))
+    alone = run(Job(spec=spec, shown=Program(**{k: v[3:4] for k, v in vars(program).items()}), seed=13))
     for a, b in zip(together.layers, alone.layers, strict=True):
         assert (a.fires[3] == b.fires[0]).all()
         assert (a.conductance[3] == b.conductance[0]).all()
@@ -316,14 +316,14 @@ def test_a_trial_runs_the_same_alone_and_among_others():
 
 def test_jobs_run_together_as_they_run_alone():
     specs = [two_layers(c2c=False), two_layers(adaptive=True), two_layers()]
-    jobs = [Run(spec=spec, program=show(spec, seed=number), seed=1) for number, spec in enumerate(specs)]
+    jobs = [Job(spec=spec, shown=show(spec, seed=number), seed=1) for number, spec in enumerate(specs)]
     # One of other structure, which cannot share arrays with the others, and one whose words saturate.
     jobs.insert(
-        1, Run(spec=two_layers(tie="lowest", substeps=4), program=show(specs[0]), record=True, allow_clipping=True)
+        1, Job(spec=two_layers(tie="lowest", substeps=4), shown=show(specs[0]), record=True, allow_clipping=True)
     )
     steep = NetworkSpec(**{**vars(specs[1]), "neuron": specs[1].neuron.replace(adapt_step="2")})
-    jobs.append(Run(spec=steep, program=show(steep, presentations=12)))
-    jobs.append(Run(spec=steep, program=show(steep)))
+    jobs.append(Job(spec=steep, shown=show(steep, presentations=12)))
+    jobs.append(Job(spec=steep, shown=show(steep)))
     for job, together in zip(jobs, run_together(jobs), strict=True):
         alone = run(job)
         assert together.saturated == alone.saturated
@@ -339,7 +339,7 @@ def fixed_resistors(v_in, trials=1):
         layers=(LayerSpec(rows=2, neurons=1, v_in=v_in, g_initial=np.array([[100e-6, 25e-6]]), depression=False),)
     )
     program = Program.build(np.tile([1, 0], (trials, 1, 1)), gates=[1], learn=(0,), periods=26)
-    return Run(spec=spec, program=program, record=True)
+    return Job(spec=spec, shown=program, record=True)
 
 
 def test_fifth_pulse_fires_from_rest_and_after_the_refractory_period():
@@ -362,7 +362,7 @@ def test_presentation_ends_after_the_spike_that_was_asked_for():
     program = Program.build(
         np.ones((1, 2, 6)), gates=[1, 1, 1], learn=(0, 0), periods=[[100, 3]], until=0, fires=[[1, 0]], rest=[[7, 2]]
     )
-    recording = run(Run(spec=spec, program=program, record=True))
+    recording = run(Job(spec=spec, shown=program, record=True))
     layer = recording.layers[0]
     fire = next(event.time_s for event in layer.events[0] if event.kind == "fire")
     # The period of the fire, then that of the output spike; V_L is low again at the end of that one.
@@ -391,7 +391,7 @@ def test_equal_neurons_inhibit_each_other_unless_a_tie_is_broken():
     for tie in ("inhibit", "lowest", "random"):
         spec = two_layers(c2c=False, d2d=False, tie=tie)
         program = Program.build(np.ones((8, 1, 6)), gates=[0, 0, 0], learn=(1, 0), periods=20, fires=1)
-        layer = run(Run(spec=spec, program=program)).layers[0]
+        layer = run(Job(spec=spec, shown=program)).layers[0]
         learned = (layer.conductance > 410e-6).all(axis=2)
         winners[tie] = learned.sum(axis=1), learned.argmax(axis=1)
     assert winners["inhibit"][0].tolist() == [0] * 8
@@ -422,7 +422,7 @@ def test_saturations_are_counted_by_name():
     spec = two_layers(adaptive=True)
     steep = NetworkSpec(**{**vars(spec), "neuron": spec.neuron.replace(adapt_step="2")})
     program = Program.build(np.ones((1, 30, 6)), gates=[1, 1, 1], learn=(1, 0), periods=40, fires=1)
-    assert run(Run(spec=steep, program=program)).saturated["threshold"] > 0
+    assert run(Job(spec=steep, shown=program)).saturated["threshold"] > 0
     assert run(fixed_resistors(1.8)).saturated == {}
 
 
@@ -434,7 +434,7 @@ def test_progress_ends_at_one():
 
 def test_a_program_without_presentations_takes_no_time():
     spec = two_layers()
-    job = Run(spec=spec, program=Program.build(np.zeros((2, 0, 6)), gates=[1, 1, 1], learn=(1, 1), periods=1))
+    job = Job(spec=spec, shown=Program.build(np.zeros((2, 0, 6)), gates=[1, 1, 1], learn=(1, 1), periods=1))
     recording = run(job)
     assert recording.time_s.tolist() == [0.0, 0.0]
     assert recording.layers[0].fires.shape == (2, 0, 4)
@@ -444,9 +444,7 @@ def test_a_column_without_conductance_has_the_largest_reciprocal():
     synapse = load_card("ta-hfo2").replace(g_max="1000S")  # beside which all others are no step of a word
     layer = LayerSpec(rows=3, neurons=2, v_in=1.6, g_initial=400e-6)
     spec = NetworkSpec(layers=(layer,), synapse=synapse)
-    job = Run(
-        spec=spec, program=Program.build(np.ones((1, 1, 3)), learn=(0,), periods=2, gates=np.ones(2)), record=True
-    )
+    job = Job(spec=spec, shown=Program.build(np.ones((1, 1, 3)), learn=(0,), periods=2, gates=np.ones(2)), record=True)
     (layers,), _ = plain_run(job)
     assert layers[0].recip == [65535, 65535]
     assert run(job).layers[0].words[0].tolist() == layers[0].words

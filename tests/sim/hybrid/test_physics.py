@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from memtwin.sim.backends import Run, run
+from memtwin.sim.backends import Job, run
 from memtwin.sim.cards import load_card
 from memtwin.sim.hybrid.noise import BELL_SD, Xorshift32, bell
 from memtwin.sim.hybrid.physics_layer import PhysicsLayer
@@ -29,7 +29,7 @@ def make(layers, pixels, *, periods=20, learn=0, seed=0, record=True, gates=None
     layers = layers if isinstance(layers, tuple) else (layers,)
     gates = np.ones(layers[-1].neurons) if gates is None else gates
     shown = Program.build(pixels, gates=gates, learn=(learn,) * len(layers), periods=periods, **program)
-    return Run(spec=NetworkSpec(layers=layers, **(spec or {})), program=shown, seed=seed, record=record)
+    return Job(spec=NetworkSpec(layers=layers, **(spec or {})), shown=shown, seed=seed, record=record)
 
 
 def physics(*args, **kwargs):

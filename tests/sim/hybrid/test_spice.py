@@ -6,7 +6,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from memtwin.sim.backends import Run, run
+from memtwin.sim.backends import Job, run
 from memtwin.sim.compare import compare
 from memtwin.sim.engines import ngspice as spice
 from memtwin.sim.errors import InputError
@@ -33,7 +33,7 @@ def neuron(*, periods=12, learn=0, spec=None, **changes):
     layer = LayerSpec(**(defaults | changes))
     pixels = np.tile([1, 0], (1, 1, 1))
     program = Program.build(pixels, gates=np.ones(layer.neurons), learn=(learn,), periods=periods)
-    return Run(spec=NetworkSpec(layers=(layer,), **(spec or {})), program=program, record=True)
+    return Job(spec=NetworkSpec(layers=(layer,), **(spec or {})), shown=program, record=True)
 
 
 def times(recording, kind, layer=0, trial=0):
@@ -48,7 +48,7 @@ def test_devices_switch_as_in_the_physics(ngspice, name):
     job = RUNS[name]
     ours, exact = run(job, "ngspice"), run(job, "physics")
     for number in range(len(job.spec.layers)):
-        for trial in range(job.program.trials):
+        for trial in range(job.shown.trials):
             for kind in ("on", "off"):
                 expected = times(exact, kind, number, trial)
                 assert times(ours, kind, number, trial) == pytest.approx(expected, abs=EVENT)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.hybrid import trace
 from memtwin.sim.hybrid.model import run
 from memtwin.sim.hybrid.quantize import quantize
@@ -148,7 +148,7 @@ def test_no_words_are_no_samples():
 def test_events_of_a_run_are_its_counts():
     spec = NetworkSpec(**{**vars(SPEC), "c2c": True, "d2d": True, "substeps": 16})
     program = Program.build(np.ones((3, 4, 2)), gates=[1, 1], learn=(1,), periods=25, rest=[3, 0, 9, 30])
-    layer = run(Run(spec=spec, program=program, seed=4, record=True)).layers[0]
+    layer = run(Job(spec=spec, shown=program, seed=4, record=True)).layers[0]
     for trial in range(3):
         for kind, counts in (("fire", layer.fires), ("spike", layer.spikes)):
             events = [event.neuron for event in layer.events[trial] if event.kind == kind]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.cards import load_card
 from memtwin.sim.izhikevich.shown import Drive
 from memtwin.sim.izhikevich.spec import IzhikevichSpec
@@ -19,7 +19,7 @@ def constant_job(current=10.0, *, cards=CARDS, step=0.5e-3, time=0.2, **values):
     steps = (round(time / step),)
     drive = Drive(steps=steps, inputs=silent(steps), current=np.full((1, 1, len(cards)), float(current)))
     spec = IzhikevichSpec(devices=cards, weight=np.ones((len(cards), 1)), step=step)
-    return Run(spec=spec, program=drive, **{"record": True, **values})
+    return Job(spec=spec, shown=drive, **{"record": True, **values})
 
 
 def random_job(neurons, rows, *, seed=0, trials=2, steps=(60, 1, 100), step=0.5e-3, largest=15.0):
@@ -30,4 +30,4 @@ def random_job(neurons, rows, *, seed=0, trials=2, steps=(60, 1, 100), step=0.5e
     weight = rng.uniform(-0.5, 1, (neurons, rows)) * largest
     devices = tuple(CARDS[(seed + number) % len(CARDS)] for number in range(neurons))
     spec = IzhikevichSpec(devices=devices, weight=weight, step=step)
-    return Run(spec=spec, program=Drive(steps=steps, inputs=inputs, current=current), seed=seed, record=True)
+    return Job(spec=spec, shown=Drive(steps=steps, inputs=inputs, current=current), seed=seed, record=True)

@@ -62,8 +62,8 @@ def test_a_recording_of_another_drive_is_not_within(backend, change):
     if name == "weight":
         other = dataclasses.replace(job, spec=dataclasses.replace(job.spec, weight=job.spec.weight * factor))
     else:
-        shown = {name: (getattr(job.program, name) * factor).astype(getattr(job.program, name).dtype)}
-        other = dataclasses.replace(job, program=dataclasses.replace(job.program, **shown))
+        shown = {name: (getattr(job.shown, name) * factor).astype(getattr(job.shown, name).dtype)}
+        other = dataclasses.replace(job, shown=dataclasses.replace(job.shown, **shown))
     recordings = [run(other if each == backend else job, each) for each in ("physics", "model")]
     found = compare(job, *recordings)
     assert not found["within"]

@@ -29,7 +29,7 @@ def test_spikes_and_currents_reach_the_neurons(backend):
 
 def test_a_train_longer_than_the_counter_is_several_presentations():
     net = mt.Network([mt.izhikevich.Layer(inputs=1, neurons=1, current=7)])
-    drive = net.job(np.zeros((70_000, 1))).program
+    drive = net.job(np.zeros((70_000, 1))).shown
     assert drive.steps == (65535, 4465)
     assert drive.current.tolist() == [[[7], [7]]]
 

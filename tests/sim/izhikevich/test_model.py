@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memtwin.sim import backends
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.cards import load_card
 from memtwin.sim.errors import InputError
 from memtwin.sim.izhikevich import trace
@@ -23,13 +23,13 @@ def test_words_are_those_of_the_page(neurons, rows, seed):
     job = random_job(neurons, rows, seed=seed, steps=(20, 1, 9))
     (own,) = job.coefficients()
     recording = backends.run(job, "model")
-    currents = current_words(own, job.program)
+    currents = current_words(own, job.shown)
     for trial, words in enumerate(recording.layers[0].words):
         reference = Reference(own.image(trial, "") | {"current": [0] * neurons}, rows, neurons)
         expected, step = [], 0
-        for number, steps in enumerate(job.program.steps):
+        for number, steps in enumerate(job.shown.steps):
             for at in range(steps):
-                bits = sum(int(bit) << k for k, bit in enumerate(job.program.inputs[trial, step]))
+                bits = sum(int(bit) << k for k, bit in enumerate(job.shown.inputs[trial, step]))
                 own_current = currents[trial, number].tolist() if at == 0 else None
                 expected += reference.present(inputs=bits, init=step == 0, current=own_current)
                 step += 1
@@ -39,8 +39,8 @@ def test_words_are_those_of_the_page(neurons, rows, seed):
 def test_a_trial_does_not_depend_on_its_neighbours():
     job = random_job(2, 6, trials=3)
     together = backends.run(job, "model")
-    parts = {name: getattr(job.program, name)[2:] for name in ("inputs", "current")}
-    alone = backends.run(dataclasses.replace(job, program=dataclasses.replace(job.program, **parts)), "model")
+    parts = {name: getattr(job.shown, name)[2:] for name in ("inputs", "current")}
+    alone = backends.run(dataclasses.replace(job, shown=dataclasses.replace(job.shown, **parts)), "model")
     assert (alone.layers[0].words[0] == together.layers[0].words[2]).all()
 
 
@@ -58,7 +58,7 @@ def test_counts_are_the_same_without_a_record():
 def test_states_at_the_ends_of_their_words_are_counted(weight, name, end):
     spec = IzhikevichSpec(devices=(CARDS[0].replace(d="20"),), weight=np.full((1, 200), weight))
     drive = Drive(steps=(20,), inputs=np.ones((1, 20, 200), np.uint8), current=np.zeros((1, 1, 1)))
-    recording = backends.run(Run(spec=spec, program=drive, record=True), "model")
+    recording = backends.run(Job(spec=spec, shown=drive, record=True), "model")
     assert set(recording.saturated) == {name}
     states = recording.layers[0].waveform[0].signals[name][:, 0]
     assert states[-1] == pytest.approx(end, abs=1e-3)
@@ -108,8 +108,8 @@ def test_the_largest_current_fits_with_any_b():
     for b in (-0.99, 0.99):
         job = constant_job(100.0 if b > 0 else -100.0, cards=(CARDS[0].replace(b=b),))
         (own,) = job.coefficients()
-        word = int(current_words(own, job.program).item())
-        asked = (job.program.current.item() - 16.25 + 62.5 * b) / 25
+        word = int(current_words(own, job.shown).item())
+        asked = (job.shown.current.item() - 16.25 + 62.5 * b) / 25
         assert ((word ^ 0x8000) - 0x8000) / 4096 == pytest.approx(asked, abs=1e-3)
 
 

@@ -3,7 +3,7 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from memtwin.sim import backends
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.errors import InputError
 from memtwin.sim.izhikevich.shown import Drive
 from memtwin.sim.izhikevich.spec import IzhikevichSpec
@@ -54,7 +54,7 @@ def test_spikes_are_those_of_scipy(card):
 def test_inputs_add_their_weight_for_one_step():
     job = random_job(2, 4, trials=2, steps=(30, 50))
     recording = backends.run(job, "physics")
-    spec, drive = job.spec, job.program
+    spec, drive = job.spec, job.shown
     for trial in range(2):
         currents = np.repeat(drive.current[trial], drive.steps, axis=0) + drive.inputs[trial] @ spec.weight.T
         for neuron in range(2):
@@ -95,7 +95,7 @@ def test_the_current_belongs_to_a_presentation(backend):
     steps = (100, 100, 100)
     drive = Drive(steps=steps, inputs=silent(steps), current=np.array([[[0.0], [20.0], [-5.0]]]))
     spec = IzhikevichSpec(devices=CARDS[3:4], weight=np.zeros((1, 1)))
-    recording = backends.run(Run(spec=spec, program=drive, record=True), backend)
+    recording = backends.run(Job(spec=spec, shown=drive, record=True), backend)
     before, during, after = recording.layers[0].spikes[0, :, 0]
     assert before == 0
     assert during > 5
@@ -112,7 +112,7 @@ def test_an_input_lifts_the_membrane_by_its_weight_and_step(backend):
     spec = IzhikevichSpec(devices=CARDS[:1], weight=np.array([[50.0, 4.0]]), step=0.1e-3)
     quiet = Drive(steps=(20,), inputs=silent((20,), rows=2), current=np.zeros((1, 1, 1)))
     waves = [
-        backends.run(Run(spec=spec, program=shown, record=True), backend).layers[0].waveform[0]
+        backends.run(Job(spec=spec, shown=shown, record=True), backend).layers[0].waveform[0]
         for shown in (drive, quiet)
     ]
     lift = waves[0].signals["v"][10, 0] - waves[1].signals["v"][10, 0]

@@ -15,7 +15,7 @@ import dataclasses
 
 import numpy as np
 
-from memtwin.sim.backends import Run, run
+from memtwin.sim.backends import Job, run
 from memtwin.sim.errors import InputError
 from memtwin.sim.lif.shown import Images
 from memtwin.sim.lif.spec import RESETS, LifLayerSpec, LifSpec
@@ -50,7 +50,7 @@ def draw(seed):
     )
     values = rng.integers(0, 256, (3, rows))
     shown = Images.from_values(values, steps=40, mode="rate")
-    return Run(spec=LifSpec(layers=(layer,), dt=dt, weight_bits=int(rng.integers(6, 9))), program=shown, seed=seed)
+    return Job(spec=LifSpec(layers=(layer,), dt=dt, weight_bits=int(rng.integers(6, 9))), shown=shown, seed=seed)
 
 
 def is_told(job, recording):

@@ -43,7 +43,7 @@ def test_every_way_to_show_an_image(mode, decoder):
     pixels = ((random.random((30, 64)) < 0.3) * random.integers(0, 256, (30, 64))).astype(np.uint8)
     build = Images.latency if mode == "latency" else Images.bernoulli
     rate = {} if mode == "latency" else {"rate": 0.3}
-    job = dataclasses.replace(job, program=build(pixels, steps=15, decoder=decoder, trials=2, **rate))
+    job = dataclasses.replace(job, shown=build(pixels, steps=15, decoder=decoder, trials=2, **rate))
     one, other = pair(job)
     found = compare(job, one, other)
     assert found["within"], found["outside"]

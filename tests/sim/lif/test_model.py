@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.errors import InputError
 from memtwin.sim.lif import encoder, model, trace, xorshift
 from memtwin.sim.lif.quantize import image_words, power_up_words
@@ -88,7 +88,7 @@ class ScalarEncoder:
 
 def play(job, trial):
     """Words of every layer, and of every image its answer and its steps."""
-    images, sample, coefficients = job.program, job.sample(), job.coefficients()
+    images, sample, coefficients = job.shown, job.sample(), job.coefficients()
     start = power_up_words(sample, images, trial)
     source = ScalarEncoder(start)
     layers = [ScalarLayer(own.image(trial, ""), own.structure) for own in coefficients]
@@ -125,7 +125,7 @@ def play(job, trial):
 def assert_equal(job):
     got = model.run(job)
     spikes = 0
-    for trial in range(job.program.trials):
+    for trial in range(job.shown.trials):
         words, answers, lengths = play(job, trial)
         assert got.answers[trial].tolist() == answers
         assert got.periods[trial].tolist() == lengths
@@ -169,7 +169,7 @@ def job(random, *, images=3, trials=1, mode="rate", decoder="rate", steps=12, se
         random, mode=mode, decoder=decoder, rows=spec.layers[0].rows, images=images, trials=trials, steps=steps
     )
     # What clips is a network of its own, too: two bits are few for weights that move a membrane far.
-    return Run(spec=spec, program=shown, seed=seed, record=True, allow_clipping=True)
+    return Job(spec=spec, shown=shown, seed=seed, record=True, allow_clipping=True)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -241,7 +241,7 @@ def test_membranes_and_sums_saturate_and_are_counted():
         weight_bits=16,
     )
     shown = Images.from_values([[1, 1, 1, 0]], steps=3, mode="latency")
-    one = Run(spec=spec, program=shown, record=True)
+    one = Job(spec=spec, shown=shown, record=True)
     got = assert_equal(one)
     # Only in step 0 are there events; 3 * 32767 is beyond acc in both neurons, and the second goes below v's word.
     assert got.saturated == {"acc": 2, "u": 1}
@@ -253,7 +253,7 @@ def test_what_a_neuron_in_its_refractory_period_would_have_done_is_not_counted()
         layers=(LifLayerSpec(weight=np.full((1, 2), 32767.0), tau=1e-3, refractory=5e-3),), dt=1e-3, weight_bits=16
     )
     shown = Images.from_values([[255, 255]], steps=6, mode="rate")
-    got = assert_equal(Run(spec=spec, program=shown, record=True))
+    got = assert_equal(Job(spec=spec, shown=shown, record=True))
     assert got.layers[0].spikes.item() == 1
     assert got.saturated == {"acc": 1, "u": 1}
 
@@ -265,13 +265,13 @@ def test_images_may_differ_in_length_and_in_entries():
     values[2, 1:] = 0
     shown = Images.from_values(values, steps=np.array([3, 7, 1, 12, 5]), mode="rate", trials=2)
     assert shown.entries[0].tolist() == [9, 0, 1, 9, 9]
-    got = assert_equal(Run(spec=network(random, hidden=3), program=shown, record=True))
+    got = assert_equal(Job(spec=network(random, hidden=3), shown=shown, record=True))
     assert got.time_s == pytest.approx([28e-3, 28e-3])
 
 
 def test_an_image_without_entries_at_all():
     shown = Images.from_values(np.zeros((2, 9)), steps=4, mode="rate")
-    got = assert_equal(Run(spec=network(np.random.default_rng(3), bias=0.0), program=shown, record=True))
+    got = assert_equal(Job(spec=network(np.random.default_rng(3), bias=0.0), shown=shown, record=True))
     assert got.answers.tolist() == [[0, 0]]  # all membranes at rest: the lowest
 
 
@@ -280,7 +280,7 @@ def test_a_tie_goes_to_the_larger_membrane_and_then_to_the_lower_neuron():
     weight = np.array([[40.0, 1], [40, 2], [40, 2]])
     spec = LifSpec(layers=(LifLayerSpec(weight=weight, tau=10e-3),), dt=1e-3)
     shown = Images.from_values([[1, 2]], steps=4, mode="latency")
-    got = assert_equal(Run(spec=spec, program=shown, record=True))
+    got = assert_equal(Job(spec=spec, shown=shown, record=True))
     assert got.layers[0].spikes.tolist() == [[[1, 1, 1]]]
     assert got.answers.item() == 1
 
@@ -289,7 +289,7 @@ def test_the_first_spike_ends_an_image():
     weight = np.array([[11.0, 40], [0, 60], [0, 60]])
     spec = LifSpec(layers=(LifLayerSpec(weight=weight, tau=10e-3),), dt=1e-3)
     shown = Images.from_values([[1, 3], [3, 1]], steps=9, mode="latency", decoder="first spike")
-    got = assert_equal(Run(spec=spec, program=shown, record=True))
+    got = assert_equal(Job(spec=spec, shown=shown, record=True))
     assert got.answers.tolist() == [[0, 1]]
     assert got.periods.tolist() == [[1, 1]]
     assert got.layers[0].spikes[0].tolist() == [[1, 0, 0], [1, 1, 1]]
@@ -316,7 +316,7 @@ def test_a_trial_can_be_run_alone():
     got = model.run(three)
     one = dataclasses.replace(
         three,
-        program=Images(**{name: getattr(three.program, name)[:1] for name in ("row", "value", "steps")}),
+        shown=Images(**{name: getattr(three.shown, name)[:1] for name in ("row", "value", "steps")}),
         seed=22,
     )
     alone = model.run(one)
@@ -349,7 +349,7 @@ def test_sums_are_exact_in_the_widest_layer(bits):
 
 
 def spec_coefficients(spec):
-    return Run(spec=spec, program=Images.from_values([[1]], steps=1, mode="rate")).coefficients()
+    return Job(spec=spec, shown=Images.from_values([[1]], steps=1, mode="rate")).coefficients()
 
 
 def test_images_are_stepped_side_by_side(monkeypatch):
@@ -358,7 +358,7 @@ def test_images_are_stepped_side_by_side(monkeypatch):
     spec = LifSpec(layers=(LifLayerSpec(weight=random.normal(0, 0.8, (10, 100)), tau=9.41e-3),), dt=1e-3)
     steps, step = [], model.Layer.step
     monkeypatch.setattr(model.Layer, "step", lambda *arguments: steps.append(1) or step(*arguments))
-    got = model.run(Run(spec=spec, program=Images.bernoulli(pixels.astype(np.uint8), steps=20)))
+    got = model.run(Job(spec=spec, shown=Images.bernoulli(pixels.astype(np.uint8), steps=20)))
     assert len(steps) == 3 * 20  # three waves, whose images take a step together
     assert got.layers[0].spikes.shape == (1, 5000, 10)
     assert got.layers[0].spikes.any(axis=(0, 1)).all()
@@ -399,13 +399,13 @@ def test_an_image_with_too_many_entries_is_refused():
     spec = dataclasses.replace(network(random), capacity=2)
     shown = Images.from_values(np.ones((1, 3)), steps=1, mode="rate")
     with pytest.raises(InputError, match=r"at most 2 entries .* not 3"):
-        model.run(Run(spec=spec, program=shown))
+        model.run(Job(spec=spec, shown=shown))
 
 
 def test_an_image_with_a_row_that_is_not_there_is_refused():
     shown = Images.from_values(np.ones((1, 10)), steps=1, mode="rate")
     with pytest.raises(InputError, match="rows below 9"):
-        model.run(Run(spec=dataclasses.replace(network(np.random.default_rng(0)), capacity=12), program=shown))
+        model.run(Job(spec=dataclasses.replace(network(np.random.default_rng(0)), capacity=12), shown=shown))
 
 
 # The trace.
@@ -414,7 +414,7 @@ def test_an_image_with_a_row_that_is_not_there_is_refused():
 def test_waveforms_are_in_volts_and_at_the_ends_of_steps():
     spec = LifSpec(layers=(LifLayerSpec(weight=[[3.0]], tau=10e-3, v_leak=-0.5, v_threshold=0.5, r=0.5),), dt=1e-3)
     shown = Images.from_values([[1]], steps=3, mode="latency")
-    got = model.run(Run(spec=spec, program=shown, record=True))
+    got = model.run(Job(spec=spec, shown=shown, record=True))
     wave = got.layers[0].waveform[0]
     assert wave.time_s == pytest.approx([1e-3, 2e-3, 3e-3])
     first = -0.5 + 0.5 * 3 * (1 - np.exp(-0.1))

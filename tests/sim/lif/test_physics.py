@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.lif import model, physics
 from memtwin.sim.lif.shown import Images
 from memtwin.sim.lif.spec import RESETS, LifLayerSpec, LifSpec
@@ -20,7 +20,7 @@ def constant(current, *, dt=1e-4, images=1, steps=1000, **changes):
     """One neuron with a constant current, and nothing to see."""
     one = LifLayerSpec(**{"weight": [[1.0]], "tau": TAU, "v_leak": REST, "v_reset": REST, "bias": current} | changes)
     shown = Images.from_values(np.zeros((images, 1)), steps=steps, mode="rate")
-    return Run(spec=LifSpec(layers=(one,), dt=dt, weight_bits=16), program=shown, record=True)
+    return Job(spec=LifSpec(layers=(one,), dt=dt, weight_bits=16), shown=shown, record=True)
 
 
 # Closed form.
@@ -91,7 +91,7 @@ def test_integrate_and_fire_climbs_in_equal_steps():
 
 def test_reset_by_subtraction_keeps_what_is_above_the_threshold():
     job = constant(0.0, weight=[[4.0]], v_threshold=0.25, reset="subtract")
-    job = dataclasses.replace(job, program=Images.from_values([[1]], steps=2, mode="latency"))
+    job = dataclasses.replace(job, shown=Images.from_values([[1]], steps=2, mode="latency"))
     one = dataclasses.replace(job.spec, dt=1e-3)
     wave = physics.run(dataclasses.replace(job, spec=one)).layers[0].waveform[0]
     before = REST + 4 * (1 - math.exp(-1e-3 / TAU))
@@ -147,7 +147,7 @@ def test_a_delayed_reset_is_that_of_snntorch(reset, spikes):
     assert count == spikes
     one = LifLayerSpec(weight=[[1.0]], tau=-1e-3 / math.log(0.9), bias=3.0, reset=reset)
     shown = Images.from_values([[0]], steps=200, mode="rate")
-    job = Run(spec=LifSpec(layers=(one,), dt=1e-3), program=shown, record=True)
+    job = Job(spec=LifSpec(layers=(one,), dt=1e-3), shown=shown, record=True)
     found = [backend.run(job) for backend in (physics, model)]
     assert [recording.layers[0].spikes.item() for recording in found] == [count, count]
     membranes = [recording.layers[0].waveform[0].signals["v"] for recording in found]
@@ -160,7 +160,7 @@ def test_a_reset_is_not_delayed_beyond_a_refractory_period():
         for reset in (kind, f"{kind}-delayed"):
             one = LifLayerSpec(weight=[[1.0]], tau=10e-3, bias=3.0, reset=reset, refractory=2e-3, v_reset=0.1)
             shown = Images.from_values([[0]], steps=200, mode="rate")
-            job = Run(spec=LifSpec(layers=(one,), dt=1e-3), program=shown)
+            job = Job(spec=LifSpec(layers=(one,), dt=1e-3), shown=shown)
             counts += [backend.run(job).layers[0].spikes.item() for backend in (physics, model)]
         assert len(set(counts)) == 1
         assert counts[0] > 10
@@ -170,9 +170,9 @@ def shown_current(currents, reset):
     """Each step has an input of its own, whose weight is the current."""
     one = LifLayerSpec(weight=[currents], tau=2.5e-3, v_threshold=0.1, reset=reset)
     steps = np.arange(1, len(currents) + 1)
-    return Run(
+    return Job(
         spec=LifSpec(layers=(one,), dt=1e-4, weight_bits=16),
-        program=Images.from_values(steps[None], steps=len(currents), mode="latency"),
+        shown=Images.from_values(steps[None], steps=len(currents), mode="latency"),
         record=True,
     )
 
@@ -228,7 +228,7 @@ def digits_job(bits, *, hidden=0, mode="rate", trials=2, **changes):
     pixels = (random.random((30, 64)) < 0.3) * random.integers(0, 256, (30, 64))
     build = Images.latency if mode == "latency" else Images.poisson
     shown = build(pixels.astype(np.uint8), steps=20, decoder="rate", trials=trials)
-    return Run(spec=LifSpec(layers=layers, dt=1e-3, weight_bits=bits), program=shown, record=True)
+    return Job(spec=LifSpec(layers=layers, dt=1e-3, weight_bits=bits), shown=shown, record=True)
 
 
 @pytest.mark.parametrize("mode", ["rate", "latency"])

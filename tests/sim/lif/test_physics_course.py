@@ -30,7 +30,7 @@ def test_the_published_generator():
 @pytest.mark.parametrize("mode", MODES)
 def test_both_encoders_make_the_same_events(mode):
     job = digits_job(6, mode=mode)
-    shown, seeds = job.program, job.sample()[0].seed
+    shown, seeds = job.shown, job.sample()[0].seed
     ours = Encoder(shown, 64, seeds)
     table = {(trial, image): ours.events(trial, image) for trial in range(2) for image in range(shown.presentations)}
     seen = 0
@@ -74,7 +74,7 @@ def test_both_courses_show_the_same(mode, decoder):
     pixels = (random.random((20, 64)) < 0.3) * random.integers(0, 256, (20, 64))
     build = Images.latency if mode == "latency" else Images.bernoulli
     shown = build(pixels.astype(np.uint8), steps=15, decoder=decoder, trials=3)
-    job = dataclasses.replace(base, spec=spec, program=shown)
+    job = dataclasses.replace(base, spec=spec, shown=shown)
     one, other = physics.run(job), model.run(job)
     assert np.array_equal(one.periods, other.periods)
     assert one.periods.min() < one.periods.max() or decoder == "rate"

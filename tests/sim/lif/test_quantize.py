@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.errors import InputError
 from memtwin.sim.lif.quantize import image_words, power_up_words, quantize, v_unit
 from memtwin.sim.lif.shown import Images
@@ -20,7 +20,7 @@ DT = 1e-3
 def quantized(*layers, bits=6, trials=1, dt=DT, **options):
     spec = LifSpec(layers=layers, dt=dt, weight_bits=bits)
     shown = Images.from_values([[1]], steps=1, mode="rate", trials=trials)
-    return Run(spec=spec, program=shown, **options).coefficients()
+    return Job(spec=spec, shown=shown, **options).coefficients()
 
 
 def layer(weight=((0.4, -0.2),), **changes):
@@ -84,7 +84,7 @@ def test_devices_that_spread_have_fine_levels():
         dt=DT,
         synapse=ConductancePair(g_on=1.0, g_off=0.0, spread_on=0.1, spread_off=0.1),
     )
-    (own,) = Run(spec=spec, program=Images.from_values([[1]], steps=1, mode="rate", trials=3)).coefficients()
+    (own,) = Job(spec=spec, shown=Images.from_values([[1]], steps=1, mode="rate", trials=3)).coefficients()
     assert own.g_lsb == pytest.approx(1 / 30)  # the half is a whole number of levels, too
     assert len({tuple(words) for words in own.words["weight"].tolist()}) == 3
 

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.errors import InputError
 from memtwin.sim.lif import model, physics
 from memtwin.sim.lif.shown import Images
@@ -22,7 +22,7 @@ def job(*, trials=1, seed=3, synapse=PAIR, mode="rate"):
     )
     values = random.integers(0, 13, (5, 20)) * (20 if mode == "rate" else 1)
     shown = Images.from_values(values, steps=12, mode=mode, trials=trials)
-    return Run(spec=LifSpec(layers=layers, dt=1e-3, synapse=synapse), program=shown, seed=seed, record=True)
+    return Job(spec=LifSpec(layers=layers, dt=1e-3, synapse=synapse), shown=shown, seed=seed, record=True)
 
 
 def signed(words):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.cards import load_card
 from memtwin.sim.opamp.shown import Stimulus
 from memtwin.sim.opamp.spec import CIRCUITS, LayerSpec, OpampSpec
@@ -35,7 +35,7 @@ def steps(circuit, currents, *, on, off=0, trials=1, record=True, seed=0, d2d=Fa
     )
     pixels = np.repeat(np.eye(len(currents))[None], trials, axis=0)
     stimulus = Stimulus.build(pixels, on=on, off=off, gates=[1], learn=[0])
-    return Run(spec=spec, program=stimulus, seed=seed, record=record)
+    return Job(spec=spec, shown=stimulus, seed=seed, record=record)
 
 
 def network(*, trials=2, seed=3, on=150, off=50, presentations=4, d2d=True, record=True, v_floor="1.2V"):
@@ -58,4 +58,4 @@ def network(*, trials=2, seed=3, on=150, off=50, presentations=4, d2d=True, reco
         learn=[0, 1],
     )
     spec = OpampSpec(layers=(first, second), synapse=load_card("nv-synapse"), d2d=d2d)
-    return Run(spec=spec, program=stimulus, seed=seed, record=record)
+    return Job(spec=spec, shown=stimulus, seed=seed, record=record)

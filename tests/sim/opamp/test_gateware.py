@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from memtwin.sim import backends
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.cards import load_card
 from memtwin.sim.compare import compare
 from memtwin.sim.errors import InputError
@@ -54,7 +54,7 @@ NETWORKS = {
 def test_gateware_is_the_model_word_by_word(name):
     rng = np.random.default_rng(len(name))
     spec = OpampSpec(layers=tuple(NETWORKS[name](rng)), synapse=load_card("nv-synapse"), d2d=True)
-    job = Run(spec=spec, program=stimulus(spec, rng), seed=5, record=True)
+    job = Job(spec=spec, shown=stimulus(spec, rng), seed=5, record=True)
     model, rtl = (backends.run(job, backend) for backend in ("model", "rtl"))
     found = compare(job, model, rtl)
     assert found["equal"], found["first_difference"]
@@ -76,7 +76,7 @@ def test_learning_changes_the_same_synapses():
     spec = OpampSpec(
         layers=tuple(NETWORKS["6a, three neurons, learns"](rng)), synapse=load_card("nv-synapse"), d2d=True
     )
-    job = Run(spec=spec, program=stimulus(spec, rng, trials=1, presentations=12), seed=1, record=True)
+    job = Job(spec=spec, shown=stimulus(spec, rng, trials=1, presentations=12), seed=1, record=True)
     model, rtl = (backends.run(job, backend) for backend in ("model", "rtl"))
     before = job.sample()[0].conductance
     assert not np.allclose(model.layers[0].conductance, before, rtol=0.01)
@@ -88,4 +88,4 @@ def test_smooth_law_is_refused():
     rng = np.random.default_rng(0)
     spec = OpampSpec(layers=(layer("5a", 3, 1, rng=rng),), synapse=load_card("nv-synapse"), smooth=True)
     with pytest.raises(InputError, match="backend rtl: model and gateware switch sharply"):
-        backends.run(Run(spec=spec, program=stimulus(spec, rng)), "rtl")
+        backends.run(Job(spec=spec, shown=stimulus(spec, rng)), "rtl")

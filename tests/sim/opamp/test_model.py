@@ -284,7 +284,7 @@ def test_the_words_say_what_the_state_is():
         for trial in range(2):
             taken = trace.read(layer_.words[trial], coefficients.structure)
             assert taken.substeps == 4 * 200
-            starts = job.program.starts(trial)
+            starts = job.shown.starts(trial)
             rises = np.diff(taken.circuit["on"], axis=0, prepend=0) == 1
             for presentation, (start, end) in enumerate(itertools.pairwise(starts)):
                 assert rises[start:end].sum(axis=0).tolist() == layer_.fires[trial, presentation].tolist()
@@ -318,12 +318,12 @@ def test_trial_t_of_a_seed_is_trial_0_of_a_later_seed():
 def test_trials_take_their_own_time():
     job = network(trials=3, d2d=False)
     on, off = np.array([[150, 0, 9, 1], [10, 200, 0, 300], [0, 0, 0, 40]]), np.array([[0, 80, 1, 0]] * 3)
-    longer = dataclasses.replace(job, program=dataclasses.replace(job.program, on=on, off=off))
+    longer = dataclasses.replace(job, shown=dataclasses.replace(job.shown, on=on, off=off))
     together = model.run(longer)
     assert together.time_s.tolist() == pytest.approx(SUBSTEP * (on + off).sum(axis=1))
     for trial in range(3):
-        own = {name: values[trial : trial + 1] for name, values in vars(longer.program).items()}
-        alone = model.run(dataclasses.replace(longer, program=dataclasses.replace(longer.program, **own)))
+        own = {name: values[trial : trial + 1] for name, values in vars(longer.shown).items()}
+        alone = model.run(dataclasses.replace(longer, shown=dataclasses.replace(longer.shown, **own)))
         for one, other in zip(together.layers, alone.layers, strict=True):
             assert one.words[trial].tobytes() == other.words[0].tobytes()
             assert one.fires[trial].tolist() == other.fires[0].tolist()
@@ -349,9 +349,9 @@ def test_currents_are_evaluated_when_something_changes():
     pixels = np.array([[[0, 0], [1, 1], [1, 1], [1, 1]]])
     gates = np.array([[[0], [0], [1], [1]]])
     silent = dataclasses.replace(
-        job.program, pixels=pixels, gates=gates, on=np.full((1, 4), 3), off=np.zeros((1, 4), int), learn=gates * 0
+        job.shown, pixels=pixels, gates=gates, on=np.full((1, 4), 3), off=np.zeros((1, 4), int), learn=gates * 0
     )
-    recording = model.run(dataclasses.replace(job, program=silent))
+    recording = model.run(dataclasses.replace(job, shown=silent))
     currents = trace.read(recording.layers[0].words[0], job.coefficients()[0].structure).currents
     assert currents["substep"].tolist() == [3, 6]
     assert (currents["current"][:, 0] > 0).tolist() == [False, True]
@@ -366,7 +366,7 @@ def test_learning_moves_the_synapses_of_the_neuron_that_set():
     assert layer_.learning[0]
     for time, neuron, after in layer_.learning[0]:
         presentation = int(time / (200 * SUBSTEP) + 1e-6)
-        assert job.program.gates[0, presentation, neuron]
+        assert job.shown.gates[0, presentation, neuron]
         assert any(event.time_s == time and event.neuron == neuron for event in layer_.events[0] if event.kind == "on")
         c = conductance[neuron]
         up = np.minimum(c + 0.25 * (width - 0.8 * (c - synapse["g_off"])), synapse["g_on"])
@@ -381,8 +381,8 @@ def test_only_rows_seen_in_the_presentation_are_potentiated():
     one = layer("6a", [[1e-6, 1e-6]], learns=True, neuron={"r2": "9MOhm"}, memristor={"tau": "1ms", "v_floor": "0.5V"})
     job = steps("6a", [1e-6] * 2, on=600, off=0)
     pixels = np.array([[[1, 1], [1, 0]]])
-    program = dataclasses.replace(job.program, pixels=pixels, learn=np.array([[[0], [1]]]))
-    job = dataclasses.replace(job, spec=dataclasses.replace(job.spec, layers=(one,)), program=program)
+    program = dataclasses.replace(job.shown, pixels=pixels, learn=np.array([[[0], [1]]]))
+    job = dataclasses.replace(job, spec=dataclasses.replace(job.spec, layers=(one,)), shown=program)
     layer_ = model.run(job).layers[0]
     assert layer_.fires[0].min() > 0
     # Row 1 was seen in the first presentation only, in which nothing is learnt.
@@ -397,9 +397,9 @@ def set_by_the_terminal(on, off, pixels):
     one = layer("7a", [[1.5e-6, 1.5e-6]], learns=True, neuron=neuron)
     job = steps("7a", [1e-6] * 2, on=1)
     program = dataclasses.replace(
-        job.program, pixels=np.array([pixels]), on=np.array([on]), off=np.array([off]), learn=np.ones((1, 2, 1), int)
+        job.shown, pixels=np.array([pixels]), on=np.array([on]), off=np.array([off]), learn=np.ones((1, 2, 1), int)
     )
-    job = dataclasses.replace(job, spec=dataclasses.replace(job.spec, layers=(one,)), program=program)
+    job = dataclasses.replace(job, spec=dataclasses.replace(job.spec, layers=(one,)), shown=program)
     # V_OUT1 of one row is half of the terminal: with 0.75 V over it the switch stays as it is.
     return model.run(job).layers[0]
 
@@ -422,8 +422,8 @@ def test_a_presentation_without_input_has_seen_nothing():
 def test_what_a_synapse_learns_counts_from_the_next_substep():
     one = layer("6a", [[1e-6, 1e-6]], learns=True, neuron={"r2": "9MOhm", "v_pulse": "0.5V"})
     job = steps("6a", [1e-6] * 2, on=300)
-    program = dataclasses.replace(job.program, pixels=np.array([[[1, 1], [1, 0]]]), learn=np.ones((1, 2, 1), int))
-    job = dataclasses.replace(job, spec=dataclasses.replace(job.spec, layers=(one,)), program=program)
+    program = dataclasses.replace(job.shown, pixels=np.array([[[1, 1], [1, 0]]]), learn=np.ones((1, 2, 1), int))
+    job = dataclasses.replace(job, spec=dataclasses.replace(job.spec, layers=(one,)), shown=program)
     layer_ = model.run(job).layers[0]
     currents = trace.read(layer_.words[0], job.coefficients()[0].structure).currents["substep"]
     on = [round(event.time_s / SUBSTEP) for event in layer_.events[0] if event.kind == "on"]
@@ -439,13 +439,13 @@ def test_saturations_are_counted_for_live_trials():
     assert counts["growth"] >= 1
     twice = dataclasses.replace(
         job,
-        program=dataclasses.replace(
-            job.program,
-            **{name: np.repeat(values, 2, axis=0) for name, values in vars(job.program).items() if name != "on"},
+        shown=dataclasses.replace(
+            job.shown,
+            **{name: np.repeat(values, 2, axis=0) for name, values in vars(job.shown).items() if name != "on"},
             on=np.array([[20], [40]]),
         ),
     )
-    longer = dataclasses.replace(job, program=dataclasses.replace(job.program, on=np.array([[40]])))
+    longer = dataclasses.replace(job, shown=dataclasses.replace(job.shown, on=np.array([[40]])))
     assert model.run(twice).saturated["growth"] == counts["growth"] + model.run(longer).saturated["growth"]
     assert model.run(steps("6a", [0.5e-6], on=20)).saturated == {}
 

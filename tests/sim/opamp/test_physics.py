@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
-from memtwin.sim.backends import Run, run
+from memtwin.sim.backends import Job, run
 from memtwin.sim.cards import load_card
 from memtwin.sim.experiments import EXPERIMENTS
 from memtwin.sim.opamp.physics_array import inputs_of, learnt
@@ -43,7 +43,7 @@ def staircase(circuit, amperes, *, on, off=0, trials=1, seed=0, d2d=False, recor
     one = layer(circuit, [[ampere / 0.1 for ampere in amperes]], **changes)
     stimulus = Stimulus.build(rows, on=on, off=off, gates=[1], learn=[0])
     spec = OpampSpec(layers=(one,), synapse=SYNAPSE, d2d=d2d)
-    return Run(spec=spec, program=stimulus, seed=seed, record=record)
+    return Job(spec=spec, shown=stimulus, seed=seed, record=record)
 
 
 def times(recording, kind="on", layer=0, trial=0, neuron=0):
@@ -194,7 +194,7 @@ def test_events_and_voltages_are_those_of_scipy(case):
 def test_steps_are_short_enough(case):
     circuit, amperes, on, off, changes = CASES[case]
     job = staircase(circuit, amperes, on=on, off=off, trials=3, seed=5, d2d=True, **changes)
-    inputs = [inputs_of(job.program, trial, 0, job.spec.layers[0], SUBSTEP, None) for trial in range(3)]
+    inputs = [inputs_of(job.shown, trial, 0, job.spec.layers[0], SUBSTEP, None) for trial in range(3)]
     grid = (len(amperes) * (on + off), SUBSTEP)
     once, halved = (
         run_layer(job.spec.layers[0], job.sample()[0], inputs, SYNAPSE, grid, False, lambda _: None, fine).events
@@ -368,7 +368,7 @@ def test_trials_of_different_length():
     job = staircase("6a", [0.8e-6], on=1500, trials=2)
     long = run(job, "physics").layers[0]
     on = np.array([[1500], [700]])
-    short = run(dataclasses.replace(job, program=dataclasses.replace(job.program, on=on)), "physics")
+    short = run(dataclasses.replace(job, shown=dataclasses.replace(job.shown, on=on)), "physics")
     assert short.time_s == pytest.approx([15e-3, 7e-3])
     assert short.layers[0].waveform[1].time_s.size == 700
     assert short.layers[0].events[0] == long.events[0]
@@ -389,7 +389,7 @@ def test_counts_need_no_recording():
 def test_presentation_without_substeps_is_passed_over():
     stimulus = Stimulus.build(np.ones((1, 3, 1)), on=[100, 0, 100], off=0, gates=[1], learn=[0])
     spec = OpampSpec(layers=(layer("5a", [[1.1e-6]]),), synapse=SYNAPSE)
-    recording = run(Run(spec=spec, program=stimulus, record=True), "physics")
+    recording = run(Job(spec=spec, shown=stimulus, record=True), "physics")
     assert recording.layers[0].fires[0, :, 0].tolist() == [2, 0, 0]
     assert recording.layers[0].waveform[0].time_s.size == 200
 
@@ -433,7 +433,7 @@ def network(*, learn=1, gates=(1, 1), on=600, off=100, presentations=2, g_second
     pixels[0, 0::2, 0] = pixels[0, 1::2, 1] = 1
     stimulus = Stimulus.build(pixels, on=on, off=off, gates=list(gates), learn=[1, learn])
     synapse = SYNAPSE.replace(g_on=20e-6, g_initial=1e-6)
-    return Run(spec=OpampSpec(layers=(first, second), synapse=synapse), program=stimulus, record=True)
+    return Job(spec=OpampSpec(layers=(first, second), synapse=synapse), shown=stimulus, record=True)
 
 
 def test_next_layer_follows_at_the_very_moment():
@@ -524,7 +524,7 @@ def test_learning_step_meets_the_bounds_and_the_bend():
 def test_seen_is_what_was_driven_since_the_presentation_began():
     job = network()
     first = run(job, "physics").layers[0]
-    inputs = inputs_of(job.program, 0, 1, job.spec.layers[1], SUBSTEP, first.events[0])
+    inputs = inputs_of(job.shown, 0, 1, job.spec.layers[1], SUBSTEP, first.events[0])
     ones = {0: times_of(first, 0), 1: times_of(first, 1)}
     for time, seen, rows in zip(inputs.times[:-1], inputs.seen, inputs.rows, strict=False):
         begun = 700 * SUBSTEP * (time >= 700 * SUBSTEP)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from memtwin.sim.backends import Run, run
+from memtwin.sim.backends import Job, run
 from memtwin.sim.cards import load_card
 from memtwin.sim.errors import InputError
 from memtwin.sim.opamp.shown import Stimulus
@@ -36,7 +36,7 @@ def layer(circuit, conductance, **changes):
 def staircase(circuit, amperes, *, on, off=0, smooth=True, **changes):
     one = layer(circuit, [[ampere / 0.1 for ampere in amperes]], **changes)
     stimulus = Stimulus.build(np.eye(len(amperes))[None], on=on, off=off, gates=[1], learn=[0])
-    return Run(spec=OpampSpec(layers=(one,), synapse=SYNAPSE, smooth=smooth), program=stimulus, record=True)
+    return Job(spec=OpampSpec(layers=(one,), synapse=SYNAPSE, smooth=smooth), shown=stimulus, record=True)
 
 
 def sharp_and_smooth(job):
@@ -157,7 +157,7 @@ def test_network_learns_by_both_laws_alike():
     pixels = np.array([[[1, 0], [0, 1]]])
     stimulus = Stimulus.build(pixels, on=613, off=87, gates=[1, 0], learn=[0, 1])
     synapse = SYNAPSE.replace(g_on=20e-6, g_initial=1e-6)
-    job = Run(spec=OpampSpec(layers=(first, second), synapse=synapse), program=stimulus, record=True)
+    job = Job(spec=OpampSpec(layers=(first, second), synapse=synapse), shown=stimulus, record=True)
     sharp, smooth = sharp_and_smooth(job)
     for a, b in zip(sharp.layers, smooth.layers, strict=True):
         assert np.array_equal(a.fires, b.fires)

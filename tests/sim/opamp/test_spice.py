@@ -87,7 +87,7 @@ def test_the_first_memristor_recovers_exponentially_on_a_logarithmic_scale(ngspi
     one = job("5a", currents=[200e-9], on=300, off=4000)
     r = signals(one)["r_first"]
     share = np.log(r / 10e6) / np.log(50e3 / 10e6)
-    after = np.arange(one.program.off[0, 0]) * 10e-6
+    after = np.arange(one.shown.off[0, 0]) * 10e-6
     rest = share[300:]
     assert rest[0] > 0.05
     assert rest == pytest.approx(rest[0] * np.exp(-after / 20e-3), rel=1e-4)
@@ -172,17 +172,17 @@ def test_other_devices_in_every_trial(ngspice):
 
 def test_two_layers_with_gates(ngspice):
     one = smooth(opamp_jobs.network(trials=1, presentations=3))
-    quiet = dataclasses.replace(one.program, learn=np.zeros_like(one.program.learn))
-    one = dataclasses.replace(one, program=quiet)
-    assert not one.program.gates.all()
+    quiet = dataclasses.replace(one.shown, learn=np.zeros_like(one.shown.learn))
+    one = dataclasses.replace(one, shown=quiet)
+    assert not one.shown.gates.all()
     here, there = run(one, "ngspice"), run(one, "physics")
     for a, b in zip(here.layers, there.layers, strict=True):
         assert a.fires.sum() > 0
         assert (a.fires == b.fires).all()
     # A closed gate lets nothing in.
     wave = here.layers[1].waveform[0]
-    presentation = np.searchsorted(one.program.starts(0)[1:], np.arange(wave.time_s.size), side="right")
-    closed = one.program.gates[0][presentation] == 0
+    presentation = np.searchsorted(one.shown.starts(0)[1:], np.arange(wave.time_s.size), side="right")
+    closed = one.shown.gates[0][presentation] == 0
     assert closed.any()
     assert np.abs(wave.signals["i_in"][closed]).max() < 1e-15
     assert wave.signals["i_in"][~closed].max() > 1e-8

@@ -204,7 +204,7 @@ def test_events_of_a_run_are_its_counts():
     for number, layer in enumerate(recording.layers):
         for trial in range(3):
             on = [event for event in layer.events[trial] if event.kind == "on"]
-            edges = job.program.starts(trial) * SUBSTEP - 1e-9
+            edges = job.shown.starts(trial) * SUBSTEP - 1e-9
             for who in range(layer.fires.shape[2]):
                 times = [event.time_s for event in on if event.neuron == who]
                 assert np.histogram(times, edges)[0].tolist() == layer.fires[trial, :, who].tolist()

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.cards import load_card
 from memtwin.sim.stdp.shown import SpikeTrains
 from memtwin.sim.stdp.spec import StdpSpec
@@ -39,7 +39,7 @@ def random_job(neurons, rows, *, seed=0, trials=2, epochs=4, steps=60, **values)
     )
     low, high = 1 / CARD["r_off"], 1 / CARD["r_on"]
     chosen = {"g_initial": rng.uniform(low, high, (neurons, rows)), "kick": 0.4 / rows**0.5, "c2c": True, **values}
-    return Run(spec=spec(**chosen), program=shown, seed=seed, record=True)
+    return Job(spec=spec(**chosen), shown=shown, seed=seed, record=True)
 
 
 def one_pair(dt_steps, *, neurons=1, learn=1, length=None, **values):
@@ -48,6 +48,6 @@ def one_pair(dt_steps, *, neurons=1, learn=1, length=None, **values):
     inputs, forced = np.zeros((1, 2, length, 1)), np.zeros((1, 2, length, neurons))
     inputs[0, 1, max(-dt_steps, 0)] = 1
     forced[0, 1, max(dt_steps, 0)] = 1
-    return Run(
-        spec=spec(neurons=neurons, **{"kick": 0.01, **values}), program=trains(inputs, forced, learn=learn), record=True
+    return Job(
+        spec=spec(neurons=neurons, **{"kick": 0.01, **values}), shown=trains(inputs, forced, learn=learn), record=True
     )

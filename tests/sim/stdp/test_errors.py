@@ -111,7 +111,7 @@ def test_a_membrane_may_be_off_by_its_allowance_and_no_more(part, within):
     allowed = Allowance(job.spec, job.coefficients()[0])
     moved = clocked(job)
     u = moved.layers[0].waveform[0].signals["u"]
-    assert not job.program.inputs[0, -1, -1].any()
+    assert not job.shown.inputs[0, -1, -1].any()
     assert not moved.layers[0].waveform[0].signals["on"][-1].any()
     before = u[-2:-1] - CARD["u_rest"]
     u[-1:] += part * allowed.membrane(before, np.zeros_like(before))

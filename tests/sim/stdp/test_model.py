@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memtwin.sim import backends
-from memtwin.sim.backends import Run
+from memtwin.sim.backends import Job
 from memtwin.sim.cards import load_card
 from memtwin.sim.compare import compare
 from memtwin.sim.errors import InputError
@@ -28,7 +28,7 @@ def test_words_are_those_of_the_page(neurons, rows, seed):
         reference = Reference(image, rows, neurons, coefficients.structure["gain_shift"])
         expected = []
         for epoch in range(2):
-            shown = job.program
+            shown = job.shown
             for step in range(30):
                 bits = [
                     sum(int(bit) << k for k, bit in enumerate(values[trial, epoch, step]))
@@ -44,8 +44,8 @@ def test_a_trial_does_not_depend_on_its_neighbours():
     last = dataclasses.replace(
         job,
         seed=job.seed + 2,
-        program=dataclasses.replace(
-            job.program, **{name: getattr(job.program, name)[2:] for name in ("inputs", "forced", "learn")}
+        shown=dataclasses.replace(
+            job.shown, **{name: getattr(job.shown, name)[2:] for name in ("inputs", "forced", "learn")}
         ),
     )
     alone = backends.run(last, "model")
@@ -75,7 +75,7 @@ def test_learning_ends_at_the_last_conductances():
 
 def test_saturation_of_the_membrane_is_counted():
     rows = 20
-    job = Run(spec=spec(rows=rows, kick=2.0), program=trains(np.ones((1, 1, 3, rows)), learn=0))
+    job = Job(spec=spec(rows=rows, kick=2.0), shown=trains(np.ones((1, 1, 3, rows)), learn=0))
     recording = backends.run(job, "model")
     assert recording.saturated == {"v": 3}
     assert recording.layers[0].spikes.sum() == 3
@@ -83,7 +83,7 @@ def test_saturation_of_the_membrane_is_counted():
 
 @pytest.mark.parametrize(("conductance", "spikes"), [(15, 0), (16, 0), (17, 1)])
 def test_a_membrane_at_the_threshold_does_not_spike(conductance, spikes):
-    job = Run(spec=spec(), program=trains(np.ones((1, 1, 1, 1)), learn=0), record=True)
+    job = Job(spec=spec(), shown=trains(np.ones((1, 1, 1, 1)), learn=0), record=True)
     (coefficients,) = job.coefficients()
     words = {name: np.zeros_like(values) for name, values in coefficients.words.items()}
     for name, value in {"conductance": conductance, "gain": 1, "threshold": 1}.items():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from memtwin.sim import backends
-from tests.sim.stdp.jobs import CARD, Run, one_pair, spec, trains
+from tests.sim.stdp.jobs import CARD, Job, one_pair, spec, trains
 
 W_PLUS, TAU1, W_MINUS, TAU2 = 1.3861, 64.1e-3, 1.0346, 29.2e-3  # yu-tio2, eq. (1)
 
@@ -50,7 +50,7 @@ def test_only_the_nearest_spike_counts(backend):
     inputs, forced = np.zeros((2, 1, 31, 1)), np.zeros((2, 1, 31, 1))
     inputs[:, 0, 20] = forced[:, 0, 30] = 1
     inputs[1, 0, 5] = 1  # an earlier input
-    recording = backends.run(Run(spec=spec(kick=0.01), program=trains(inputs, forced)), backend)
+    recording = backends.run(Job(spec=spec(kick=0.01), shown=trains(inputs, forced)), backend)
     assert recording.history[0, 0, 0, 0] == recording.history[1, 0, 0, 0]
 
 
@@ -59,7 +59,7 @@ def test_conductance_stays_between_its_bounds(backend, direction):
     inputs, forced = np.zeros((1, 1, 400, 1)), np.zeros((1, 1, 400, 1))
     inputs[0, 0, ::4] = forced[0, 0, 1::4] = 1
     other = {"up": {"rate_down": 0.0}, "down": {"rate_up": 0.0}}[direction]
-    recording = backends.run(Run(spec=spec(kick=0.0, **other), program=trains(inputs, forced)), backend)
+    recording = backends.run(Job(spec=spec(kick=0.0, **other), shown=trains(inputs, forced)), backend)
     bound = CARD["r_on" if direction == "up" else "r_off"]
     assert recording.history[0, 0, 0, 0] == pytest.approx(1 / bound, rel=0.06)
 
@@ -67,14 +67,14 @@ def test_conductance_stays_between_its_bounds(backend, direction):
 def test_a_step_beyond_the_bound_ends_at_it(backend):
     inputs, forced = np.zeros((1, 1, 3, 1)), np.zeros((1, 1, 3, 1))
     forced[0, 0, 0] = inputs[0, 0, 1] = 1
-    job = Run(spec=spec(kick=0.0, rate_down=1.5), program=trains(inputs, forced))
+    job = Job(spec=spec(kick=0.0, rate_down=1.5), shown=trains(inputs, forced))
     assert backends.run(job, backend).history[0, 0, 0, 0] == pytest.approx(1 / CARD["r_off"], rel=0.1)
 
 
 def test_membrane_leaks_as_equation_2_says(backend):
     inputs = np.zeros((1, 1, 50, 1))
     inputs[0, 0, 3] = 1
-    recording = backends.run(Run(spec=spec(kick=0.5), program=trains(inputs, learn=0), record=True), backend)
+    recording = backends.run(Job(spec=spec(kick=0.5), shown=trains(inputs, learn=0), record=True), backend)
     wave = recording.layers[0].waveform[0]
     n = np.arange(50)
     lift = 0.5 * CARD["g_initial"] * CARD["r_on"] * np.exp(-(n - 3) * 1e-3 / 9.41e-3)
@@ -88,7 +88,7 @@ def test_enough_inputs_make_it_spike_and_reset(backend):
     inputs = np.zeros((1, 1, 10, 4))
     inputs[0, 0, 2, :3] = 1  # 0.24 V: below the threshold
     inputs[0, 0, 4, 3] = 1
-    recording = backends.run(Run(spec=spec(rows=4), program=trains(inputs, learn=0), record=True), backend)
+    recording = backends.run(Job(spec=spec(rows=4), shown=trains(inputs, learn=0), record=True), backend)
     (event,) = recording.layers[0].events[0]
     assert (event.kind, event.neuron) == ("spike", 0)
     assert event.time_s == pytest.approx(4e-3)
@@ -98,7 +98,7 @@ def test_enough_inputs_make_it_spike_and_reset(backend):
 def test_neurons_are_independent(backend):
     inputs, forced = np.zeros((1, 1, 10, 1)), np.zeros((1, 1, 10, 2))
     inputs[0, 0, 2] = forced[0, 0, 5, 1] = 1
-    recording = backends.run(Run(spec=spec(neurons=2), program=trains(inputs, forced), record=True), backend)
+    recording = backends.run(Job(spec=spec(neurons=2), shown=trains(inputs, forced), record=True), backend)
     still, grown = recording.history[0, 0, :, 0]
     assert still == pytest.approx(CARD["g_initial"], rel=1e-4)
     assert grown > 2 * still
