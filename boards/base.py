@@ -7,8 +7,8 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from memtwin.boards.image import BoardImage
 from memtwin.boards.panel import Button, Flash, Sampler, Ticker
+from memtwin.boards.words import BoardContent
 
 __all__ = ["ANALOG_BITS", "SAMPLE_BITS", "SCOPE_PINS", "WINNER_BITS", "BoardDemo"]
 
@@ -23,7 +23,7 @@ class BoardDemo(wiring.Component):
 
     Parameters
     ----------
-    content : BoardImage
+    content : BoardContent
         Structure and coefficients.
     clock_hz : int
         Clock that the design runs at, which the circuit's own time is derived from.
@@ -60,10 +60,10 @@ class BoardDemo(wiring.Component):
 
     @staticmethod
     def shows(job: Any) -> dict[str, Any]:
-        """Return the fields of `BoardImage` that say what is shown: trial 0 of a job. By default there are none."""
+        """Return the fields of `BoardContent` that say what is shown: trial 0 of a job. By default there are none."""
         return {}
 
-    def __init__(self, content: BoardImage, clock_hz: int, sample_bits: int = SAMPLE_BITS) -> None:
+    def __init__(self, content: BoardContent, clock_hz: int, sample_bits: int = SAMPLE_BITS) -> None:
         self.content = content
         self._ticker = Ticker(clock_hz, content.substep_hz)
         self._sampler = Sampler(sample_bits)

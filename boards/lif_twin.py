@@ -10,8 +10,8 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from memtwin.boards.base import SCOPE_PINS, WINNER_BITS, BoardDemo
-from memtwin.boards.image import BoardImage, Picture
 from memtwin.boards.shown import pictures_of
+from memtwin.boards.words import BoardContent, Picture
 from memtwin.hdl.core.config import ConfigBus, Window
 from memtwin.hdl.lif.network import LifNetwork
 from memtwin.hdl.lif.presenter import LifPresentation
@@ -211,8 +211,8 @@ class LifTwin(BoardDemo):
             "capacity": job.spec.capacity,
         }
 
-    def __init__(self, content: BoardImage, clock_hz: int, sample_bits: int | None = None) -> None:
-        self._network = LifNetwork(content.layers, content.capacity, content.image)
+    def __init__(self, content: BoardContent, clock_hz: int, sample_bits: int | None = None) -> None:
+        self._network = LifNetwork(content.layers, content.capacity, content.words)
         (first, *_), last = content.layers, content.layers[-1]
         if last.neurons > NO_ANSWER:
             raise ValueError(f"neurons of the last layer must be at most {NO_ANSWER}, not {last.neurons}")

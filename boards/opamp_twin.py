@@ -7,9 +7,9 @@ from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from memtwin.boards.base import ANALOG_BITS, SAMPLE_BITS, WINNER_BITS, BoardDemo
-from memtwin.boards.image import BoardImage, Presentation
 from memtwin.boards.panel import AnalogPin
 from memtwin.boards.shown import presentations_of
+from memtwin.boards.words import BoardContent, Presentation
 from memtwin.hdl.core.trace import INDEX_BITS, KIND_BITS
 from memtwin.hdl.opamp.layer import OpampTraceKind
 from memtwin.hdl.opamp.network import OpampNetwork
@@ -107,8 +107,8 @@ class OpampTwin(BoardDemo):
         """All presentations."""
         return {"stimulus": presentations_of(job.shown)}
 
-    def __init__(self, content: BoardImage, clock_hz: int, sample_bits: int = SAMPLE_BITS) -> None:
-        self._network = OpampNetwork(content.layers, content.image)
+    def __init__(self, content: BoardContent, clock_hz: int, sample_bits: int = SAMPLE_BITS) -> None:
+        self._network = OpampNetwork(content.layers, content.words)
         self._player = Player(content.stimulus, self._network.presentation)
         ends = [1] if len(content.layers) == 1 else [1, len(content.layers)]
         probed = [range(min(PROBED, content.layers[number - 1].neurons)) for number in ends]

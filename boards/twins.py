@@ -6,12 +6,12 @@ from amaranth.hdl import Array, Module, Mux, Signal
 from amaranth.lib import wiring
 
 from memtwin.boards.base import ANALOG_BITS, SAMPLE_BITS, WINNER_BITS, BoardDemo
-from memtwin.boards.image import BoardImage
 from memtwin.boards.lesson import Lesson
 from memtwin.boards.lif_twin import LifTwin
 from memtwin.boards.opamp_twin import OpampTwin
 from memtwin.boards.panel import AnalogPin
 from memtwin.boards.shown import bits, lesson_of
+from memtwin.boards.words import BoardContent
 from memtwin.hdl.core.config import MemoryMap
 from memtwin.hdl.hybrid.lia import LateralInhibition
 from memtwin.hdl.hybrid.network import HybridNetwork
@@ -42,10 +42,10 @@ class DigitsTwin(BoardDemo):
         """What is taught, and shown after that; nothing if nothing is taught."""
         return {"lesson": lesson_of(job.shown) if job.shown.learn[0].any() else None}
 
-    def __init__(self, content: BoardImage, clock_hz: int, sample_bits: int = SAMPLE_BITS) -> None:
+    def __init__(self, content: BoardContent, clock_hz: int, sample_bits: int = SAMPLE_BITS) -> None:
         if content.lesson is None:
             raise ValueError("lesson must be given")
-        self._network = HybridNetwork(content.layers, content.image)
+        self._network = HybridNetwork(content.layers, content.words)
         layout = self._network.presentation
         if max(layout.gates, len(content.lesson.patterns)) > self.NO_ANSWER:
             raise ValueError(f"a lesson must have at most {self.NO_ANSWER} patterns and answers for {WINNER_BITS} LEDs")
@@ -98,9 +98,9 @@ class HybridNeuronTwin(BoardDemo):
         """The inputs that pulse first."""
         return {"pulses": bits(job.shown.pixels[0, 0])}
 
-    def __init__(self, content: BoardImage, clock_hz: int, sample_bits: int = SAMPLE_BITS) -> None:
+    def __init__(self, content: BoardContent, clock_hz: int, sample_bits: int = SAMPLE_BITS) -> None:
         (layer,) = content.layers
-        self._neuron = HybridNeuron(layer.rows, content.image, substeps=layer.substeps, recip_shift=layer.recip_shift)
+        self._neuron = HybridNeuron(layer.rows, content.words, substeps=layer.substeps, recip_shift=layer.recip_shift)
         super().__init__(content, clock_hz, sample_bits)
 
     def elaborate(self, platform: object) -> Module:
@@ -130,9 +130,9 @@ class TsNeuronTwin(BoardDemo):
     signals = ("clk", "spike", "on", "pulse", "", "", "", "x")
     lights = ("spike", "on")
 
-    def __init__(self, content: BoardImage, clock_hz: int, sample_bits: int = SAMPLE_BITS) -> None:
+    def __init__(self, content: BoardContent, clock_hz: int, sample_bits: int = SAMPLE_BITS) -> None:
         (layer,) = content.layers
-        self._neuron = TsNeuron(content.image, substeps=layer.substeps, recip_shift=layer.recip_shift)
+        self._neuron = TsNeuron(content.words, substeps=layer.substeps, recip_shift=layer.recip_shift)
         super().__init__(content, clock_hz, sample_bits)
 
     def elaborate(self, platform: object) -> Module:
@@ -188,11 +188,11 @@ class LiaTwin(BoardDemo):
 
     signals = ("v_l0", "v_l1", "l_g0", "l_g1", "l_g2", "l_g3", "", "")
 
-    def __init__(self, content: BoardImage, clock_hz: int, sample_bits: int = SAMPLE_BITS) -> None:
+    def __init__(self, content: BoardContent, clock_hz: int, sample_bits: int = SAMPLE_BITS) -> None:
         (layer,) = content.layers
         if layer.neurons < WINNER_BITS:
             raise ValueError(f"layers must have at least {WINNER_BITS} neurons, not {layer.neurons}")
-        self._lia = LateralInhibition(layer.neurons, layer.tie, MemoryMap(content.image), "layer1.")
+        self._lia = LateralInhibition(layer.neurons, layer.tie, MemoryMap(content.words), "layer1.")
         super().__init__(content, clock_hz, sample_bits)
 
     def elaborate(self, platform: object) -> Module:

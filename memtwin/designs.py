@@ -26,15 +26,15 @@ from memtwin.train.drawn_digits import DrawnDigits
 if TYPE_CHECKING:
     from amaranth.lib import wiring
 
-    from memtwin.boards.image import BoardImage
+    from memtwin.boards.content import BoardContent
     from memtwin.hdl.core.config import MemoryMap
     from memtwin.hdl.hybrid.structure import HybridLayerConfig
 
     Built = tuple[wiring.Component, MemoryMap]
 
-__all__ = ["DESIGNS", "HOST_USE", "Changes", "Design", "board_image", "find_design", "verilog"]
+__all__ = ["DESIGNS", "HOST_USE", "Changes", "Design", "board_content", "find_design", "verilog"]
 
-Image = Mapping[str, Sequence[int]]
+Words = Mapping[str, Sequence[int]]
 
 _EXPERIMENTS: dict[str, Experiment] = {**EXPERIMENTS, DrawnDigits.name: DrawnDigits()}
 
@@ -79,7 +79,7 @@ class Design:
     bench : str
         Module of `memtwin.benches` that verifies it.
     parts : callable, optional
-        Component and its memory map, from the structure of the layers and the image of their coefficients; by default
+        Component and its memory map, from the structure of the layers and the words of their coefficients; by default
         the network behind a host port.
     changes : Changes
         What differs from the default cards and options.
@@ -91,7 +91,7 @@ class Design:
     run: str
     use: str
     bench: str
-    parts: "Callable[[Any, Image], Built] | None" = None
+    parts: "Callable[[Any, Words], Built] | None" = None
     changes: Changes = Changes()
 
     @property
@@ -148,11 +148,11 @@ class Design:
         return [self._gateware.layer(layer.structure) for layer in self.coefficients]
 
     @property
-    def image(self) -> dict[str, list[int]]:
+    def words(self) -> dict[str, list[int]]:
         """Coefficients of all layers, and what else the gateware of their kind holds."""
         from memtwin.sim.engines import gateware
 
-        return gateware.first_image(self.bare_job, self.coefficients)
+        return gateware.first_words(self.bare_job, self.coefficients)
 
     @property
     def _gateware(self) -> Gateware:
@@ -161,35 +161,35 @@ class Design:
     def build(self) -> "Built":
         """Build the gateware, which holds the coefficients after reset; and the addresses of the coefficients."""
         if self.parts is not None:
-            return self.parts(self.layers, self.image)
+            return self.parts(self.layers, self.words)
         from memtwin.sim.engines import gateware
 
         host = gateware.host_of(self.bare_job, self.coefficients)
         return host, host.network.memory_map
 
 
-def _ts_neuron(layers: "list[HybridLayerConfig]", image: Image) -> "Built":
+def _ts_neuron(layers: "list[HybridLayerConfig]", words: Words) -> "Built":
     from memtwin.hdl.hybrid.ts_neuron import TsNeuron
 
     (layer,) = layers
-    neuron = TsNeuron(image, substeps=layer.substeps, recip_shift=layer.recip_shift)
+    neuron = TsNeuron(words, substeps=layer.substeps, recip_shift=layer.recip_shift)
     return neuron, neuron.memory_map
 
 
-def _hybrid_neuron(layers: "list[HybridLayerConfig]", image: Image) -> "Built":
+def _hybrid_neuron(layers: "list[HybridLayerConfig]", words: Words) -> "Built":
     from memtwin.hdl.hybrid.neuron import HybridNeuron
 
     (layer,) = layers
-    neuron = HybridNeuron(layer.rows, image, substeps=layer.substeps, recip_shift=layer.recip_shift)
+    neuron = HybridNeuron(layer.rows, words, substeps=layer.substeps, recip_shift=layer.recip_shift)
     return neuron, neuron.memory_map
 
 
-def _lia(layers: "list[HybridLayerConfig]", image: Image) -> "Built":
+def _lia(layers: "list[HybridLayerConfig]", words: Words) -> "Built":
     from memtwin.hdl.core.config import MemoryMap
     from memtwin.hdl.hybrid.lia import LateralInhibition
 
     (layer,) = layers
-    memory_map = MemoryMap(image)
+    memory_map = MemoryMap(words)
     return LateralInhibition(layer.neurons, layer.tie, memory_map, "layer1."), memory_map
 
 
@@ -359,7 +359,7 @@ def _header(design: Design, component: "wiring.Component", memory_map: "MemoryMa
     return [*lines, "", *interface(component, memory_map)]
 
 
-def board_image(name: str, changes: Changes | None = None) -> "BoardImage":
+def board_content(name: str, changes: Changes | None = None) -> "BoardContent":
     """What a design takes to a board: structure, coefficients, the circuit's own time, and what is shown.
 
     Raises
@@ -368,8 +368,8 @@ def board_image(name: str, changes: Changes | None = None) -> "BoardImage":
         If there is no design of that name, or a change does not fit.
     """
     design = find_design(name, changes)
-    from memtwin.boards.image import BoardImage
+    from memtwin.boards.content import BoardContent
     from memtwin.boards.twins import TWINS
 
-    content = BoardImage(layers=design.layers, image=design.image, substep_hz=round(1 / design.spec.step))
+    content = BoardContent(layers=design.layers, words=design.words, substep_hz=round(1 / design.spec.step))
     return replace(content, **TWINS[name].shows(design.job))

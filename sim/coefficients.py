@@ -22,21 +22,21 @@ class LayerCoefficients:
         What is fixed when the gateware is generated: keyword arguments of its structure, such as `HybridLayerConfig`.
     words : dict of str to int64 array
         Coefficients by name; the first axis is the trial, scalars are (trials,), tables (trials, entries).
-    g_lsb : float
-        Siemens per unit of `conductance`.
+    weight_unit : float
+        What one unit of the weights stands for: siemens of a conductance, else the unit that the weights come in.
     report : list of QuantisedParameter
         What quantisation changed.
     """
 
     structure: dict
     words: dict[str, NDArray[np.int64]]
-    g_lsb: float
+    weight_unit: float
     report: list[QuantisedParameter]
 
-    def image(self, trial: int, prefix: str) -> dict[str, list[int]]:
-        """Coefficient image of one trial, names with `prefix`, as the gateware loads it."""
+    def words_of(self, trial: int, prefix: str) -> dict[str, list[int]]:
+        """Words of one trial by name, names with `prefix`, as the gateware loads it."""
         return {
-            prefix + name: [int(word) for word in np.atleast_1d(words[trial])] for name, words in self.words.items()
+            prefix + name: [int(word) for word in np.atleast_1d(values[trial])] for name, values in self.words.items()
         }
 
 

@@ -148,10 +148,10 @@ class Gateware(ABC):
         return tuple(self.layer(layer.structure) for layer in coefficients)
 
     @abstractmethod
-    def network(self, structure: Any, image: Mapping[str, Sequence[int]] | None = None) -> "NetworkPort":
-        """Build the network, which holds the coefficients of `image` after reset."""
+    def network(self, structure: Any, words: Mapping[str, Sequence[int]] | None = None) -> "NetworkPort":
+        """Build the network, which holds the coefficients of `words` after reset."""
 
-    def image(self, job: "Job", coefficients: "Sequence[LayerCoefficients]", trial: int) -> dict[str, list[int]]:
+    def words(self, job: "Job", coefficients: "Sequence[LayerCoefficients]", trial: int) -> dict[str, list[int]]:
         """Return words, by name, that a trial needs beside the coefficients of its layers."""
         return {}
 

@@ -61,7 +61,7 @@ class Window:
     Parameters
     ----------
     name : str
-        Name of the words in the coefficient image, such as ``"layer1.growth_base"``.
+        Name of the words among the coefficients, such as ``"layer1.growth_base"``.
     base, depth : int
         First address and number of words.
     init : sequence of int
@@ -88,7 +88,7 @@ class Window:
         return self.init
 
     def address(self, index: int) -> int:
-        """Bus address of word `index` of the image."""
+        """Bus address of word `index` of them."""
         if not 0 <= index < self.depth:
             raise ValueError(f"index of {self.name} must be in 0..{self.depth - 1}, not {index}")
         return self.base + index
@@ -113,13 +113,13 @@ class Window:
 class MatrixWindow(Window):
     """Window of a matrix, whose row and column are separate fields of the address.
 
-    Word `row * columns + column` of the image is at offset `(row << ceil_log2(columns)) + column`, so that the
+    Word `row * columns + column` of them is at offset `(row << ceil_log2(columns)) + column`, so that the
     gateware needs no division.
 
     Parameters
     ----------
     name : str
-        Name of the words in the coefficient image.
+        Name of the words among the coefficients.
     base : int
         First address.
     rows, columns : int
@@ -150,7 +150,7 @@ class MatrixWindow(Window):
         return [word for row in rows for word in (*row, *gap)]
 
     def address(self, index: int) -> int:
-        """Bus address of word `index` of the image."""
+        """Bus address of word `index` of them."""
         if not 0 <= index < self.depth:
             raise ValueError(f"index of {self.name} must be in 0..{self.depth - 1}, not {index}")
         row, column = divmod(index, self.columns)
@@ -167,14 +167,14 @@ class MemoryMap:
 
     Parameters
     ----------
-    image : mapping of str to sequence of int, optional
+    words : mapping of str to sequence of int, optional
         Coefficients that the gateware holds after reset, by name. What is missing starts as zero and is
         expected to be written over the bus.
     """
 
-    def __init__(self, image: Mapping[str, Sequence[int]] | None = None) -> None:
+    def __init__(self, words: Mapping[str, Sequence[int]] | None = None) -> None:
         self.windows: dict[str, Window] = {}
-        self._image = dict(image or {})
+        self._words = dict(words or {})
         self._free = 0
 
     @property
@@ -188,7 +188,7 @@ class MemoryMap:
         Raises
         ------
         ValueError
-            If the name is taken, or the image holds another number of words.
+            If the name is taken, or `words` hold another number of them.
         """
         init = self._initial(name, depth)
         base = self._reserve(1 << ceil_log2(depth))
@@ -205,9 +205,9 @@ class MemoryMap:
     def _initial(self, name: str, depth: int) -> list[int]:
         if name in self.windows:
             raise ValueError(f"window {name} must be claimed once")
-        init = list(self._image.get(name, [0] * depth))
+        init = list(self._words.get(name, [0] * depth))
         if len(init) != depth:
-            raise ValueError(f"image of {name} must have {depth} words, not {len(init)}")
+            raise ValueError(f"{name} must have {depth} words, not {len(init)}")
         return init
 
     def _reserve(self, size: int) -> int:
@@ -216,25 +216,25 @@ class MemoryMap:
         self._free = base + size
         return base
 
-    def writes(self, image: Mapping[str, Sequence[int]]) -> list[tuple[int, int]]:
-        """List the (address, data) writes that load `image`, in the order of the map.
+    def writes(self, words: Mapping[str, Sequence[int]]) -> list[tuple[int, int]]:
+        """List the (address, data) writes that load `words`, in the order of the map.
 
         Raises
         ------
         ValueError
-            If the image has a name or a length that the design does not.
+            If there is a name or a length that the design does not have.
         """
-        for name in image:
+        for name in words:
             if name not in self.windows:
-                raise ValueError(f"image has {name}, which the design does not")
+                raise ValueError(f"words of {name}, which the design does not have")
         out = []
         for name, window in self.windows.items():
-            if name not in image:
+            if name not in words:
                 continue
-            words = image[name]
-            if len(words) != window.depth:
-                raise ValueError(f"image of {name} must have {window.depth} words, not {len(words)}")
-            out += [(window.address(index), int(word)) for index, word in enumerate(words)]
+            values = words[name]
+            if len(values) != window.depth:
+                raise ValueError(f"{name} must have {window.depth} words, not {len(values)}")
+            out += [(window.address(index), int(word)) for index, word in enumerate(values)]
         return out
 
 

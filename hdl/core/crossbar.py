@@ -41,7 +41,7 @@ class Crossbar(wiring.Component):
     memory_map : MemoryMap
         Map in which the conductances claim a `MatrixWindow`.
     name : str
-        Name of the conductances in the coefficient image, such as ``"layer1.conductance"``.
+        Name of the conductances in the coefficients, such as ``"layer1.conductance"``.
     state : bool
         The conductances are part of the state; who drives the learning port has them read.
 

@@ -41,7 +41,7 @@ class HybridNetwork(NetworkPort):
     ----------
     layers : sequence of HybridLayerConfig
         Layer 1 first. The rows of a later layer are the neurons of the one before; all have the same `substeps`.
-    image : mapping of str to sequence of int, optional
+    words : mapping of str to sequence of int, optional
         Coefficients after reset; names start with ``"layer1."``, ``"layer2."``, ...
 
     The attributes, and the members that are not listed here, are those of `NetworkPort`.
@@ -65,7 +65,7 @@ class HybridNetwork(NetworkPort):
     Raises
     ------
     TypeError, ValueError
-        If the layers do not fit together, or `image` holds names or lengths that the design does not.
+        If the layers do not fit together, or `words` holds names or lengths that the design does not.
 
     Source: zhang2021, Fig. 5; docs/arithmetic.md.
     """
@@ -76,15 +76,15 @@ class HybridNetwork(NetworkPort):
     presentation: Presentation
     has_fires = True  # the spike comes in the high half-period after that of the fire
 
-    def __init__(self, layers: Sequence[HybridLayerConfig], image: Mapping[str, Sequence[int]] | None = None) -> None:
+    def __init__(self, layers: Sequence[HybridLayerConfig], words: Mapping[str, Sequence[int]] | None = None) -> None:
         layers = layers_in_a_row(layers, HybridLayerConfig)
         substeps = layers[0].substeps
         for number, layer in enumerate(layers, 1):
             if layer.substeps != substeps:
                 raise ValueError(f"substeps of layer {number} must be {substeps}, not {layer.substeps!r}")
-        memory_map = MemoryMap(image)
+        memory_map = MemoryMap(words)
         self._layers = [HybridLayer(layer, memory_map, f"layer{number}.") for number, layer in enumerate(layers, 1)]
-        memory_map.writes(image or {})  # refuses names that the design does not have
+        memory_map.writes(words or {})  # refuses names that the design does not have
         self._presenter = Presenter(layers[0].rows, layers[-1].neurons, len(layers), substeps)
         super().__init__(layers, memory_map, self._presenter.layout, ProbeSignature)
 

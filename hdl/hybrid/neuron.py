@@ -30,7 +30,7 @@ class HybridNeuron(wiring.Component):
     ----------
     rows : int
         Synapses.
-    image : mapping of str to sequence of int, optional
+    words : mapping of str to sequence of int, optional
         Coefficients after reset; names start with ``"layer1."``, as in a `HybridNetwork` of one layer.
     substeps : int
         Device updates per half-period, a power of two.
@@ -107,16 +107,16 @@ class HybridNeuron(wiring.Component):
     def __init__(
         self,
         rows: int = 2,
-        image: Mapping[str, Sequence[int]] | None = None,
+        words: Mapping[str, Sequence[int]] | None = None,
         *,
         substeps: int = 16,
         recip_shift: int = 12,
     ) -> None:
         structure = HybridLayerConfig(rows=rows, neurons=1, substeps=substeps, recip_shift=recip_shift)
-        self.memory_map = MemoryMap(image)
+        self.memory_map = MemoryMap(words)
         self._layer = HybridLayer(structure, self.memory_map, "layer1.")
         self._pace = Pace(substeps)
-        self.memory_map.writes(image or {})  # refuses names that the design does not have
+        self.memory_map.writes(words or {})  # refuses names that the design does not have
         super().__init__(
             {
                 "config": In(ConfigBus()),

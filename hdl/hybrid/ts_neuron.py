@@ -18,7 +18,7 @@ class TsNeuron(wiring.Component):
     """One threshold switch that is driven by pulses of `v_in` directly, as when the device alone is measured.
 
     It is a `HybridNeuron` with one synapse and no load at node 1, so that node 1 is at `v_in` during a pulse, and with
-    T1 and T3 not connected: options 0 in the image, nothing but leak and relaxation between the pulses, and every
+    T1 and T3 not connected: options 0, nothing but leak and relaxation between the pulses, and every
     substep is taken (no half-period is skipped), because a device that is measured is monitored. Options that are
     written over the bus later apply as in `HybridNeuron`.
 
@@ -26,7 +26,7 @@ class TsNeuron(wiring.Component):
 
     Parameters
     ----------
-    image : mapping of str to sequence of int, optional
+    words : mapping of str to sequence of int, optional
         Coefficients after reset; names start with ``"layer1."``. Those of `options` and `g_load` are not used.
     substeps : int
         Device updates per half-period, a power of two.
@@ -79,9 +79,9 @@ class TsNeuron(wiring.Component):
     trace: wiring.PureInterface
 
     def __init__(
-        self, image: Mapping[str, Sequence[int]] | None = None, *, substeps: int = 16, recip_shift: int = 12
+        self, words: Mapping[str, Sequence[int]] | None = None, *, substeps: int = 16, recip_shift: int = 12
     ) -> None:
-        bare = dict(image or {}) | {"layer1.options": [0], "layer1.g_load": [0]}
+        bare = dict(words or {}) | {"layer1.options": [0], "layer1.g_load": [0]}
         self._neuron = HybridNeuron(1, bare, substeps=substeps, recip_shift=recip_shift)
         super().__init__(
             {

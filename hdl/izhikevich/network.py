@@ -19,7 +19,7 @@ class IzhikevichNetwork(OneLayerNetwork):
     ----------
     layer : IzhikevichLayerConfig
         Structure.
-    image : mapping of str to sequence of int, optional
+    words : mapping of str to sequence of int, optional
         Coefficients after reset; names start with ``"layer1."``.
 
     The attributes and members are those of `OneLayerNetwork`.
@@ -27,7 +27,7 @@ class IzhikevichNetwork(OneLayerNetwork):
     Raises
     ------
     TypeError, ValueError
-        If `layer` is no IzhikevichLayerConfig, or `image` holds names or lengths that the design does not.
+        If `layer` is no IzhikevichLayerConfig, or `words` holds names or lengths that the design does not.
 
     Source: docs/izhikevich.md.
     """
@@ -36,7 +36,7 @@ class IzhikevichNetwork(OneLayerNetwork):
 
     layers: list[IzhikevichLayerConfig]
 
-    def __init__(self, layer: IzhikevichLayerConfig, image: Mapping[str, Sequence[int]] | None = None) -> None:
-        memory_map = MemoryMap(image)
+    def __init__(self, layer: IzhikevichLayerConfig, words: Mapping[str, Sequence[int]] | None = None) -> None:
+        memory_map = MemoryMap(words)
         built = IzhikevichLayer(layer, memory_map, "layer1.")
-        super().__init__(built, memory_map, image, spikes={"inputs": layer.rows}, held={})
+        super().__init__(built, memory_map, words, spikes={"inputs": layer.rows}, held={})

@@ -41,7 +41,7 @@ class LifCrossbar(wiring.Component):
     memory_map : MemoryMap
         Map in which the weights claim a `MatrixWindow`.
     name : str
-        Name of the weights in the coefficient image, such as ``"layer1.weight"``.
+        Name of the weights in the coefficients, such as ``"layer1.weight"``.
     events : int, optional
         Most events of a step; one of each row if left out.
 

@@ -34,7 +34,7 @@ class LifNetwork(NetworkPort):
         Layer 1 first. The rows of a later layer are the neurons of the one before.
     capacity : int
         Entries of an image that the encoder can hold, an even number, 2 to 1024; without an encoder events, 1 to 4096.
-    image : mapping of str to sequence of int, optional
+    words : mapping of str to sequence of int, optional
         Coefficients after reset; names start with ``"layer1."``, ``"layer2."``, ..., ``"encoder."``, or are
         ``"decoder"``; without an encoder they start with ``"events."``.
     encoder : bool
@@ -62,7 +62,7 @@ class LifNetwork(NetworkPort):
     Raises
     ------
     TypeError, ValueError
-        If the layers do not fit together, `capacity` is out of range, `image` holds names or lengths that the design
+        If the layers do not fit together, `capacity` is out of range, `words` holds names or lengths that the design
         does not, or the coefficients are more than the configuration bus can address.
 
     Source: docs/lif-arithmetic.md.
@@ -78,12 +78,12 @@ class LifNetwork(NetworkPort):
         self,
         layers: Sequence[LifLayerConfig],
         capacity: int,
-        image: Mapping[str, Sequence[int]] | None = None,
+        words: Mapping[str, Sequence[int]] | None = None,
         *,
         encoder: bool = True,
     ) -> None:
         layers = layers_in_a_row(layers, LifLayerConfig)
-        memory_map = MemoryMap(image)
+        memory_map = MemoryMap(words)
         self._source: LifEncoder | LifEvents
         if encoder:
             self._source = LifEncoder(layers[0].rows, capacity, memory_map, "encoder.")
@@ -97,7 +97,7 @@ class LifNetwork(NetworkPort):
             if after.slices > 1
         }
         self._decoder = LifDecoder(layers[-1].neurons, memory_map) if encoder else None
-        memory_map.writes(image or {})  # refuses names that the design does not have
+        memory_map.writes(words or {})  # refuses names that the design does not have
         self.has_answer = encoder
         self._presenter = LifPresenter(len(layers), encoder=encoder)
         more = {"answer_spikes": Out(16)} if encoder else {}

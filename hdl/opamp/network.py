@@ -23,7 +23,7 @@ class OpampNetwork(NetworkPort):
     ----------
     layers : sequence of OpampLayerConfig
         Layer 1 first. The rows of a later layer are the neurons of the one before.
-    image : mapping of str to sequence of int, optional
+    words : mapping of str to sequence of int, optional
         Coefficients after reset; names start with ``"layer1."``, ``"layer2."``, ...
 
     The attributes, and the members that are not listed here, are those of `NetworkPort`.
@@ -44,7 +44,7 @@ class OpampNetwork(NetworkPort):
     Raises
     ------
     TypeError, ValueError
-        If the layers do not fit together, or `image` holds names or lengths that the design does not.
+        If the layers do not fit together, or `words` holds names or lengths that the design does not.
 
     Source: us12387090, Fig. 8; docs/opamp-arithmetic.md.
     """
@@ -54,11 +54,11 @@ class OpampNetwork(NetworkPort):
     layers: list[OpampLayerConfig]
     presentation: OpampPresentation
 
-    def __init__(self, layers: Sequence[OpampLayerConfig], image: Mapping[str, Sequence[int]] | None = None) -> None:
+    def __init__(self, layers: Sequence[OpampLayerConfig], words: Mapping[str, Sequence[int]] | None = None) -> None:
         layers = layers_in_a_row(layers, OpampLayerConfig)
-        memory_map = MemoryMap(image)
+        memory_map = MemoryMap(words)
         self._layers = [OpampLayer(layer, memory_map, f"layer{number}.") for number, layer in enumerate(layers, 1)]
-        memory_map.writes(image or {})  # refuses names that the design does not have
+        memory_map.writes(words or {})  # refuses names that the design does not have
         self._presenter = OpampPresenter(layers[0].rows, layers[-1].neurons, len(layers))
         super().__init__(layers, memory_map, self._presenter.layout)
 

@@ -24,7 +24,7 @@ class OneLayerNetwork(NetworkPort):
         the attribute `structure`.
     memory_map : MemoryMap
         Map in which it has claimed its coefficients.
-    image : mapping of str to sequence of int, optional
+    words : mapping of str to sequence of int, optional
         Coefficients after reset.
     spikes, held : mapping of str to int
         What is shown to it, see `Stretch`.
@@ -45,7 +45,7 @@ class OneLayerNetwork(NetworkPort):
     Raises
     ------
     ValueError
-        If `image` holds names or lengths that the design does not.
+        If `words` holds names or lengths that the design does not.
     """
 
     presentation: Stretch
@@ -56,12 +56,12 @@ class OneLayerNetwork(NetworkPort):
         self,
         layer: wiring.Component,
         memory_map: MemoryMap,
-        image: Mapping[str, Sequence[int]] | None,
+        words: Mapping[str, Sequence[int]] | None,
         *,
         spikes: Mapping[str, int],
         held: Mapping[str, int],
     ) -> None:
-        memory_map.writes(image or {})  # refuses names that the design does not have
+        memory_map.writes(words or {})  # refuses names that the design does not have
         self._layer = layer
         self._presenter = StretchPresenter(spikes, held)
         super().__init__([layer.structure], memory_map, self._presenter.layout)

@@ -19,7 +19,7 @@ class StdpNetwork(OneLayerNetwork):
     ----------
     layer : StdpLayerConfig
         Structure.
-    image : mapping of str to sequence of int, optional
+    words : mapping of str to sequence of int, optional
         Coefficients after reset; names start with ``"layer1."``.
 
     The attributes and members are those of `OneLayerNetwork`.
@@ -27,7 +27,7 @@ class StdpNetwork(OneLayerNetwork):
     Raises
     ------
     TypeError, ValueError
-        If `layer` is no StdpLayerConfig, or `image` holds names or lengths that the design does not.
+        If `layer` is no StdpLayerConfig, or `words` holds names or lengths that the design does not.
 
     Source: yang2020, Fig. 16; docs/stdp.md.
     """
@@ -36,9 +36,9 @@ class StdpNetwork(OneLayerNetwork):
 
     layers: list[StdpLayerConfig]
 
-    def __init__(self, layer: StdpLayerConfig, image: Mapping[str, Sequence[int]] | None = None) -> None:
-        memory_map = MemoryMap(image)
+    def __init__(self, layer: StdpLayerConfig, words: Mapping[str, Sequence[int]] | None = None) -> None:
+        memory_map = MemoryMap(words)
         built = StdpLayer(layer, memory_map, "layer1.")
         super().__init__(
-            built, memory_map, image, spikes={"inputs": layer.rows, "forced": layer.neurons}, held={"learn": 1}
+            built, memory_map, words, spikes={"inputs": layer.rows, "forced": layer.neurons}, held={"learn": 1}
         )

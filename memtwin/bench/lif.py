@@ -123,7 +123,7 @@ def area(net: str, board: Board, out: Path) -> dict[str, Any]:
     ToolError
         If it does not fit, or a tool fails.
     """
-    content = designs.board_image("mnist", designs.Changes(assignments=(f"net={net}",)))
+    content = designs.board_content("mnist", designs.Changes(assignments=(f"net={net}",)))
     fmax, used = [], {}
     for seed in SEEDS:
         top = BoardTop(board, TWINS["mnist"](content, round(board.clock_hz)))

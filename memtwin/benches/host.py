@@ -85,7 +85,7 @@ class HostTester:
 
     async def load(self, job: Job) -> None:
         """Load other coefficients."""
-        for address, data in self.memory_map.writes(gateware.image(job.coefficients(), 0)):
+        for address, data in self.memory_map.writes(gateware.words_of(job.coefficients(), 0)):
             await self.driver.write(address, data)
 
     async def check(self, job: Job) -> list[NDArray[np.uint64]]:

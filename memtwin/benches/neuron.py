@@ -104,7 +104,7 @@ class NeuronTester:
     async def load(self, spec: NetworkSpec, seed: int) -> None:
         """Load other coefficients, and power up."""
         coefficients = quantize(spec, draw_sample(spec, trials=1, seed=seed))
-        await self.config.write(self.memory_map.writes(gateware.image(coefficients, 0)))
+        await self.config.write(self.memory_map.writes(gateware.words_of(coefficients, 0)))
         self.monitor.take()
         self.dut.init.value = 1
         await FallingEdge(self.dut.clk)

@@ -107,7 +107,7 @@ async def random_stimulus(dut: Any) -> None:
         spec = dataclasses.replace(test.design.spec, lia=test.design.spec.lia.replace(**card))
         (coefficients,) = quantize(spec, draw_sample(spec, trials=1, seed=0))
         known = test.memory_map.windows
-        words = {name: words for name, words in coefficients.image(0, "layer1.").items() if name in known}
+        words = {name: words for name, words in coefficients.words_of(0, "layer1.").items() if name in known}
         await test.config.write(test.memory_map.writes(words))
         await test.start(coefficients)
         for _ in range(40):

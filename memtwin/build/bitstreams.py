@@ -81,7 +81,7 @@ def build(
             network = partial(_network, design, changes)
             report = board_build.build_linked(design, board, out, network, reuse=reuse, say=say)
         else:
-            content = partial(designs.board_image, changes=changes)
+            content = partial(designs.board_content, changes=changes)
             report = board_build.build(design, board, out, content, reuse=reuse, say=say)
     except (board_build.DoesNotFit, board_build.TooSlow) as error:
         error.args = ("; ".join([str(error), *_hints(design, board, changes, with_link)]),)

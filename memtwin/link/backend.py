@@ -59,7 +59,7 @@ def run(job: Job, link: Link, progress: Progress | None = None) -> Recording:
     out = []
     for number in range(program.trials):
         trial = _Trial(link, coefficients)
-        trial.load(gateware.image(coefficients, number), {name: words[number] for name, words in starts.items()})
+        trial.load(gateware.words_of(coefficients, number), {name: words[number] for name, words in starts.items()})
         link.stream(spikes=not traced, fires=not traced, trace_kinds=kind.trace.kinds if traced else (), wait=True)
         shown = _shown(job, coefficients, link, number)
         for presentation, (addresses, words) in enumerate(shown, 1):
@@ -140,10 +140,10 @@ class _Trial:
         self._words: list[list[int]] = [[] for _ in self._neurons]
         self._ends = [[0] for _ in self._neurons]
 
-    def load(self, image: Mapping[str, Sequence[int]], state: Mapping[str, NDArray[np.int64]]) -> None:
+    def load(self, words: Mapping[str, Sequence[int]], state: Mapping[str, NDArray[np.int64]]) -> None:
         """Load coefficients, and go on from a state if there is one."""
         self.link.reset()
-        self.link.load(image)
+        self.link.load(words)
         if state:
             self.link.power_up()
             self.link.load(state)

@@ -269,18 +269,18 @@ class Link:
         where, data = where[order], what[order].astype(np.uint16)
         self._write([(address, data[part]) for address, part in bursts(where)])
 
-    def load(self, image: Mapping[str, ArrayLike]) -> None:
+    def load(self, words: Mapping[str, ArrayLike]) -> None:
         """Load words of several windows by name, such as coefficients; they are part of later snapshots.
 
         Raises
         ------
         InputError
-            If the image has a name or a length that the design does not.
+            If there is a name or a length that the design does not have.
         LinkError
             As in `write`.
         """
-        self._write(self.map.writes(image))
-        self._loaded |= {name: self.map[name].take(words) for name, words in image.items()}
+        self._write(self.map.writes(words))
+        self._loaded |= {name: self.map[name].take(values) for name, values in words.items()}
 
     # What a twin does
 

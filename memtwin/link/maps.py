@@ -190,22 +190,22 @@ class LinkMap:
             raise InputError(f"{name}: not in the map of design {self.design}; it has {', '.join(self.places)}")
         return self.places[name]
 
-    def writes(self, image: Mapping[str, ArrayLike]) -> list[Burst]:
-        """List the bursts that load `image`: ascending addresses, neighbours together.
+    def writes(self, words: Mapping[str, ArrayLike]) -> list[Burst]:
+        """List the bursts that load `words`: ascending addresses, neighbours together.
 
         Raises
         ------
         InputError
-            If the image has a name or a length that the design does not.
+            If there is a name or a length that the design does not have.
         """
-        places = [(self[name], values) for name, values in image.items()]
+        places = [(self[name], values) for name, values in words.items()]
         if not places:
             return []
-        words = np.concatenate([place.take(values, count=place.words) for place, values in places])
+        data = np.concatenate([place.take(values, count=place.words) for place, values in places])
         addresses = np.concatenate([place.addresses() for place, _ in places])
         order = np.argsort(addresses)
-        addresses, words = addresses[order], words[order]
-        return [(address, words[part]) for address, part in bursts(addresses)]
+        addresses, data = addresses[order], data[order]
+        return [(address, data[part]) for address, part in bursts(addresses)]
 
 
 def _place(entry: Mapping[str, Any], *, readable: bool, is_register: bool = False) -> Place:

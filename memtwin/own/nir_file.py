@@ -78,7 +78,7 @@ def _quantised(network: Network) -> list[Layer]:
     out = []
     for layer, own in zip(network.spec.layers, job.coefficients(), strict=True):
         levels = ((own.words["weight"][0] ^ 0x8000) - 0x8000).reshape(layer.rows, layer.neurons)
-        out.append(Layer.of(replace(layer, weight=levels.T * own.g_lsb)))
+        out.append(Layer.of(replace(layer, weight=levels.T * own.weight_unit)))
     return out
 
 

@@ -22,9 +22,9 @@ from memtwin.sim.state import State, join
 
 __all__ = [
     "compiled",
-    "first_image",
+    "first_words",
     "host_of",
-    "image",
+    "packed",
     "places_of",
     "register_writes",
     "run",
@@ -34,15 +34,15 @@ __all__ = [
 ]
 
 
-def image(coefficients: Sequence[LayerCoefficients], trial: int) -> dict[str, list[int]]:
-    """Coefficient image of every layer, in one trial."""
+def words_of(coefficients: Sequence[LayerCoefficients], trial: int) -> dict[str, list[int]]:
+    """Words of the coefficients of every layer by name, in one trial."""
     out: dict[str, list[int]] = {}
     for number, layer in enumerate(coefficients, 1):
-        out |= layer.image(trial, f"layer{number}.")
+        out |= layer.words_of(trial, f"layer{number}.")
     return out
 
 
-def words_of(bits: NDArray[np.uint8]) -> NDArray[np.int64]:
+def packed(bits: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Words of 16 bits, lowest first, from bits along the last axis."""
     padded = np.pad(bits, [(0, 0), (0, -bits.shape[1] % 16)])
     return np.packbits(padded, axis=1, bitorder="little").view("<u2").astype(np.int64)
@@ -92,15 +92,15 @@ def run(job: Job, progress: Progress | None = None, *, synthesised: bool = False
     return own.recording(job, coefficients, outputs, state_of(host, outputs), backend)
 
 
-def first_image(job: Job, coefficients: Sequence[LayerCoefficients]) -> dict[str, list[int]]:
+def first_words(job: Job, coefficients: Sequence[LayerCoefficients]) -> dict[str, list[int]]:
     """All words of trial 0, by name: what gateware holds that is built for a job."""
-    return image(coefficients, 0) | kind_of(job.spec).gateware().image(job, coefficients, 0)
+    return words_of(coefficients, 0) | kind_of(job.spec).gateware().words(job, coefficients, 0)
 
 
 def host_of(job: Job, coefficients: Sequence[LayerCoefficients]) -> HostPort:
     """Build the gateware of a job behind its bus; after reset it holds the words of trial 0."""
     own = kind_of(job.spec).gateware()
-    return HostPort(own.network(own.structure(job.spec, coefficients), first_image(job, coefficients)))
+    return HostPort(own.network(own.structure(job.spec, coefficients), first_words(job, coefficients)))
 
 
 @cache
@@ -173,8 +173,8 @@ def run_trials(
             if progress:
                 progress(float(done.mean()))
 
-        first = {name: words[trial].tolist() for name, words in start.items()}
-        operations = _operations(host, image(coefficients, trial), first, show(trial))
+        first = {name: values[trial].tolist() for name, values in start.items()}
+        operations = _operations(host, words_of(coefficients, trial), first, show(trial))
         return verilator.run(program, operations, layers=len(coefficients), kinds=kinds, progress=tell)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:

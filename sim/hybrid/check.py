@@ -49,7 +49,7 @@ class LayerCheck(Check):
         learnt = np.zeros(both.layer.neurons, dtype=np.int64)
         for _, neuron, _ in _learning(both.other, both.trial):
             learnt[neuron] += 1
-        self.off_by = conductance_bound(both.spec, both.layer, self.coefficients.g_lsb, learnt)
+        self.off_by = conductance_bound(both.spec, both.layer, self.coefficients.weight_unit, learnt)
 
     # Each recording for itself.
 

@@ -12,7 +12,7 @@ from memtwin.hdl.hybrid.structure import HybridLayerConfig
 from memtwin.sim.backends import Job
 from memtwin.sim.coefficients import LayerCoefficients
 from memtwin.sim.engines import verilator
-from memtwin.sim.engines.gateware import register_writes, words_of
+from memtwin.sim.engines.gateware import packed, register_writes
 from memtwin.sim.errors import InputError
 from memtwin.sim.hybrid import trace
 from memtwin.sim.kind import Counts, Gateware, Places, Writes
@@ -36,10 +36,10 @@ class HybridGateware(Gateware):
         return HybridLayerConfig(**structure)
 
     def network(
-        self, structure: tuple[HybridLayerConfig, ...], image: Mapping[str, Sequence[int]] | None = None
+        self, structure: tuple[HybridLayerConfig, ...], words: Mapping[str, Sequence[int]] | None = None
     ) -> HybridNetwork:
         """Build layers in a row."""
-        return HybridNetwork(structure, image)
+        return HybridNetwork(structure, words)
 
     def kinds(self, job: Job) -> Sequence[int]:
         """Counts and times are made of two kinds; a recording keeps all."""
@@ -58,7 +58,7 @@ class HybridGateware(Gateware):
             most = int(getattr(program, name).max(initial=0))
             if most > _LARGEST_COUNT:
                 raise InputError(f"program, {name}: the gateware counts to {_LARGEST_COUNT}, not to {most}")
-        values = {name: words_of(getattr(program, name)[trial]) for name in ("pixels", "gates", "learn")} | {
+        values = {name: packed(getattr(program, name)[trial]) for name in ("pixels", "gates", "learn")} | {
             name: getattr(program, name)[trial][:, None] for name in ("until", "fires", "periods", "rest")
         }
         values["init"] = (np.arange(program.presentations) == (0 if job.start is None else -1))[:, None]
@@ -84,7 +84,7 @@ class HybridGateware(Gateware):
             layer = LayerRecording(
                 fires=np.stack([part.fires for part in parts]),
                 spikes=np.stack([part.spikes for part in parts]),
-                conductance=synapses.swapaxes(1, 2) * own.g_lsb,
+                conductance=synapses.swapaxes(1, 2) * own.weight_unit,
             )
             if job.record:
                 layer.words = [part.words for part in parts]
@@ -111,7 +111,7 @@ class HybridGateware(Gateware):
                 LayerRecording(
                     fires=np.stack([trial.fires[number] for trial in counts]),
                     spikes=np.stack([trial.spikes[number] for trial in counts]),
-                    conductance=synapses.swapaxes(1, 2) * own.g_lsb,
+                    conductance=synapses.swapaxes(1, 2) * own.weight_unit,
                 )
             )
         periods = np.stack([trial.steps for trial in counts])

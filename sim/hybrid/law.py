@@ -139,7 +139,7 @@ def node1_bound(
     synapses may be wrong, S. Currents and totals are rounded to ``2**sum_shift`` units, then the reciprocal and `v1`.
     """
     sum_shift, recip_shift = (layer.rows - 1).bit_length(), coefficients.structure["recip_shift"]
-    lsb = coefficients.g_lsb
+    lsb = coefficients.weight_unit
     wrong = layer.rows * off_by + (2**sum_shift + 1) / 2 * lsb
     reciprocal = v_in / VOLT * 2.0**recip_shift / (total / lsb / 2**sum_shift)
     return (v_in + volts) * wrong / total + volts * (0.5 / reciprocal + VOLT / 2 / v_in) + VOLT / 2

@@ -113,7 +113,7 @@ def _state(layers: Sequence[Layer]) -> dict[str, NDArray[np.int64]]:
 def _stack(layers: Sequence[LayerCoefficients]) -> LayerCoefficients:
     """Join the coefficients of several jobs along the axis of trials."""
     words = {name: np.concatenate([layer.words[name] for layer in layers]) for name in layers[0].words}
-    return LayerCoefficients(layers[0].structure, words, layers[0].g_lsb, layers[0].report)
+    return LayerCoefficients(layers[0].structure, words, layers[0].weight_unit, layers[0].report)
 
 
 class _Schedule:
@@ -212,7 +212,7 @@ def _recording(
         out = LayerRecording(
             fires=schedule.fires[number][trials],
             spikes=schedule.spikes[number][trials],
-            conductance=layer.conductance[trials] * coefficients[number].g_lsb,
+            conductance=layer.conductance[trials] * coefficients[number].weight_unit,
         )
         if layer.log:
             out.words = layer.log.words()[trials]

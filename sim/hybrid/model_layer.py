@@ -65,9 +65,9 @@ class Layer:
         self.v1, self.growth = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
         self.active = np.zeros(shape, dtype=bool)
         self.reciprocal = np.zeros(shape, dtype=np.int64)
-        # The image runs over rows, then columns; a column is what learning walks.
-        image = words["conductance"].reshape(trials, self.rows, self.neurons)
-        self.conductance = np.array(np.swapaxes(image, 1, 2), order="C")  # a copy also where there is only one row
+        # The words run over rows, then columns; a column is what learning walks.
+        table = words["conductance"].reshape(trials, self.rows, self.neurons)
+        self.conductance = np.array(np.swapaxes(table, 1, 2), order="C")  # a copy also where there is only one row
         self.events = np.zeros((trials, self.rows), dtype=bool)  # for which node 1 was evaluated
         self.stale = np.ones(trials, dtype=bool)  # node 1 must be evaluated anew
         self.random = Random(words["seed_high"] << 16 | words["seed_low"])

@@ -83,7 +83,7 @@ def _layer(spec: NetworkSpec, layer: LayerSpec, devices: LayerSample) -> LayerCo
     g_lsb = _power_of_two_lsb(max(synapse["g_max"], neuron["g_load"], float(devices.conductance.max())))
     for name, value in (("g_min", synapse["g_min"]), ("g_max", synapse["g_max"]), ("g_load", neuron["g_load"])):
         q.tell(name, "S", value, q.put(name, value, 1 / g_lsb) * g_lsb)
-    # The image runs over rows, then columns: (trials, neurons, rows) -> (trials, rows * neurons).
+    # The words run over rows, then columns: (trials, neurons, rows) -> (trials, rows * neurons).
     flat = np.swapaxes(devices.conductance, 1, 2).reshape(trials, -1)
     q.tell("conductance", "S", flat, q.put("conductance", flat, 1 / g_lsb) * g_lsb)
     if devices.v_in.max() >= 4.0:
@@ -118,7 +118,7 @@ def _layer(spec: NetworkSpec, layer: LayerSpec, devices: LayerSample) -> LayerCo
         "tie": layer.tie,
         "one_cycle": layer.one_cycle,
     }
-    return LayerCoefficients(structure=structure, words=q.words, g_lsb=g_lsb, report=q.report)
+    return LayerCoefficients(structure=structure, words=q.words, weight_unit=g_lsb, report=q.report)
 
 
 def _growth(spec: NetworkSpec, layer: LayerSpec, devices: LayerSample, q: Quantiser) -> None:

@@ -133,7 +133,7 @@ def decode(words: NDArray[np.uint64], spec: NetworkSpec, coefficients: LayerCoef
             conductance[neuron, value[position] >> 16] = value[position] & 0xFFFF
         else:
             moment = (half[position] + 1) * spec.half_period
-            learning.append((float(moment), int(neuron), conductance[neuron] * coefficients.g_lsb))
+            learning.append((float(moment), int(neuron), conductance[neuron] * coefficients.weight_unit))
     return Decoded(waveform, events, learning)
 
 

@@ -10,7 +10,7 @@ from memtwin.hdl.izhikevich.network import IzhikevichNetwork
 from memtwin.sim.backends import Job
 from memtwin.sim.coefficients import LayerCoefficients
 from memtwin.sim.engines import verilator
-from memtwin.sim.engines.gateware import register_writes, words_of
+from memtwin.sim.engines.gateware import packed, register_writes
 from memtwin.sim.izhikevich import trace
 from memtwin.sim.izhikevich.quantize import current_words
 from memtwin.sim.kind import Gateware, Places, Writes
@@ -30,13 +30,13 @@ class IzhikevichGateware(Gateware):
         return IzhikevichLayerConfig(**structure)
 
     def network(
-        self, structure: tuple[IzhikevichLayerConfig], image: Mapping[str, Sequence[int]] | None = None
+        self, structure: tuple[IzhikevichLayerConfig], words: Mapping[str, Sequence[int]] | None = None
     ) -> IzhikevichNetwork:
         """Build the network: one layer."""
         (layer,) = structure
-        return IzhikevichNetwork(layer, image)
+        return IzhikevichNetwork(layer, words)
 
-    def image(self, job: Job, coefficients: Sequence[LayerCoefficients], trial: int) -> dict[str, list[int]]:
+    def words(self, job: Job, coefficients: Sequence[LayerCoefficients], trial: int) -> dict[str, list[int]]:
         """Currents of the last presentation, which remain when it is over."""
         return {_CURRENT: current_words(coefficients[0], job.shown)[trial, -1].tolist()}
 
@@ -50,7 +50,7 @@ class IzhikevichGateware(Gateware):
         (own,) = coefficients
         at = np.union1d(drive.starts, np.flatnonzero(drive.inputs[trial].any(axis=1)))
         values = {
-            "inputs": words_of(drive.inputs[trial, at]),
+            "inputs": packed(drive.inputs[trial, at]),
             "steps": np.diff(at, append=sum(drive.steps))[:, None],
             "init": at[:, None] == 0,
             "go": np.ones((at.size, 1)),
@@ -76,8 +76,9 @@ class IzhikevichGateware(Gateware):
         words = [output.shown(0) for output in outputs]
         spikes = np.stack([trace.read(each, own.structure["neurons"])["spike"] for each in words])
         counts = np.add.reduceat(spikes, drive.starts, axis=1)
-        weight = (own.words["weight"].reshape(drive.trials, -1, own.structure["neurons"]) ^ 0x8000) - 0x8000
-        layer = LayerRecording(fires=counts, spikes=counts.copy(), conductance=weight.transpose(0, 2, 1) * own.g_lsb)
+        levels = (own.words["weight"].reshape(drive.trials, -1, own.structure["neurons"]) ^ 0x8000) - 0x8000
+        weight = levels.transpose(0, 2, 1) * own.weight_unit
+        layer = LayerRecording(fires=counts, spikes=counts.copy(), conductance=weight)
         if job.record:
             layer.words = words
             trace.decode_layer(layer, job, own)

@@ -61,7 +61,7 @@ def run(job: Job, progress: Progress | None = None) -> Recording:
         if progress:
             progress((start + steps) / len(spikes))
     counts = np.add.reduceat(spikes, drive.starts, axis=0, dtype=np.int64).transpose(1, 0, 2)
-    weight = layer.weight.transpose(0, 2, 1) * own.g_lsb
+    weight = layer.weight.transpose(0, 2, 1) * own.weight_unit
     out = LayerRecording(fires=counts, spikes=counts.copy(), conductance=weight)
     if v is not None and u is not None:
         out.words = [trace.neuron_words(v[:, t], u[:, t], spikes[:, t]) for t in range(drive.trials)]

@@ -60,7 +60,7 @@ def quantize(spec: IzhikevichSpec, sample: list[LayerSample]) -> list[LayerCoeff
     q.tell("weight", "", flat, q.put("weight", flat / UNIT, _STATE, signed=True) * UNIT / _STATE)
     q.tell("step", "s", spec.step, q.put("step", step, _PART) / _PART * MILLI)
     structure = {"rows": spec.rows, "neurons": spec.neurons}
-    return [LayerCoefficients(structure=structure, words=q.words, g_lsb=UNIT / _STATE, report=q.report)]
+    return [LayerCoefficients(structure=structure, words=q.words, weight_unit=UNIT / _STATE, report=q.report)]
 
 
 def word_b(own: LayerCoefficients) -> NDArray[np.float64]:

@@ -79,9 +79,10 @@ def _allowance(layer: LifLayerSpec, dt: float, own: LayerCoefficients | None) ->
     return Allowance(
         step=step,
         of_membrane=2.0**-17,  # half a unit of the word `leak`
-        of_current=np.full(layer.neurons, unit / own.g_lsb * 2.0 ** -(shift + 1)),  # half a unit of the word `gain`
+        # Half a unit of the word `gain`.
+        of_current=np.full(layer.neurons, unit / own.weight_unit * 2.0 ** -(shift + 1)),
         level=unit * _COARSE / 2 + _FLOAT * float(distance.max()),
-        weight=own.g_lsb / 2 * (1 + _FLOAT),
+        weight=own.weight_unit / 2 * (1 + _FLOAT),
         most=unit * (2**19 - 1),
     )
 

@@ -40,12 +40,12 @@ class LifGateware(Gateware):
         """Structure of every layer, entries or events that are held, and whether there is an encoder."""
         return tuple(self.layer(layer.structure) for layer in coefficients), spec.capacity, spec.encoder
 
-    def network(self, structure: Structure, image: Mapping[str, Sequence[int]] | None = None) -> LifNetwork:
+    def network(self, structure: Structure, words: Mapping[str, Sequence[int]] | None = None) -> LifNetwork:
         """Build layers in a row, with encoder and decoder or without."""
         layers, capacity, encoder = structure
-        return LifNetwork(layers, capacity, image, encoder=encoder)
+        return LifNetwork(layers, capacity, words, encoder=encoder)
 
-    def image(
+    def words(
         self, job: Job[LifSpec, Images | Trains], coefficients: Sequence[LayerCoefficients], trial: int
     ) -> dict[str, list[int]]:
         """Words of the encoder and the decoder, if there are any."""
@@ -85,7 +85,7 @@ class LifGateware(Gateware):
             raise InputError(f"images: expected at most {held} entries (capacity of the twin's encoder), not {most}")
         out = []
         for presentation in range(images.presentations):
-            words = self.image(job, coefficients, trial) if presentation == 0 else {}
+            words = self.words(job, coefficients, trial) if presentation == 0 else {}
             words |= image_words(images, trial, presentation)
             words["steps"] = [int(images.steps[trial, presentation])]
             words["init"] = [int(presentation == 0 and job.start is None)]
@@ -184,8 +184,8 @@ def _writes(words: Mapping[str, Sequence[int]], places: Places) -> Writes:
 def _weights(own: LayerCoefficients, trials: int) -> NDArray[np.floating]:
     """Weights of a layer in every trial, (trials, neurons, rows)."""
     levels = (own.words["weight"] ^ 0x8000) - 0x8000
-    levels = np.broadcast_to(levels, (trials, levels.shape[-1]))
-    weights: NDArray[np.floating] = levels.reshape(trials, -1, own.structure["neurons"]).swapaxes(1, 2) * own.g_lsb
+    levels = np.broadcast_to(levels, (trials, levels.shape[-1])).reshape(trials, -1, own.structure["neurons"])
+    weights: NDArray[np.floating] = levels.swapaxes(1, 2) * own.weight_unit
     return weights
 
 

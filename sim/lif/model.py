@@ -56,7 +56,7 @@ def run(job: Job, progress: Progress | None = None) -> LifRecording:
     layers = []
     for number, (layer, own) in enumerate(zip(neurons, coefficients, strict=True)):
         spikes = outcome.spikes[number]
-        weight = layer.weight.transpose(0, 2, 1) * own.g_lsb
+        weight = layer.weight.transpose(0, 2, 1) * own.weight_unit
         out = LayerRecording(fires=spikes, spikes=spikes.copy(), conductance=weight)
         if job.record:
             out.words = [_words(outcome, trial, number) for trial in range(images.trials)]

@@ -30,7 +30,7 @@ def quantize(spec: LifSpec, sample: list[LayerSample]) -> list[LayerCoefficients
     Returns
     -------
     list of LayerCoefficients
-        Signed words are in two's complement of 16 bits; `g_lsb` is the weight of one level. The report has the
+        Signed words are in two's complement of 16 bits; `weight_unit` is that of one level. The report has the
         neuron (synapse) with the largest error, and how many are out of range, for each parameter; in its line ``sum``
         how many neurons there are in which the sum of the weights can be, if all inputs of one sign spike in one step.
 
@@ -126,7 +126,7 @@ def _layer(spec: LifSpec, number: int, layer: LifLayerSpec, weight: Floats) -> L
     coarsest = _MOST_GAIN * unit / strongest if strongest else math.inf
     level = weight_unit(layer, spec.weight_bits, coarsest=coarsest, fine=spec.synapse is not None)
 
-    # The image runs over rows, then neurons. Only spread takes a weight beyond the last level: told, but not refused,
+    # The words run over rows, then neurons. Only spread takes a weight beyond the last level: told, but not refused,
     # because levels with room for it would move all the other weights.
     drawn = (weight if spec.synapse else weight[:1]).transpose(0, 2, 1)
     levels = q.put("weight", drawn / level, 1.0, bits=spec.weight_bits, signed=True)
@@ -189,7 +189,7 @@ def _layer(spec: LifSpec, number: int, layer: LifLayerSpec, weight: Floats) -> L
         # A row of a train may have several spikes in a step.
         **({"events": spec.capacity} if number == 1 and not spec.encoder else {}),
     }
-    return LayerCoefficients(structure=structure, words=q.words, g_lsb=level, report=q.report)
+    return LayerCoefficients(structure=structure, words=q.words, weight_unit=level, report=q.report)
 
 
 def _own(asked: Floats, got: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -108,7 +108,7 @@ def _bounded(job: Job, physics: Recording, other: Recording) -> tuple[dict[str, 
     findings = Findings()
     divergence: list[dict[str, Any]] = []
     horizons: Horizons = []
-    samples, units = job.sample(), [layer.g_lsb for layer in job.coefficients()]
+    samples, units = job.sample(), [layer.weight_unit for layer in job.coefficients()]
     for trial in range(job.shown.trials):
         checks = [
             LayerCheck(Both(layer, sample, trial, spec.substep, mine, theirs), spec.synapse, g_lsb)

@@ -11,7 +11,7 @@ from memtwin.hdl.opamp.network import OpampNetwork
 from memtwin.sim.backends import Job
 from memtwin.sim.coefficients import LayerCoefficients
 from memtwin.sim.engines import verilator
-from memtwin.sim.engines.gateware import register_writes, words_of
+from memtwin.sim.engines.gateware import packed, register_writes
 from memtwin.sim.kind import Gateware, Places, Writes
 from memtwin.sim.opamp import trace
 from memtwin.sim.recording import LayerRecording, Recording
@@ -31,10 +31,10 @@ class OpampGateware(Gateware):
         return OpampLayerConfig(**structure)
 
     def network(
-        self, structure: tuple[OpampLayerConfig, ...], image: Mapping[str, Sequence[int]] | None = None
+        self, structure: tuple[OpampLayerConfig, ...], words: Mapping[str, Sequence[int]] | None = None
     ) -> OpampNetwork:
         """Build layers in a row."""
-        return OpampNetwork(structure, image)
+        return OpampNetwork(structure, words)
 
     def kinds(self, job: Job) -> Sequence[int]:
         """Counts and conductances are made of two kinds; a recording keeps all."""
@@ -44,7 +44,7 @@ class OpampGateware(Gateware):
         """Show each presentation; the first begins with power-up."""
         stimulus = job.shown
         first = np.arange(stimulus.presentations)[:, None] == 0
-        values = {name: words_of(getattr(stimulus, name)[trial]) for name in ("pixels", "gates", "learn")} | {
+        values = {name: packed(getattr(stimulus, name)[trial]) for name in ("pixels", "gates", "learn")} | {
             "on": stimulus.on[trial][:, None],
             "off": stimulus.off[trial][:, None],
             "init": first,
@@ -66,7 +66,7 @@ class OpampGateware(Gateware):
         for number, own in enumerate(coefficients):
             fires = np.stack([_fires(output, number, own) for output in outputs])
             conductance = np.stack([_conductance(output, number, own, trial) for trial, output in enumerate(outputs)])
-            layer = LayerRecording(fires=fires, spikes=fires, conductance=conductance * own.g_lsb)
+            layer = LayerRecording(fires=fires, spikes=fires, conductance=conductance * own.weight_unit)
             if job.record:
                 layer.words = [output.shown(number) for output in outputs]
                 trace.decode_layer(layer, job.spec, own)

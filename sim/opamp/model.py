@@ -49,7 +49,7 @@ def run(job: Job, progress: Progress | None = None) -> Recording:
     lengths = (stimulus.on + stimulus.off).sum(axis=1)
     layers = []
     for layer, fires, integers in zip(schedule.layers, schedule.fires, coefficients, strict=True):
-        out = LayerRecording(fires=fires, spikes=fires.copy(), conductance=layer.conductance * integers.g_lsb)
+        out = LayerRecording(fires=fires, spikes=fires.copy(), conductance=layer.conductance * integers.weight_unit)
         if layer.log:
             out.words = layer.log.words(lengths)
             trace.decode_layer(out, job.spec, integers)

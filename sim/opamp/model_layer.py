@@ -112,9 +112,9 @@ class Layer:
         self.events, self.gates = np.zeros((trials, self.rows), dtype=bool), np.ones(shape, dtype=bool)
         self.fresh = np.ones(trials, dtype=bool)  # no currents evaluated since power-up
         self.stale = np.zeros(trials, dtype=bool)  # a synapse was written since the last evaluation
-        image = words["conductance"].reshape(trials, self.rows, self.neurons)
+        table = words["conductance"].reshape(trials, self.rows, self.neurons)
         # A column is what learning walks; a copy also where there is only one row.
-        self.conductance = np.array(np.swapaxes(image, 1, 2), order="C")
+        self.conductance = np.array(np.swapaxes(table, 1, 2), order="C")
 
         self.gate = np.ones(shape, dtype=bool)
         self.learn, self.live = np.zeros(trials, dtype=bool), np.ones(trials, dtype=bool)

@@ -88,7 +88,7 @@ def _layer(spec: OpampSpec, layer: LayerSpec, devices: LayerSample) -> LayerCoef
         "terminal": neuron["v1"] > 0,
         "learns": layer.learns,
     }
-    return LayerCoefficients(structure=structure, words=q.words, g_lsb=g_lsb, report=q.report)
+    return LayerCoefficients(structure=structure, words=q.words, weight_unit=g_lsb, report=q.report)
 
 
 def _synapse(q: _Logs, card: Card, g_lsb: float) -> None:

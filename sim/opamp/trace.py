@@ -247,7 +247,7 @@ def _learning(
 ) -> list[tuple[float, int, NDArray[np.float64]]]:
     """Learning steps: time of the set, neuron, its conductances after, S."""
     rows = coefficients.structure["rows"]
-    columns = words.synapses["conductance"].reshape(-1, rows) * coefficients.g_lsb
+    columns = words.synapses["conductance"].reshape(-1, rows) * coefficients.weight_unit
     substeps, neurons = words.synapses["substep"][::rows], words.synapses["column"][::rows]
     return [
         (float(substep * spec.substep), int(neuron), column)

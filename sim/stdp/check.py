@@ -33,7 +33,7 @@ class Allowance:
         self.spec, self.words = spec, own is not None
         self.level = _FLOAT * spec.device["v_th"] + (8 * VOLT if own else 0.0)  # of the threshold, V
         self.g = _FLOAT * spec.g_on
-        self.g_lsb = own.g_lsb if own else 0.0
+        self.g_lsb = own.weight_unit if own else 0.0
         self.sum_shift = (spec.rows - 1).bit_length()
         self.gain_shift = own.structure["gain_shift"] if own else 0
 
@@ -139,8 +139,8 @@ class Check(bounded.Check):
         g = asked.copy()
         if self._own is not None:
             words = self._own.words["conductance"][trial].reshape(spec.rows, spec.neurons).T
-            g = words * self._own.g_lsb
-            self._use("initial", np.abs(g - asked) / (self.allowed.g + self._own.g_lsb / 2))
+            g = words * self._own.weight_unit
+            self._use("initial", np.abs(g - asked) / (self.allowed.g + self._own.weight_unit / 2))
         total = np.zeros(on.shape)
         last_input, last_output = np.full(spec.rows, -np.inf), np.full(spec.neurons, -np.inf)
         epochs = set(range(trains.steps - 1, len(on), trains.steps))

@@ -11,7 +11,7 @@ from memtwin.hdl.stdp.network import StdpNetwork
 from memtwin.sim.backends import Job
 from memtwin.sim.coefficients import LayerCoefficients
 from memtwin.sim.engines import verilator
-from memtwin.sim.engines.gateware import register_writes, words_of
+from memtwin.sim.engines.gateware import packed, register_writes
 from memtwin.sim.kind import Gateware, Places, Writes
 from memtwin.sim.recording import LayerRecording
 from memtwin.sim.state import State
@@ -33,11 +33,11 @@ class StdpGateware(Gateware):
         return StdpLayerConfig(**structure)
 
     def network(
-        self, structure: tuple[StdpLayerConfig], image: Mapping[str, Sequence[int]] | None = None
+        self, structure: tuple[StdpLayerConfig], words: Mapping[str, Sequence[int]] | None = None
     ) -> StdpNetwork:
         """Build the engine: one layer."""
         (layer,) = structure
-        return StdpNetwork(layer, image)
+        return StdpNetwork(layer, words)
 
     def kinds(self, job: Job) -> Sequence[int]:
         """Counts and conductances are made of two kinds; a recording keeps all."""
@@ -50,8 +50,8 @@ class StdpGateware(Gateware):
         epoch, step = np.divmod(at, trains.steps)
         lengths = np.diff(at, append=trains.epochs * trains.steps)
         values = {
-            "inputs": words_of(trains.inputs[trial, epoch, step]),
-            "forced": words_of(trains.forced[trial, epoch, step]),
+            "inputs": packed(trains.inputs[trial, epoch, step]),
+            "forced": packed(trains.forced[trial, epoch, step]),
             "learn": trains.learn[trial, epoch][:, None],
             "steps": lengths[:, None],
             "init": at[:, None] == 0,
@@ -76,7 +76,7 @@ class StdpGateware(Gateware):
             spikes.append([_spikes(part, own) for part in words])
             history.append(_history(words, own, trial))
         counts = np.array(spikes)
-        conductance = np.array(history) * own.g_lsb
+        conductance = np.array(history) * own.weight_unit
         layer = LayerRecording(fires=counts, spikes=counts.copy(), conductance=conductance[:, -1].copy())
         if job.record:
             layer.words = [output.shown(0) for output in outputs]

@@ -54,7 +54,7 @@ def run(job: Job, progress: Progress | None = None) -> StdpRecording:
     for epoch in range(trains.epochs):
         for step in range(trains.steps):
             spikes[:, epoch] += layer.step(inputs[:, epoch, step], forced[:, epoch, step], learn[:, epoch])
-        history[:, epoch] = layer.conductance * coefficients.g_lsb
+        history[:, epoch] = layer.conductance * coefficients.weight_unit
         if progress:
             progress((epoch + 1) / trains.epochs)
     out = LayerRecording(fires=spikes, spikes=spikes.copy(), conductance=history[:, -1].copy())

@@ -71,7 +71,7 @@ def quantize(spec: StdpSpec, sample: list[LayerSample]) -> list[LayerCoefficient
         if rate > 0:
             q.tell(f"{device.name}.{field}", "", device[field], got * 100 * room / g / rate, of=name)
     structure = {"rows": spec.rows, "neurons": spec.neurons, "gain_shift": gain_shift}
-    return [LayerCoefficients(structure=structure, words=q.words, g_lsb=g_lsb, report=q.report)]
+    return [LayerCoefficients(structure=structure, words=q.words, weight_unit=g_lsb, report=q.report)]
 
 
 def _leak(q: Quantiser, spec: StdpSpec, name: str, field: str) -> None:

@@ -123,5 +123,5 @@ def _learning(
         neuron = int(synapses["neuron"][first])
         # A synapse that is depressed and then potentiated in one step has two words; the last one stays.
         now[neuron, synapses["row"][first:last]] = synapses["conductance"][first:last]
-        out.append((float(synapses["step"][first] * spec.step), neuron, now[neuron] * coefficients.g_lsb))
+        out.append((float(synapses["step"][first] * spec.step), neuron, now[neuron] * coefficients.weight_unit))
     return out

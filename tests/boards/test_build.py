@@ -13,7 +13,7 @@ from memtwin.boards.registry import board
 from memtwin.boards.tools import ToolError
 from memtwin.boards.top import BoardTop
 from memtwin.boards.twins import TWINS
-from memtwin.designs import board_image
+from memtwin.designs import board_content
 from memtwin.sim.errors import InputError
 from tests.programs import write_program
 
@@ -246,7 +246,7 @@ def small_board(name):
 )
 def test_small_chips_do_not_hold_a_neuron(tmp_path, name, needs):
     target = small_board(name)
-    twin = TWINS["ts-neuron"](board_image("ts-neuron"), round(target.clock_hz))
+    twin = TWINS["ts-neuron"](board_content("ts-neuron"), round(target.clock_hz))
     out = tmp_path / "out"
     with pytest.raises(DoesNotFit, match=f"design ts-neuron does not fit {name}: it needs {needs}"):
         build_top(BoardTop(target, twin), target, "ts-neuron", out, say=lambda line: None)
@@ -284,7 +284,7 @@ def test_gowin_takes_the_place_of_nextpnr_gowin(monkeypatch, tmp_path):
     ],
 )
 def test_a_bitstream_of_every_family(tmp_path, name, cell, preamble):
-    report = build("lia", name, tmp_path, board_image, say=lambda line: None)
+    report = build("lia", name, tmp_path, board_content, say=lambda line: None)
     used, available = report["utilisation"][cell]
     assert 100 < used < available
     assert abs(available - board(name).size["LUT4"]) < 100

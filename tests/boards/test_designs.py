@@ -16,7 +16,7 @@ from memtwin.boards.lesson import Lesson
 from memtwin.boards.registry import board
 from memtwin.boards.tools import ToolError
 from memtwin.boards.twins import TWINS
-from memtwin.designs import board_image, find_design
+from memtwin.designs import board_content, find_design
 from memtwin.hdl.hybrid.network import HybridNetwork
 from memtwin.sim.backends import Job, run
 from memtwin.sim.engines import verilator as simulator
@@ -30,7 +30,7 @@ MOST = 0.7
 
 
 def check(design, name, out):
-    report = build(design, name, out, board_image, say=lambda line: None)
+    report = build(design, name, out, board_content, say=lambda line: None)
     assert report["fmax_hz"] >= report["clock_hz"] == board(name).clock_hz
     used, available = report["utilisation"][CELLS[name]]
     assert 100 < used < MOST * available
@@ -51,7 +51,7 @@ def test_every_design_builds_for_every_board_that_holds_it(design, name, tmp_pat
 @pytest.mark.parametrize(("design", "name"), sorted(TOO_LARGE))
 def test_a_board_that_is_too_small_is_said_to_be(design, name, tmp_path):
     with pytest.raises(ToolError, match=rf"design {design} does not fit {name}: it needs \d+ of \d+ {CELLS[name]}"):
-        build(design, name, tmp_path / "out", board_image, say=lambda line: None)
+        build(design, name, tmp_path / "out", board_content, say=lambda line: None)
     assert not list((tmp_path / "out").iterdir())
 
 
@@ -59,7 +59,7 @@ class Taught(wiring.Component):
     """The network of the digits under its lesson, which goes on to the next pattern after each show."""
 
     def __init__(self, content):
-        self.network = HybridNetwork(content.layers, content.image)
+        self.network = HybridNetwork(content.layers, content.words)
         self.lesson = Lesson(content.lesson, self.network.presentation)
         super().__init__(
             {"over": Out(1), "training": Out(1), "shown": Out(4), "winner": Out(4), "answered": Out(1), "next": In(1)}
@@ -115,7 +115,7 @@ int main() {
 
 
 def test_lesson_of_the_digits_gives_the_answers_of_the_model():
-    content = board_image("digits")
+    content = board_content("digits")
     program = simulator.compiled(verilog.convert(Taught(content), name="top", emit_src=False), BENCH)
     done = subprocess.run([program], check=True, capture_output=True, text=True)
     lines = [line for line in done.stdout.splitlines() if line.startswith("show")]

@@ -8,9 +8,9 @@ from amaranth.sim import Simulator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memtwin.boards.image import BoardImage, Picture
 from memtwin.boards.lif_twin import NO_ANSWER, LifTwin, PictureRom
-from memtwin.designs import board_image, find_design
+from memtwin.boards.words import BoardContent, Picture
+from memtwin.designs import board_content, find_design
 from memtwin.hdl.core.config import MemoryMap
 from memtwin.hdl.lif.layer import LifLayerConfig
 from memtwin.hdl.lif.presenter import LifPresentation
@@ -55,9 +55,9 @@ def job(picture, steps=STEPS):
 def content():
     example = job(PICTURES[0])
     coefficients = example.coefficients()
-    return BoardImage(
+    return BoardContent(
         layers=[LifLayerConfig(**layer.structure) for layer in coefficients],
-        image=gateware.image(coefficients, 0) | power_up_words(example.sample(), example.shown, 0),
+        words=gateware.words_of(coefficients, 0) | power_up_words(example.sample(), example.shown, 0),
         substep_hz=1000,
         pictures=PICTURES,
         steps=STEPS,
@@ -161,7 +161,7 @@ def test_button_goes_on_and_shows_the_label(dut):
 
 def test_digits_get_the_answers_of_the_model():
     steps = 6
-    shipped = replace(board_image("mnist"), steps=steps)
+    shipped = replace(board_content("mnist"), steps=steps)
     dut = LifTwin(shipped, 20_000, 1)
     trace = dut._network.trace1
     seen, words = [], []

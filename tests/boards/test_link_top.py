@@ -9,7 +9,7 @@ from memtwin.boards import build as module
 from memtwin.boards.build import build, build_linked
 from memtwin.boards.link_top import LinkTop, divider, streams_traces
 from memtwin.boards.registry import BOARDS, board, resource
-from memtwin.designs import board_image
+from memtwin.designs import board_content
 from memtwin.hdl.lif.layer import LifLayerConfig
 from memtwin.hdl.lif.network import LifNetwork
 from memtwin.hdl.link.map import design_digest, link_map
@@ -127,7 +127,7 @@ def test_a_build_without_link_leaves_no_map_of_another(monkeypatch, tmp_path):
     with_tools(monkeypatch, tmp_path, FAST)
     monkeypatch.setitem(module.TWINS, "small", module.TWINS["lia"])
     report = make(tmp_path / "out")
-    alone = build("small", "icebreaker", tmp_path / "out", lambda _: board_image("lia"), say=lambda line: None)
+    alone = build("small", "icebreaker", tmp_path / "out", lambda _: board_content("lia"), say=lambda line: None)
     assert (alone["link"], alone["map"]) == (False, None)
     assert alone["bitstream"] == report["bitstream"]
     assert not Path(report["map"]).exists()

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
-from memtwin.boards.image import Presentation
 from memtwin.boards.opamp_twin import OpampTwin, Player
-from memtwin.designs import board_image, find_design
+from memtwin.boards.words import Presentation
+from memtwin.designs import board_content, find_design
 from memtwin.hdl.opamp.presenter import OpampPresentation
 from memtwin.sim import backends
 from memtwin.sim.opamp.shown import Stimulus
@@ -34,7 +34,7 @@ def simulate(dut, bench):
 
 @pytest.fixture
 def dut():
-    return OpampTwin(replace(board_image("opamp-7a"), stimulus=STIMULUS), CLOCK_HZ, SAMPLE_BITS)
+    return OpampTwin(replace(board_content("opamp-7a"), stimulus=STIMULUS), CLOCK_HZ, SAMPLE_BITS)
 
 
 def model():
@@ -187,7 +187,7 @@ def test_player_offers_every_presentation_in_order():
     ],
 )
 def test_stimulus_must_fit(stimulus, message, refused):
-    refused(ValueError, message, OpampTwin, replace(board_image("opamp-7a"), stimulus=stimulus), CLOCK_HZ)
+    refused(ValueError, message, OpampTwin, replace(board_content("opamp-7a"), stimulus=stimulus), CLOCK_HZ)
 
 
 @pytest.mark.parametrize("on", [-1, 65536])

@@ -9,14 +9,14 @@ from memtwin.boards.clock import ClockGenerator
 from memtwin.boards.registry import BOARDS, board, resource
 from memtwin.boards.top import BoardTop, request_uart
 from memtwin.boards.twins import TWINS
-from memtwin.designs import board_image
+from memtwin.designs import board_content
 from memtwin.sim.errors import InputError
 
 ENTRIES = pytest.mark.parametrize("entry", BOARDS.values(), ids=lambda entry: entry.name)
 
 
 def rtlil(entry):
-    twin = TWINS["lia"](board_image("lia"), round(entry.clock_hz))
+    twin = TWINS["lia"](board_content("lia"), round(entry.clock_hz))
     return entry.platform().prepare(BoardTop(entry, twin), "top", emit_src=False).files
 
 
@@ -86,7 +86,7 @@ class Both(Elaboratable):
 
     def __init__(self, target):
         self.target = target
-        self.twin = TWINS["lia"](board_image("lia"), round(target.clock_hz))
+        self.twin = TWINS["lia"](board_content("lia"), round(target.clock_hz))
 
     def elaborate(self, platform):
         m = Module()

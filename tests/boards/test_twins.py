@@ -4,8 +4,8 @@ import pytest
 from amaranth.lib import memory
 from amaranth.sim import Simulator
 
-from memtwin.boards.image import BoardImage, LessonPlan, Phase
 from memtwin.boards.twins import TWINS, DigitsTwin, HybridNeuronTwin, LiaTwin, TsNeuronTwin
+from memtwin.boards.words import BoardContent, LessonPlan, Phase
 from memtwin.designs import DESIGNS
 from memtwin.hdl.hybrid.structure import HybridLayerConfig
 from memtwin.sim.hybrid.quantize import quantize
@@ -20,11 +20,11 @@ SUBSTEPS = 16
 def content(*layers, lesson=None, substeps=SUBSTEPS, **options):
     spec = NetworkSpec(layers=layers, substeps=substeps)
     coefficients = quantize(spec, draw_sample(spec, trials=1, seed=0))
-    image = {}
+    words = {}
     for number, layer in enumerate(coefficients, 1):
-        image |= layer.image(0, f"layer{number}.")
+        words |= layer.words_of(0, f"layer{number}.")
     structure = [HybridLayerConfig(**layer.structure) for layer in coefficients]
-    return BoardImage(layers=structure, image=image, substep_hz=round(1 / spec.substep), lesson=lesson, **options)
+    return BoardContent(layers=structure, words=words, substep_hz=round(1 / spec.substep), lesson=lesson, **options)
 
 
 def simulate(dut, bench):
@@ -254,7 +254,7 @@ def test_a_lesson_is_for_as_many_patterns_and_answers_as_the_lights_show(refused
     lesson = LessonPlan(
         patterns=range(1, patterns + 1), phases=(Phase(learn=0, order=(0,), periods=1),), periods=1, rest=0
     )
-    content = BoardImage(layers=(layer,), image={}, substep_hz=1000, lesson=lesson)
+    content = BoardContent(layers=(layer,), words={}, substep_hz=1000, lesson=lesson)
     refused(ValueError, "a lesson must have at most 15 patterns and answers for 4 LEDs", DigitsTwin, content, CLOCK_HZ)
 
 

@@ -55,21 +55,21 @@ class Bench:
 
     def __init__(self, *, rows, neurons, config=None, **card):
         structure = HybridLayerConfig(rows=rows, neurons=neurons, **(config or {}))
-        self.image = layer_image(
+        self.words = layer_image(
             rows=rows,
             neurons=neurons,
             substeps=structure.substeps,
             inhibition=structure.inhibition,
             **card,
         )
-        self.memory_map = MemoryMap(self.image)
+        self.memory_map = MemoryMap(self.words)
         self.layer = HybridLayer(structure, self.memory_map, "layer1.")
         self.structure = structure
         self.power_up = None
 
     def word(self, name):
         """Scalar coefficient."""
-        return self.image["layer1." + name][0]
+        return self.words["layer1." + name][0]
 
     def run(self, script):
         """Power the layer up and run `script(bench)`, which awaits `half`."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from memtwin.boards.twins import TWINS
-from memtwin.designs import Changes, board_image, find_design, verilog
+from memtwin.designs import Changes, board_content, find_design, verilog
 from memtwin.nir.nir_io import load_network, write_nir
 from memtwin.sim.errors import InputError
 from memtwin.sim.hybrid.spec import NetworkSpec
@@ -23,23 +23,23 @@ def test_unknown_design():
 @pytest.mark.parametrize("name", TWINS)
 def test_image_is_that_of_the_experiment(name):
     design = find_design(name)
-    image = board_image(name)
-    assert image.layers == design.layers
+    words = board_content(name)
+    assert words.layers == design.layers
     weights = "conductance"
     if isinstance(design.spec, LifSpec):
-        assert image.image["layer1.leak"] == design.coefficients[0].words["leak"][0].tolist()
-        assert image.image["decoder"] == [0]
-        assert image.substep_hz == round(1 / design.spec.dt)
+        assert words.words["layer1.leak"] == design.coefficients[0].words["leak"][0].tolist()
+        assert words.words["decoder"] == [0]
+        assert words.substep_hz == round(1 / design.spec.dt)
         weights = "weight"
     elif isinstance(design.spec, NetworkSpec):
-        assert image.image["layer1.theta_off"] == [round(design.spec.device["theta_off"] * 2**14)]
-        assert image.substep_hz == round(2 * design.spec.neuron["clock"] * design.spec.substeps)
+        assert words.words["layer1.theta_off"] == [round(design.spec.device["theta_off"] * 2**14)]
+        assert words.substep_hz == round(2 * design.spec.neuron["clock"] * design.spec.substeps)
     else:
         r1 = design.spec.layers[0].neuron["r1"]
-        assert image.image["layer1.r1_log"] == [round(math.log2(r1 / 2**8) * 2**11)]
-        assert image.substep_hz == 100_000
-    for number, layer in enumerate(image.layers, 1):
-        assert len(image.image[f"layer{number}.{weights}"]) == layer.rows * layer.neurons
+        assert words.words["layer1.r1_log"] == [round(math.log2(r1 / 2**8) * 2**11)]
+        assert words.substep_hz == 100_000
+    for number, layer in enumerate(words.layers, 1):
+        assert len(words.words[f"layer{number}.{weights}"]) == layer.rows * layer.neurons
 
 
 @pytest.mark.parametrize(
@@ -62,8 +62,8 @@ def test_series_circuit_and_terminal_of_opamp_7b():
     design = find_design("opamp-7b", changes)
     (layer,) = design.layers
     assert (layer.first, layer.second, layer.terminal) == ("dynamic", "series", True)
-    assert design.image["layer1.v1"] == [2**14]
-    assert board_image("opamp-7b", changes).layers == design.layers
+    assert design.words["layer1.v1"] == [2**14]
+    assert board_content("opamp-7b", changes).layers == design.layers
 
 
 def test_apparatus_has_two_layers_the_second_of_which_learns():
@@ -75,26 +75,26 @@ def test_apparatus_has_two_layers_the_second_of_which_learns():
 @pytest.mark.parametrize("name", ["opamp-5a", "opamp-7b", "apparatus"])
 def test_stimulus_is_that_of_the_experiment(name):
     program = find_design(name).job.shown
-    plays = board_image(name).stimulus
+    plays = board_content(name).stimulus
     assert len(plays) == program.presentations
     for at, play in enumerate(plays):
         assert (play.on, play.off) == (program.on[0, at], program.off[0, at])
         for bits in ("pixels", "gates", "learn"):
             flags = getattr(program, bits)[0, at]
             assert [getattr(play, bits) >> bit & 1 for bit in range(flags.size)] == flags.tolist()
-    assert board_image("digits").stimulus == ()
+    assert board_content("digits").stimulus == ()
 
 
 def test_hybrid_neuron_has_the_resistors_of_the_figure():
-    image = board_image("hybrid-neuron")
-    s1, s2 = image.image["layer1.conductance"]
+    words = board_content("hybrid-neuron")
+    s1, s2 = words.words["layer1.conductance"]
     assert s1 / s2 == pytest.approx(4, rel=1e-3)
-    assert image.pulses == 0b01
-    assert image.lesson is None
+    assert words.pulses == 0b01
+    assert words.lesson is None
 
 
 def test_digits_lesson_is_the_training_of_the_experiment():
-    lesson = board_image("digits").lesson
+    lesson = board_content("digits").lesson
     program = find_design("digits").job.shown
     taught = program.learn[0].any(axis=1)
     assert len(set(lesson.patterns)) == 10
@@ -110,12 +110,12 @@ def test_digits_lesson_is_the_training_of_the_experiment():
 
 
 def test_pictures_are_the_images_of_the_design():
-    design, image = find_design("mnist"), board_image("mnist")
+    design, words = find_design("mnist"), board_content("mnist")
     images = design.job.shown
-    assert image.steps == images.steps[0, 0] == 20
-    assert image.capacity == design.spec.capacity == 512
-    assert [picture.label for picture in image.pictures] == list(range(10))
-    for at, picture in enumerate(image.pictures):
+    assert words.steps == images.steps[0, 0] == 20
+    assert words.capacity == design.spec.capacity == 512
+    assert [picture.label for picture in words.pictures] == list(range(10))
+    for at, picture in enumerate(words.pictures):
         entries = len(picture.rows)
         assert entries == images.entries[0, at]
         assert list(picture.rows) == images.row[0, at, :entries].tolist()
@@ -123,10 +123,10 @@ def test_pictures_are_the_images_of_the_design():
 
 
 def test_a_constant_current_is_a_picture_without_entries():
-    image = board_image("lif")
-    assert [(list(picture.rows), picture.label) for picture in image.pictures] == [([], None)]
-    assert (image.steps, image.substep_hz) == (600, 10_000)
-    assert board_image("lif", Changes(assignments=("time=20ms",))).steps == 200
+    words = board_content("lif")
+    assert [(list(picture.rows), picture.label) for picture in words.pictures] == [([], None)]
+    assert (words.steps, words.substep_hz) == (600, 10_000)
+    assert board_content("lif", Changes(assignments=("time=20ms",))).steps == 200
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +150,7 @@ def test_network_of_a_file(nets):
     first, second = find_design("mnist", changes).layers
     assert (first.rows, first.neurons, first.lanes) == (784, 20, 20)
     assert (second.rows, second.neurons, second.lanes) == (20, 10, 10)
-    assert board_image("mnist", changes).steps == 7
+    assert board_content("mnist", changes).steps == 7
     text = verilog("mnist", changes)
     assert "\n//   experiment mnist: net two.nir, steps 7, seed 0\n" in text
     assert str(nets) not in text
@@ -166,12 +166,12 @@ def test_network_of_a_file(nets):
 )
 def test_network_that_does_not_fit(assignment, message, nets):
     with pytest.raises(InputError, match=message):
-        board_image("mnist", Changes(assignments=(assignment.format(nets=nets),)))
+        board_content("mnist", Changes(assignments=(assignment.format(nets=nets),)))
 
 
 def test_spread_is_in_the_weights_and_names_the_card():
     exact, spread = find_design("mnist"), find_design("mnist", Changes(spread=True))
-    assert exact.image["layer1.weight"] != spread.image["layer1.weight"]
+    assert exact.words["layer1.weight"] != spread.words["layer1.weight"]
     assert "card ag-tio2" in verilog("mnist", spread.changes)
     assert "card" not in verilog("mnist").partition("`timescale")[0]
 
@@ -181,6 +181,6 @@ def test_a_design_that_clips_is_refused_or_says_so():
     with pytest.raises(InputError, match=r"layer 1, growth per substep: .* at least 128 substeps"):
         verilog("ts-neuron", steep)
     clipped = find_design("ts-neuron", replace(steep, allow_clipping=True))
-    assert max(clipped.image["layer1.growth_base"]) == 65535
+    assert max(clipped.words["layer1.growth_base"]) == 65535
     assert any(line.startswith("quantisation clips growth per substep") for line in clipped.warnings)
     assert find_design("ts-neuron").warnings == []

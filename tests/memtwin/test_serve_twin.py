@@ -177,17 +177,17 @@ def test_coefficients_are_loaded_and_take_effect(small):
     built, job = small
     other = replace(job, seed=7)
     expected = backends.run(other, "model")
-    image = gateware.image(other.coefficients(), 0)
-    assert image != gateware.image(job.coefficients(), 0)
-    words: list[list[int]] = [[], []]
+    words = gateware.words_of(other.coefficients(), 0)
+    assert words != gateware.words_of(job.coefficients(), 0)
+    values: list[list[int]] = [[], []]
     with board(built) as (url, _), Link(url, map=built.map_path) as link:
-        link.load(image)
+        link.load(words)
         link.stream(trace_kinds=trace.KINDS, spikes=False, wait=True)
         show_pixels(link, job, 0)
-        shown(link, words)
+        shown(link, values)
     for number, layer in enumerate(expected.layers):
-        assert words[number] == layer.words[0].tolist()[: len(words[number])]
-        assert len(words[number]) > 100
+        assert values[number] == layer.words[0].tolist()[: len(values[number])]
+        assert len(values[number]) > 100
 
 
 def test_dropped_events_are_told(small):

@@ -55,7 +55,7 @@ def test_seed_decides_the_stimulus(icarus, tmp_path):
 
 def test_a_wrong_coefficient_fails(icarus, tmp_path, monkeypatch):
     right = designs.verilog("ts-neuron")
-    growth = designs.find_design("ts-neuron").image["layer1.growth_base"][35]
+    growth = designs.find_design("ts-neuron").words["layer1.growth_base"][35]
     wrong = re.sub(rf"(\[35\] = 16'h){growth:04x};", rf"\g<1>{growth + 1:04x};", right)
     assert wrong != right
     monkeypatch.setattr(designs, "verilog", lambda name, changes: wrong)
@@ -65,17 +65,17 @@ def test_a_wrong_coefficient_fails(icarus, tmp_path, monkeypatch):
     assert "design {'kind': 'drive'" in (tmp_path / "ts-neuron-icarus.log").read_text()
 
 
-def with_words(design, image):
+def with_words(design, words):
     """Gateware of a network with other coefficients."""
     own = kind_of(design.spec).gateware()
-    return HostPort(own.network(own.structure(design.spec, design.coefficients), image))
+    return HostPort(own.network(own.structure(design.spec, design.coefficients), words))
 
 
 def test_a_wrong_coefficient_of_an_opamp_neuron_fails(icarus, tmp_path, monkeypatch):
     design = designs.find_design("opamp-7a")
-    image = design.image
-    image["layer1.fall"][0] += 1
-    wrong = convert(with_words(design, image), design.top)
+    words = design.words
+    words["layer1.fall"][0] += 1
+    wrong = convert(with_words(design, words), design.top)
     monkeypatch.setattr(designs, "verilog", lambda name, changes: wrong)
     report = verify("opamp-7a", "icarus", tmp_path)
     assert (report["passed"], report["failed"]) == (1, 1)
@@ -84,10 +84,10 @@ def test_a_wrong_coefficient_of_an_opamp_neuron_fails(icarus, tmp_path, monkeypa
 
 def test_a_wrong_coefficient_of_a_lif_neuron_fails(icarus, tmp_path, monkeypatch):
     design = designs.find_design("lif")
-    image = design.image
-    image["layer1.gain"][4] += 1
-    image["layer1.bias"][4] += 1
-    wrong = convert(with_words(design, image), design.top)
+    words = design.words
+    words["layer1.gain"][4] += 1
+    words["layer1.bias"][4] += 1
+    wrong = convert(with_words(design, words), design.top)
     monkeypatch.setattr(designs, "verilog", lambda name, changes: wrong)
     report = verify("lif", "icarus", tmp_path)
     assert (report["passed"], report["failed"]) == (1, 1)

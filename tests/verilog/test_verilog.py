@@ -62,11 +62,11 @@ def test_neuron_in_a_design_of_ones_own(verilog, language, icarus, tmp_path):
 def test_the_bench_tells_another_neuron(verilog, icarus, tmp_path):
     """One with a leak twice as fast, and without T1."""
     design = find_design("hybrid-neuron")
-    image = design.image
-    image["layer1.leak"][0] *= 2
-    image["layer1.options"][0] &= ~1
+    words = design.words
+    words["layer1.leak"][0] *= 2
+    words["layer1.options"][0] &= ~1
     (layer,) = design.layers
-    neuron = convert(HybridNeuron(layer.rows, image, recip_shift=layer.recip_shift), design.top)
+    neuron = convert(HybridNeuron(layer.rows, words, recip_shift=layer.recip_shift), design.top)
     said = simulate("`timescale 1ns / 1ps\n" + neuron, "2005", tmp_path)
     assert "FAIL fires on the fifth pulse" in said
     assert "PASS" not in said

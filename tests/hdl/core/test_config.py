@@ -48,7 +48,7 @@ def test_claim_takes_its_words_from_the_image():
 
 
 def test_claim_with_an_image_of_another_length():
-    with pytest.raises(ValueError, match="image of gain must have 4 words, not 3"):
+    with pytest.raises(ValueError, match="gain must have 4 words, not 3"):
         MemoryMap({"gain": [1, 2, 3]}).claim("gain", 4)
 
 
@@ -69,14 +69,14 @@ def test_writes_follow_the_order_of_the_map():
 
 @pytest.mark.parametrize(
     ("image", "message"),
-    [({"b": [1]}, "image has b, which the design does not"), ({"a": [1]}, "image of a must have 2 words, not 1")],
+    [({"b": [1]}, "words of b, which the design does not have"), ({"a": [1]}, "a must have 2 words, not 1")],
     ids=["unknown", "length"],
 )
-def test_writes_of_a_wrong_image(image, message):
+def test_writes_of_a_wrong_image(words, message):
     memory_map = MemoryMap()
     memory_map.claim("a", 2)
     with pytest.raises(ValueError, match=message):
-        memory_map.writes(image)
+        memory_map.writes(words)
 
 
 def test_hit_and_offset_decode_the_bus():

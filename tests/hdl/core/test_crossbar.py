@@ -231,4 +231,4 @@ def test_bad_parameter(arguments, message):
 
 
 def test_image_of_another_shape():
-    refused("image of g must have 6 words, not 5", Crossbar, 3, 2, 1, MemoryMap({"g": [0] * 5}), "g")
+    refused("g must have 6 words, not 5", Crossbar, 3, 2, 1, MemoryMap({"g": [0] * 5}), "g")

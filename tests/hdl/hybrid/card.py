@@ -37,7 +37,7 @@ def layer_image(
     g_load=G_LOAD,
     seed=0x12345678,
 ):
-    """Coefficient image of one layer; `conductance` in S is one value or rows of columns, `theta` one or per neuron."""
+    """Words of one layer by name; `conductance` in S is one value or rows of columns, `theta` one or per neuron."""
     substep = HALF_PERIOD / substeps
 
     def growth(volt):
@@ -48,7 +48,7 @@ def layer_image(
         conductance = [[conductance] * neurons for _ in range(rows)]
     if not hasattr(theta, "__len__"):
         theta = [theta] * neurons
-    image = {
+    words = {
         "growth_base": base[:128],
         "growth_slope": [after - before for before, after in pairwise(base)],
         "lift_growth": [min(65535, round(growth(V_DEP) * 2**18))] * neurons,
@@ -77,7 +77,7 @@ def layer_image(
     }
     if inhibition:
         # Rows inhibit every other column; the bias row alone stays below the reference.
-        image["inhibition"] = [1000 if row != column else 10 for row in range(neurons) for column in range(neurons)]
-        image["inhibition"] += [100] * neurons
-        image["reference"] = [500] * neurons
-    return {prefix + name: words for name, words in image.items()}
+        words["inhibition"] = [1000 if row != column else 10 for row in range(neurons) for column in range(neurons)]
+        words["inhibition"] += [100] * neurons
+        words["reference"] = [500] * neurons
+    return {prefix + name: values for name, values in words.items()}

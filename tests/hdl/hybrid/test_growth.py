@@ -23,9 +23,9 @@ def expected(base, slope, voltage, gain):
     return min(round_shift(g * gain, 15), 65535)
 
 
-def stream(image, inputs, writes=()):
+def stream(words, inputs, writes=()):
     """Present (voltage, gain) pairs, or None for an empty clock; the growths that come out, checked for latency."""
-    memory_map = MemoryMap(image)
+    memory_map = MemoryMap(words)
     m = Module()
     m.submodules.dut = dut = GrowthTable(memory_map, "layer1.")
     m.submodules.device = device = TsDevice()
@@ -78,8 +78,8 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_case(name):
     base, slope, voltage, gain, growth = CASES[name]
-    image = {"layer1.growth_base": base, "layer1.growth_slope": slope}
-    assert stream(image, [(voltage, gain)]) == [growth]
+    words = {"layer1.growth_base": base, "layer1.growth_slope": slope}
+    assert stream(words, [(voltage, gain)]) == [growth]
 
 
 words = st.integers(0, 65535)
@@ -91,8 +91,8 @@ tables = st.lists(words, min_size=128, max_size=128)
     base=tables, slope=tables, inputs=st.lists(st.one_of(st.none(), st.tuples(words, words)), min_size=1, max_size=16)
 )
 def test_matches_the_specification_at_one_voltage_per_clock(base, slope, inputs):
-    image = {"layer1.growth_base": base, "layer1.growth_slope": slope}
-    got = stream(image, inputs)
+    words = {"layer1.growth_base": base, "layer1.growth_slope": slope}
+    got = stream(words, inputs)
     assert got == [expected(base, slope, *item) for item in inputs if item is not None]
 
 

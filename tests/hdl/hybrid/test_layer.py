@@ -140,14 +140,14 @@ def test_node_1_divides_and_the_growth_is_interpolated():
 
     async def script(bench):
         high = await bench.half(1, events)
-        image = {name.removeprefix("layer1."): words for name, words in bench.image.items()}
+        words = {name.removeprefix("layer1."): values for name, values in bench.words.items()}
         for column in range(2):
-            conductance = [image["conductance"][row * 2 + column] for row in range(3)]
+            conductance = [words["conductance"][row * 2 + column] for row in range(3)]
             total = rounded(sum(conductance) + bench.word("g_load"), 2)
             reciprocal = ((bench.word("v_in") << 12) + (total >> 1)) // total
             assert bench.power_up.one("reciprocal", column)["reciprocal"] == reciprocal
             v1 = rounded(rounded(conductance[0] + conductance[2], 2) * reciprocal, 12)
-            growth = image["growth_base"][v1 >> 9] + rounded(image["growth_slope"][v1 >> 9] * (v1 & 511), 9)
+            growth = words["growth_base"][v1 >> 9] + rounded(words["growth_slope"][v1 >> 9] * (v1 & 511), 9)
             assert high.one("drive", column) == {
                 "kind": "drive",
                 "index": column,
@@ -332,8 +332,8 @@ def test_depression_after_the_fire_and_potentiation_with_the_spike():
     bench = learner(REFRACTORY | DEPRESSION)
 
     async def script(bench):
-        image = bench.image["layer1.conductance"]
-        column = [image[row * 2] for row in range(3)]
+        words = bench.words["layer1.conductance"]
+        column = [words[row * 2] for row in range(3)]
         _, high = await bench.until_fire(0b011, learn=1)
         assert [(entry["index"], entry["row"]) for entry in high.entries("conductance")] == [(0, 2)]
         column[2] = updated(bench, column[2], up=False)
@@ -377,7 +377,7 @@ def test_scaled_depression_counts_the_lifted_passes():
         _, high = await bench.until_fire(0b011, learn=1)
         lifted = sum(entry["lifted"] for entry in high.entries("substep", 0))
         assert lifted > 1
-        before = bench.image["layer1.conductance"][2 * 2]
+        before = bench.words["layer1.conductance"][2 * 2]
         step = min(32768, bench.word("depression") * lifted)
         after = before - rounded((before - bench.word("g_min")) * step, 15)
         assert high.one("conductance")["conductance"] == after
@@ -423,7 +423,7 @@ def test_every_threshold_is_drawn_at_power_up_and_after_each_fire():
     def draw():
         nonlocal state
         out = []
-        for mean in bench.image["layer1.theta_mean"]:
+        for mean in bench.words["layer1.theta_mean"]:
             state = xorshift(state)
             out.append(mean + rounded(bench.word("theta_sd") * noise(state), 8))
         return out
@@ -620,7 +620,7 @@ def test_the_state_is_what_the_trace_tells():
             assert [word & 0b10111 for word in state["layer1.latches"]] == [
                 get(layer.l1) >> n & 1 | (get(layer.l2) >> n & 1) << 1 | (gates >> n & 1) << 4 for n in range(3)
             ]
-            conductance = list(bench.image["layer1.conductance"])
+            conductance = list(bench.words["layer1.conductance"])
             for (kind, column, row), entry in entries.items():
                 if kind == "conductance":
                     conductance[3 * row + column] = entry["conductance"]
@@ -722,7 +722,7 @@ def test_a_bad_structure_is_refused(fields, error, message):
 
 def test_a_bad_image_is_refused():
     refused(
-        "image of layer1.gain must have 3 words, not 2",
+        "layer1.gain must have 3 words, not 2",
         HybridLayer,
         HybridLayerConfig(rows=2, neurons=3),
         MemoryMap({"layer1.gain": [1, 2]}),

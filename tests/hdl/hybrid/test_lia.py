@@ -18,8 +18,8 @@ def winner_takes_all(neurons):
 class Model:
     """The array after docs/arithmetic.md, section 8."""
 
-    def __init__(self, neurons, tie, image):
-        self.neurons, self.tie, self.image = neurons, tie, image
+    def __init__(self, neurons, tie, words):
+        self.neurons, self.tie, self.words = neurons, tie, words
         self.previous = self.suppressed = 0
         self.taken = 0
 
@@ -38,11 +38,11 @@ class Model:
         seen = v_l & ~self.suppressed
         gates = 0
         for column in range(self.neurons):
-            current = self.image["inhibition"][self.neurons * self.neurons + column]
+            current = self.words["inhibition"][self.neurons * self.neurons + column]
             for row in range(self.neurons):
                 if seen >> row & 1:
-                    current += self.image["inhibition"][row * self.neurons + column]
-            gates |= (current < self.image["reference"][column]) << column
+                    current += self.words["inhibition"][row * self.neurons + column]
+            gates |= (current < self.words["reference"][column]) << column
         return gates
 
 
@@ -223,17 +223,17 @@ def test_latency(tie):
 )
 def test_any_array(neurons, tie, lanes, spikes, draw):
     lanes = min(lanes, 1 << (neurons - 1).bit_length())
-    image = {
+    words = {
         "layer1.inhibition": [draw.randrange(1 << draw.randrange(17)) for _ in range((neurons + 1) * neurons)],
         "layer1.reference": [draw.randrange(65536) for _ in range(neurons)],
     }
     numbers = [draw.getrandbits(32) for _ in spikes]
     memory_map = MemoryMap()
     dut = LateralInhibition(neurons, tie, memory_map, "layer1.", lanes)
-    model = Model(neurons, tie, {name.removeprefix("layer1."): words for name, words in image.items()})
+    model = Model(neurons, tie, {name.removeprefix("layer1."): values for name, values in words.items()})
 
     async def test(ctx):
-        await load(ctx, dut.config, memory_map.writes(image))
+        await load(ctx, dut.config, memory_map.writes(words))
         bench = Bench(ctx, dut, numbers)
         assert (await bench.evaluate(0, refresh=1))[0] == model.evaluate(0, numbers)
         for pattern, refresh in spikes:

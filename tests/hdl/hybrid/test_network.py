@@ -85,28 +85,28 @@ def test_spikes_of_one_layer_drive_the_next_in_the_same_half_period():
 
 
 def test_coefficients_over_the_bus_are_those_of_an_image():
-    layers, image = chain()
+    layers, words = chain()
     shown = {"pixels": 1, "periods": 8}
-    with_image = Recorder(HybridNetwork(layers, image)).run(shown)
+    with_image = Recorder(HybridNetwork(layers, words)).run(shown)
     empty = HybridNetwork(layers)
-    over_bus = Recorder(empty).run(shown | {"init": 1}, writes=empty.memory_map.writes(image))
+    over_bus = Recorder(empty).run(shown | {"init": 1}, writes=empty.memory_map.writes(words))
     assert over_bus.traces == with_image.traces
     assert any(sum(strobe) for strobe in with_image.strobed)
 
 
 def test_a_presentation_of_nothing_with_init_is_power_up_alone():
-    layers, image = chain()
+    layers, words = chain()
     shown = {"pixels": 1, "periods": 8, "learn": 3}
-    whole = Recorder(HybridNetwork(layers, image)).run(shown | {"init": 1}, shown)
+    whole = Recorder(HybridNetwork(layers, words)).run(shown | {"init": 1}, shown)
     empty = HybridNetwork(layers)
-    in_parts = Recorder(empty).run({"init": 1}, shown, shown, writes=empty.memory_map.writes(image))
+    in_parts = Recorder(empty).run({"init": 1}, shown, shown, writes=empty.memory_map.writes(words))
     assert in_parts.traces == whole.traces
     assert in_parts.done == 3
 
 
 def test_a_presentation_ends_after_its_fires_and_the_refractory_period():
-    layers, image = chain()
-    recorder = Recorder(HybridNetwork(layers, image)).run({"pixels": 1, "fires": 2, "periods": 99})
+    layers, words = chain()
+    recorder = Recorder(HybridNetwork(layers, words)).run({"pixels": 1, "fires": 2, "periods": 99})
     passes = recorder.kinds(1, "substep")
     fires = [
         number
@@ -123,27 +123,27 @@ def test_a_presentation_ends_after_its_fires_and_the_refractory_period():
 def test_the_mask_closes_gates_of_the_last_layer_only():
     layers = [HybridLayerConfig(rows=2, neurons=2), HybridLayerConfig(rows=2, neurons=2)]
     card = {"rows": 2, "neurons": 2, "conductance": 400e-6, "options": REFRACTORY}
-    image = layer_image(**card) | layer_image("layer2.", **card)
-    recorder = Recorder(HybridNetwork(layers, image)).run({"pixels": 3, "gates": 0b10, "periods": 6})
+    words = layer_image(**card) | layer_image("layer2.", **card)
+    recorder = Recorder(HybridNetwork(layers, words)).run({"pixels": 3, "gates": 0b10, "periods": 6})
     assert {entry["gate"] for half in recorder.kinds(1, "substep") for entry in half} == {1}
     gates = {(entry["index"], entry["gate"]) for half in recorder.kinds(2, "substep") for entry in half}
     assert gates == {(0, 0), (1, 1)}
 
 
 def test_each_layer_has_its_own_bit_of_learn():
-    layers, image = chain(options=REFRACTORY | DEPRESSION)
+    layers, words = chain(options=REFRACTORY | DEPRESSION)
     layers = [HybridLayerConfig(rows=1, neurons=1), HybridLayerConfig(rows=1, neurons=1, one_cycle=True)]
     learned = {}
     for learn in (0b01, 0b10):
-        recorder = Recorder(HybridNetwork(layers, image)).run({"pixels": 1, "learn": learn, "periods": 12})
+        recorder = Recorder(HybridNetwork(layers, words)).run({"pixels": 1, "learn": learn, "periods": 12})
         learned[learn] = [any(recorder.kinds(layer, "conductance")) for layer in (1, 2)]
     assert learned == {0b01: [True, False], 0b10: [False, True]}
 
 
 def test_power_up_starts_over_with_the_same_random_numbers():
-    layers, image = chain(theta_sd=0.1)
+    layers, words = chain(theta_sd=0.1)
     shown = {"pixels": 1, "periods": 12, "rest": 2}
-    recorder = Recorder(HybridNetwork(layers, image)).run(shown, shown | {"init": 1})
+    recorder = Recorder(HybridNetwork(layers, words)).run(shown, shown | {"init": 1})
     first, second = recorder.traces[0][:28], recorder.traces[0][28:]
     assert first[-1][-1]["kind"] == "threshold"  # of the power-up that follows, drawn anew
     assert [half[0] for half in first] == [half[0] for half in second]
@@ -154,13 +154,13 @@ def test_power_up_starts_over_with_the_same_random_numbers():
 def digits():
     """The 30 x 10 x 10 network."""
 
-    def build(image=None):
+    def build(words=None):
         return HybridNetwork(
             [
                 HybridLayerConfig(rows=30, neurons=10, lanes=4, inhibition=True),
                 HybridLayerConfig(rows=10, neurons=10, lanes=2, one_cycle=True),
             ],
-            image,
+            words,
         )
 
     return build
@@ -168,7 +168,7 @@ def digits():
 
 def test_clocks_of_a_half_period_of_the_digits_network(digits):
     options = REFRACTORY | DEPRESSION | SKIP
-    image = layer_image(
+    words = layer_image(
         rows=30,
         neurons=10,
         conductance=400e-6,
@@ -178,7 +178,7 @@ def test_clocks_of_a_half_period_of_the_digits_network(digits):
         theta=[1.0 + 0.05 * column for column in range(10)],
         g_lsb=2.0**-25,
     ) | layer_image("layer2.", rows=10, neurons=10, conductance=40e-6, options=options)
-    recorder = Recorder(digits(image)).run({"pixels": 0xFFFF, "periods": 2, "rest": 1})
+    recorder = Recorder(digits(words)).run({"pixels": 0xFFFF, "periods": 2, "rest": 1})
     high, low, _, _, quiet = recorder.clocks
     assert (high, low, quiet) == (257, 20, 19)
 
@@ -222,9 +222,9 @@ def test_memories_and_products_of_the_digits_network_are_blocks_of_an_ice40(digi
         (
             [HybridLayerConfig(rows=2, neurons=3)],
             {"layer2.gain": [1]},
-            "image has layer2.gain, which the design does not",
+            "words of layer2.gain, which the design does not have",
         ),
     ],
 )
-def test_layers_that_do_not_fit_are_refused(layers, image, message):
-    refused(message, HybridNetwork, layers, image)
+def test_layers_that_do_not_fit_are_refused(layers, words, message):
+    refused(message, HybridNetwork, layers, words)

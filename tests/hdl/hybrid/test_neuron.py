@@ -66,9 +66,9 @@ def test_fires_every_sixth_period_at_the_operating_point(v_in, period):
 
 def test_the_reciprocal_has_twelve_fraction_bits_unless_told():
     """Its word is `v_in * 2**12 / total`, after power-up the first of the trace."""
-    image = layer_image(**CARD)
-    dut = HybridNeuron(2, image)
-    total = (sum(image["layer1.conductance"]) + image["layer1.g_load"][0]) >> 1
+    words = layer_image(**CARD)
+    dut = HybridNeuron(2, words)
+    total = (sum(words["layer1.conductance"]) + words["layer1.g_load"][0]) >> 1
     seen = []
 
     async def monitor(ctx):
@@ -85,7 +85,7 @@ def test_the_reciprocal_has_twelve_fraction_bits_unless_told():
 
     simulator.add_testbench(bench)
     simulator.run()
-    assert seen == [((image["layer1.v_in"][0] << 12) + (total >> 1)) // total]
+    assert seen == [((words["layer1.v_in"][0] << 12) + (total >> 1)) // total]
 
 
 def test_a_spike_lasts_one_high_half_period_and_v_l_from_the_fire_on():
@@ -255,4 +255,4 @@ def test_options_and_load_of_the_image_do_not_reach_the_bare_device():
 
 
 def test_a_bad_image_is_refused():
-    refused("image has layer1.gains, which the design does not", HybridNeuron, 2, {"layer1.gains": [1]})
+    refused("words of layer1.gains, which the design does not have", HybridNeuron, 2, {"layer1.gains": [1]})

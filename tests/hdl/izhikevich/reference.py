@@ -39,14 +39,14 @@ def stepped(v, u, k, total, step):
 
 
 class Reference:
-    """State of a layer; `image` has the words of the coefficients by name, without prefix."""
+    """State of a layer; `words` has the words of the coefficients by name, without prefix."""
 
-    def __init__(self, image, rows, neurons):
-        self.rows, self.neurons, self.step_word = rows, neurons, image["step"][0]
-        signs = {name: [signed(word, 16) for word in words] for name, words in image.items()}
+    def __init__(self, words, rows, neurons):
+        self.rows, self.neurons, self.step_word = rows, neurons, words["step"][0]
+        signs = {name: [signed(word, 16) for word in values] for name, values in words.items()}
         self.weight = signs["weight"]
         self.k = [
-            {name: (image if name == "a" else signs)[name][n] for name in image if name not in ("weight", "step")}
+            {name: (words if name == "a" else signs)[name][n] for name in words if name not in ("weight", "step")}
             for n in range(neurons)
         ]
         self.v, self.u = [0] * neurons, [0] * neurons

@@ -22,20 +22,20 @@ PER_NEURON = {
 def image_of(rows, neurons, seed=0):
     """Coefficients by name, without prefix; neurons that spike now and then."""
     rng = random.Random(seed)
-    image = {name: [rng.randint(*ends) & 0xFFFF for _ in range(neurons)] for name, ends in PER_NEURON.items()}
-    image["weight"] = [rng.randint(-3000, 9000) & 0xFFFF for _ in range(rows * neurons)]
-    return image | {"step": [rng.randint(3000, 32768)]}
+    words = {name: [rng.randint(*ends) & 0xFFFF for _ in range(neurons)] for name, ends in PER_NEURON.items()}
+    words["weight"] = [rng.randint(-3000, 9000) & 0xFFFF for _ in range(rows * neurons)]
+    return words | {"step": [rng.randint(3000, 32768)]}
 
 
-def prefixed(image):
-    return {f"layer1.{name}": words for name, words in image.items()}
+def prefixed(words):
+    return {f"layer1.{name}": values for name, values in words.items()}
 
 
 def both_of(rows, neurons, seed=0):
     """Network and reference of the same coefficients."""
-    image = image_of(rows, neurons, seed)
-    network = IzhikevichNetwork(IzhikevichLayerConfig(rows=rows, neurons=neurons), prefixed(image))
-    return network, Reference(image, rows, neurons)
+    words = image_of(rows, neurons, seed)
+    network = IzhikevichNetwork(IzhikevichLayerConfig(rows=rows, neurons=neurons), prefixed(words))
+    return network, Reference(words, rows, neurons)
 
 
 class Outcome:
@@ -121,11 +121,11 @@ def test_word_by_word(rows, neurons):
 
 def test_coefficients_over_the_bus():
     rows, neurons = 5, 3
-    image = image_of(rows, neurons, seed=3)
+    words = image_of(rows, neurons, seed=3)
     network = IzhikevichNetwork(IzhikevichLayerConfig(rows=rows, neurons=neurons))
     shown = drive(rows, neurons, seed=3)
-    out = run(network, *shown, writes=network.memory_map.writes(prefixed(image)))
-    reference = Reference(image, rows, neurons)
+    out = run(network, *shown, writes=network.memory_map.writes(prefixed(words)))
+    reference = Reference(words, rows, neurons)
     assert out.trace == [entry for fields in shown for entry in reference.present(**fields)]
 
 

@@ -51,9 +51,9 @@ def update(*, acc, v, hold, leak, gain, bias, threshold, gain_shift, v_reset, re
 class Layer:
     """State of a layer and its coefficients, words as in the image."""
 
-    def __init__(self, structure, image, prefix):
+    def __init__(self, structure, words, prefix):
         self.rows, self.neurons, self.bits = structure.rows, structure.neurons, structure.weight_bits
-        self.words = {name.removeprefix(prefix): words for name, words in image.items() if name.startswith(prefix)}
+        self.words = {name.removeprefix(prefix): values for name, values in words.items() if name.startswith(prefix)}
         self.rest()
 
     def rest(self):
@@ -85,9 +85,9 @@ class Layer:
 class Reference:
     """A network, and what its trace ports say."""
 
-    def __init__(self, structures, image):
-        self.image = dict(image)
-        self.layers = [Layer(structure, image, f"layer{k}.") for k, structure in enumerate(structures, 1)]
+    def __init__(self, structures, words):
+        self.words = dict(words)
+        self.layers = [Layer(structure, words, f"layer{k}.") for k, structure in enumerate(structures, 1)]
         self.traces = [[] for _ in structures]
         self.spikes = []  # spikes of every layer, of every step: bits
         self.events = []  # events of the encoder, of every step
@@ -95,10 +95,10 @@ class Reference:
         self.seed()
 
     def seed(self):
-        self.random = self.image["encoder.seed_low"][0] | self.image["encoder.seed_high"][0] << 16
+        self.random = self.words["encoder.seed_low"][0] | self.words["encoder.seed_high"][0] << 16
 
     def encode(self, step):
-        word = {name: self.image["encoder." + name] for name in ("entry_row", "entry_value", "entries", "mode")}
+        word = {name: self.words["encoder." + name] for name in ("entry_row", "entry_value", "entries", "mode")}
         count, out = word["entries"][0], []
         for first in range(0, count, 2):
             if not word["mode"][0]:
@@ -130,24 +130,24 @@ class Reference:
             self.spikes.append(tuple(bits))
             for n in events:
                 counts[n] += 1
-            if self.image["decoder"][0] and events:
+            if self.words["decoder"][0] and events:
                 answer = max(events, key=lambda n: (states[n][3], -n))
                 break
         if answer is None:
             v = self.layers[-1].v
-            answer = max(range(len(v)), key=lambda n: (0 if self.image["decoder"][0] else counts[n], v[n], -n))
+            answer = max(range(len(v)), key=lambda n: (0 if self.words["decoder"][0] else counts[n], v[n], -n))
         self.traces[-1].append(("ANSWER", 0, answer, counts[answer]))
         self.answers.append((answer, counts[answer]))
 
 
-def image_of(structures, capacity, *, seed=1, entries=None, mode=0, decoder=0, **words):
+def image_of(structures, capacity, *, seed=1, entries=None, mode=0, decoder=0, **values):
     """Random coefficients of a network that spikes; `words` are those of all layers, one number each."""
     dice = random.Random(seed)
     count = capacity if entries is None else entries
     rows = structures[0].rows
     places = sorted(dice.sample(range(rows), min(rows, count)))
     values = [dice.randint(1, 12 if mode else 255) for _ in places]
-    image = {
+    words = {
         "encoder.entry_row": places + [0] * (capacity - len(places)),
         "encoder.entry_value": values + [255] * (capacity - len(places)),  # what is not valid must not spike
         "encoder.entries": [len(places)],
@@ -166,17 +166,17 @@ def image_of(structures, capacity, *, seed=1, entries=None, mode=0, decoder=0, *
         }
         weights = [dice.randint(-most - 1 + most // 2, most) for _ in range(structure.rows * neurons)]
         scalars = {"gain_shift": 9, "v_reset": -100, "refractory": 0, "options": 0} | {
-            name: word for name, word in words.items() if name not in drawn
+            name: word for name, word in values.items() if name not in drawn
         }
-        image |= {
+        words |= {
             f"layer{number}.weight": [word & 0xFFFF for word in weights],
             **{
                 f"layer{number}.{name}": [
-                    words[name] & 0xFFFF if name in words else dice.randint(*limits) & 0xFFFF
+                    values[name] & 0xFFFF if name in values else dice.randint(*limits) & 0xFFFF
                     for _ in range(neurons * (1 + (name == "bias")))
                 ]
                 for name, limits in drawn.items()
             },
             **{f"layer{number}.{name}": [word & 0xFFFF] for name, word in scalars.items()},
         }
-    return image
+    return words

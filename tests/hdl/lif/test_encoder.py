@@ -84,8 +84,8 @@ ENTRIES = st.lists(st.integers(0, 1023), max_size=40, unique=True).flatmap(
 
 @settings(deadline=None, max_examples=30)
 @given(ENTRIES, st.integers(0, 1), st.integers(1, 2**32 - 1), st.floats(0.1, 1), st.integers(0, 99))
-def test_events_of_every_step(image, mode, state, rate, dice):
-    entries = list(zip(*image, strict=True))
+def test_events_of_every_step(words, mode, state, rate, dice):
+    entries = list(zip(*words, strict=True))
     dut = encoder_of(entries, 40, mode, seed=state)
     draw = random.Random(dice)
 
@@ -104,11 +104,11 @@ def test_random_numbers_go_on_where_they_were():
     memory_map = MemoryMap()
     memory_map.claim("before", 7)
     dut = LifEncoder(20, 20, memory_map, "encoder.")
-    image = {"encoder." + name: word for name, word in words_of(entries, 20, 0).items()}
+    words = {"encoder." + name: word for name, word in words_of(entries, 20, 0).items()}
     window = memory_map.windows["encoder.random"]
 
     async def bench(ctx):
-        await load(ctx, dut.config, memory_map.writes(image))
+        await load(ctx, dut.config, memory_map.writes(words))
         await seed(ctx, dut)
         steps = expected(entries, 0, 6)
         for number in range(2):
@@ -197,10 +197,10 @@ def test_an_image_over_the_bus():
     memory_map = MemoryMap()
     dut = LifEncoder(300, 10, memory_map, "encoder.")
     entries = [(5 * place, 200 - place) for place in range(9)]
-    image = {"encoder." + name: word for name, word in words_of(entries, 10, 0).items()}
+    words = {"encoder." + name: word for name, word in words_of(entries, 10, 0).items()}
 
     async def bench(ctx):
-        await load(ctx, dut.config, memory_map.writes(image))
+        await load(ctx, dut.config, memory_map.writes(words))
         await seed(ctx, dut)
         for number, events in enumerate(expected(entries, 0, 4), 1):
             assert (await step(ctx, dut, number))[0] == events

@@ -93,8 +93,8 @@ class Recorder:
 
 def network_of(structures, capacity, **options):
     """Network and reference of the same coefficients."""
-    image = image_of(structures, capacity, **options)
-    return LifNetwork(structures, capacity, image), Reference(structures, image)
+    words = image_of(structures, capacity, **options)
+    return LifNetwork(structures, capacity, words), Reference(structures, words)
 
 
 def both(network, reference, *presentations, **options):
@@ -166,9 +166,9 @@ def test_no_spike_is_lost_between_layers(sizes, lanes):
         LifLayerConfig(rows=rows, neurons=neurons, lanes=1 if last < len(sizes) - 1 else lanes)
         for last, (rows, neurons) in enumerate(pairwise(sizes), 1)
     ]
-    image = image_of(structures, 2, mode=1, threshold=100, bias=20000, gain=4096)
-    image[f"layer{len(structures)}.threshold"] = [65535] * sizes[-1]
-    network, reference = LifNetwork(structures, 2, image), Reference(structures, image)
+    words = image_of(structures, 2, mode=1, threshold=100, bias=20000, gain=4096)
+    words[f"layer{len(structures)}.threshold"] = [65535] * sizes[-1]
+    network, reference = LifNetwork(structures, 2, words), Reference(structures, words)
     both(network, reference, {"steps": 3, "init": 1})
     assert spikes_of(reference, 0) == 3 * sizes[1]
 
@@ -179,8 +179,8 @@ def test_three_layers_word_by_word():
         LifLayerConfig(rows=9, neurons=9, lanes=2, weight_bits=16),
         LifLayerConfig(rows=9, neurons=1, weight_bits=2),
     ]
-    image = image_of(structures, 12, threshold=20, refractory=1) | {"layer3.weight": [1] * 9}
-    network, reference = LifNetwork(structures, 12, image), Reference(structures, image)
+    words = image_of(structures, 12, threshold=20, refractory=1) | {"layer3.weight": [1] * 9}
+    network, reference = LifNetwork(structures, 12, words), Reference(structures, words)
     both(network, reference, {"steps": 30, "init": 1})
     assert all(spikes_of(reference, layer) for layer in range(3))
 
@@ -197,11 +197,11 @@ def test_lanes_do_not_change_results(lanes, seed):
 @pytest.mark.parametrize("options", [0, 1])
 def test_sums_and_membranes_saturate(sign, options):
     structures = [LifLayerConfig(rows=16, neurons=3, lanes=2, weight_bits=16)]
-    image = image_of(structures, 16, leak=100, gain=65535, gain_shift=8, options=options, threshold=32766)
-    image["layer1.weight"] = [sign * 30000 & 0xFFFF] * 48
-    image["encoder.entry_value"] = [255] * 16
-    reference = Reference(structures, image)
-    both(LifNetwork(structures, 16, image), reference, {"steps": 6, "init": 1})
+    words = image_of(structures, 16, leak=100, gain=65535, gain_shift=8, options=options, threshold=32766)
+    words["layer1.weight"] = [sign * 30000 & 0xFFFF] * 48
+    words["encoder.entry_value"] = [255] * 16
+    reference = Reference(structures, words)
+    both(LifNetwork(structures, 16, words), reference, {"steps": 6, "init": 1})
     membranes = {entry[2] for entry in reference.traces[0] if entry[0] == "MEMBRANE"}
     if sign < 0:
         assert -(2**19) in membranes
@@ -231,11 +231,11 @@ def test_without_a_spike_the_largest_membrane_answers(decoder):
 
 @pytest.mark.parametrize("refractory", [0, 2])
 def test_the_step_after_a_spike_has_a_bias_of_its_own(refractory):
-    image = image_of(ONE, 14, options=1, refractory=refractory)
-    image["layer1.bias"] = [0] * 5 + [-1000 & 0xFFFF] * 5
-    network, reference = LifNetwork(ONE, 14, image), Reference(ONE, image)
+    words = image_of(ONE, 14, options=1, refractory=refractory)
+    words["layer1.bias"] = [0] * 5 + [-1000 & 0xFFFF] * 5
+    network, reference = LifNetwork(ONE, 14, words), Reference(ONE, words)
     both(network, reference, {"steps": 30, "init": 1}, {"steps": 30})
-    plain = Reference(ONE, image | {"layer1.bias": [0] * 10})
+    plain = Reference(ONE, words | {"layer1.bias": [0] * 10})
     plain.present(30, init=1)
     assert sum(map(sum, plain.spikes)) > 0
     # While a neuron holds, it has none.
@@ -244,13 +244,13 @@ def test_the_step_after_a_spike_has_a_bias_of_its_own(refractory):
 
 def test_of_equal_neurons_the_lowest_answers():
     for decoder in (0, 1):
-        image = image_of(ONE, 14, decoder=decoder)
+        words = image_of(ONE, 14, decoder=decoder)
         for name in ("leak", "gain", "bias", "threshold"):
-            words = image[f"layer1.{name}"]
-            image[f"layer1.{name}"] = words[:1] * len(words)
-        image["layer1.weight"] = [word for row in range(20) for word in [0, 31, 31, 0, 31]]
-        reference = Reference(ONE, image)
-        both(LifNetwork(ONE, 14, image), reference, {"steps": 8, "init": 1})
+            values = words[f"layer1.{name}"]
+            words[f"layer1.{name}"] = values[:1] * len(values)
+        words["layer1.weight"] = [word for row in range(20) for word in [0, 31, 31, 0, 31]]
+        reference = Reference(ONE, words)
+        both(LifNetwork(ONE, 14, words), reference, {"steps": 8, "init": 1})
         assert reference.answers[0][0] == 1
         assert reference.answers[0][1] >= 1
 
@@ -272,15 +272,15 @@ def test_generator_goes_on_from_image_to_image():
 def test_coefficients_and_images_over_the_bus():
     for structures in (ONE, [LifLayerConfig(rows=20, neurons=7, lanes=3, weight_bits=5)]):
         network = LifNetwork(structures, 14)
-        image, other = image_of(structures, 14), image_of(structures, 14, seed=8, entries=9)
-        second = {name: words for name, words in other.items() if name.startswith("encoder.entr")}
+        words, other = image_of(structures, 14), image_of(structures, 14, seed=8, entries=9)
+        second = {name: values for name, values in other.items() if name.startswith("encoder.entr")}
         recorder = Recorder(network).run(
-            {"steps": 9, "init": 1, "writes": network.memory_map.writes(image)},
+            {"steps": 9, "init": 1, "writes": network.memory_map.writes(words)},
             {"steps": 9, "writes": network.memory_map.writes(second)},
         )
-        reference = Reference(structures, image)
+        reference = Reference(structures, words)
         reference.present(9, 1)
-        reference.image |= second
+        reference.words |= second
         reference.present(9)
         assert recorder.traces == reference.traces
         assert recorder.answers == reference.answers
@@ -288,18 +288,18 @@ def test_coefficients_and_images_over_the_bus():
 
 def full_of(entries, structures):
     """An image whose entries all spike in step 0 of mode latency and in no other."""
-    image = image_of(structures, entries, mode=1)
-    image["encoder.entry_value"] = [1] * entries
-    return LifNetwork(structures, entries, image), Reference(structures, image)
+    words = image_of(structures, entries, mode=1)
+    words["encoder.entry_value"] = [1] * entries
+    return LifNetwork(structures, entries, words), Reference(structures, words)
 
 
 @pytest.mark.parametrize("neurons", [1, 5, 10])
 def test_clocks_of_a_step(neurons):
     structures = [LifLayerConfig(rows=200, neurons=neurons, lanes=neurons)]
-    image = image_of(structures, 150, mode=0)
-    image["encoder.entry_value"] = [255] * 150
-    reference = Reference(structures, image)
-    recorder = both(LifNetwork(structures, 150, image), reference, {"steps": 6, "init": 1})
+    words = image_of(structures, 150, mode=0)
+    words["encoder.entry_value"] = [255] * 150
+    reference = Reference(structures, words)
+    recorder = both(LifNetwork(structures, 150, words), reference, {"steps": 6, "init": 1})
     assert min(reference.events) > 140
     # One event per clock, without a gap from the first on, one neuron per clock, and 20.
     clocks = [events + neurons + 20 for events in reference.events]
@@ -319,10 +319,10 @@ def test_clocks_of_a_step_without_events():
 
 def test_clocks_of_an_event_and_of_a_later_layer():
     structures = [LifLayerConfig(rows=80, neurons=7, lanes=3), LifLayerConfig(rows=7, neurons=4, lanes=4)]
-    image = image_of(structures, 40, threshold=65535)
-    image["encoder.entry_value"] = [255] * 40
-    reference = Reference(structures, image)
-    recorder = both(LifNetwork(structures, 40, image), reference, {"steps": 6, "init": 1})
+    words = image_of(structures, 40, threshold=65535)
+    words["encoder.entry_value"] = [255] * 40
+    reference = Reference(structures, words)
+    recorder = both(LifNetwork(structures, 40, words), reference, {"steps": 6, "init": 1})
     assert recorder.steps == [3 * events + (7 + 22) + (4 + 13) for events in reference.events[1:]]
 
 
@@ -357,12 +357,12 @@ def test_no_step_is_no_answer():
 def test_a_host_loads_and_shows_images():
     network = LifNetwork(TWO, 20)
     host = HostPort(network)
-    image = image_of(TWO, 20, threshold=100)
-    assert {name: len(words) for name, words in host.registers.items()} == {"steps": 1, "init": 1, "go": 1}
-    words, pulses = [], []
+    words = image_of(TWO, 20, threshold=100)
+    assert {name: len(values) for name, values in host.registers.items()} == {"steps": 1, "init": 1, "go": 1}
+    values, pulses = [], []
 
     async def bench(ctx):
-        for address, data in network.memory_map.writes(image):
+        for address, data in network.memory_map.writes(words):
             await write(ctx, host, address, data)
         for name, value in {"steps": 6, "init": 1, "go": 1}.items():
             await write(ctx, host, host.registers[name][0], value)
@@ -373,14 +373,14 @@ def test_a_host_loads_and_shows_images():
         ports = (host.trace2_valid, host.trace2_word, host.spikes_strobe, host.spikes1, host.spikes2)
         async for _, _, valid, word, strobe, *spikes in ctx.tick().sample(*ports):
             if valid:
-                words.append(parse(word))
+                values.append(parse(word))
             if strobe:
                 pulses.append(tuple(spikes))
 
     simulate(host, bench, background=[monitor])
-    reference = Reference(TWO, image)
+    reference = Reference(TWO, words)
     reference.present(6, 1)
-    assert words == reference.traces[1]
+    assert values == reference.traces[1]
     assert pulses == reference.spikes
 
 
@@ -401,12 +401,12 @@ def test_verilog_compiles_without_a_warning(icarus, tmp_path):
         ([TWO[0], TWO[0]], 2, None, "rows of layer 2 must be 7, not 30"),
         (TWO, 3, None, "capacity must be even, not 3"),
         (TWO, 2048, None, r"capacity must be in 2\.\.1024, not 2048"),
-        (TWO, 2, {"layer2.v1": [1]}, "image has layer2.v1, which the design does not"),
+        (TWO, 2, {"layer2.v1": [1]}, "words of layer2.v1, which the design does not have"),
         ([LifLayerConfig(rows=1024, neurons=1024)], 2, None, "coefficients must fit 1048576 addresses, not need"),
     ],
 )
-def test_what_does_not_fit_is_refused(layers, capacity, image, message):
-    refused(message, LifNetwork, layers, capacity, image)
+def test_what_does_not_fit_is_refused(layers, capacity, words, message):
+    refused(message, LifNetwork, layers, capacity, words)
 
 
 def test_layers_of_another_kind_are_refused():

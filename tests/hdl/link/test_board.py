@@ -211,11 +211,11 @@ def test_spikes_take_most_of_the_line_and_none_is_lost():
 
 def test_a_lif_network_waits_for_the_line():
     structure = LifLayerConfig(rows=6, neurons=5, lanes=5)
-    image = image_of([structure], 6)
-    reference = Reference([structure], image)
+    words = image_of([structure], 6)
+    reference = Reference([structure], words)
     network = LifNetwork([structure], 6)
     with board_of(network) as board:
-        for address, word in network.memory_map.writes(image):
+        for address, word in network.memory_map.writes(words):
             board.write(address, word)
         board.write(OFFSET["options"], SPIKES | ENDS | WAIT)
         board.write(REGISTERS, 2000, 1)

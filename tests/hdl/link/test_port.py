@@ -558,8 +558,8 @@ def test_trace_words_of_the_kinds_that_are_asked_for():
 
 
 def test_a_hybrid_network_streams_its_spikes_and_fires():
-    image = layer_image(rows=20, neurons=2, conductance=20e-6, options=REFRACTORY)
-    network = HybridNetwork([HybridLayerConfig(rows=20, neurons=2, recip_shift=9)], image)
+    words = layer_image(rows=20, neurons=2, conductance=20e-6, options=REFRACTORY)
+    network = HybridNetwork([HybridLayerConfig(rows=20, neurons=2, recip_shift=9)], words)
     rises, spikes = [], []
 
     async def watch(ctx):

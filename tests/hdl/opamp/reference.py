@@ -84,9 +84,9 @@ def par(a, b):
 class ReferenceLayer:
     """One layer; `structure` is an `OpampLayerConfig`, whose fields are all that is taken from the gateware."""
 
-    def __init__(self, structure, image, prefix):
+    def __init__(self, structure, words, prefix):
         self.structure = structure
-        self.words = {name[len(prefix) :]: words for name, words in image.items() if name.startswith(prefix)}
+        self.words = {name[len(prefix) :]: values for name, values in words.items() if name.startswith(prefix)}
         self.conductance = list(self.words["conductance"])
         self.power_up()
 
@@ -205,8 +205,8 @@ class ReferenceLayer:
 class Reference:
     """A network; `traces` has the entries of each layer, `pulses` the `on` bits of every layer after each substep."""
 
-    def __init__(self, structures, image):
-        self.layers = [ReferenceLayer(s, image, f"layer{number}.") for number, s in enumerate(structures, 1)]
+    def __init__(self, structures, words):
+        self.layers = [ReferenceLayer(s, words, f"layer{number}.") for number, s in enumerate(structures, 1)]
         self.traces = [[] for _ in structures]
         self.pulses = []
 

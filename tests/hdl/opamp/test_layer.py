@@ -20,11 +20,11 @@ CIRCUITS = [(first, second) for first in ("resistor", "dynamic") for second in (
 class Bench:
     """A layer beside its reference; what both do in the same substeps must be the same."""
 
-    def __init__(self, image=None, *, empty=False, **structure):
+    def __init__(self, words=None, *, empty=False, **structure):
         self.structure = OpampLayerConfig(**structure)
-        self.image = image_of(self.structure) if image is None else image(self.structure)
-        self.reference = ReferenceLayer(self.structure, self.image, "layer1.")
-        self.memory_map = MemoryMap(None if empty else self.image)
+        self.words = image_of(self.structure) if words is None else words(self.structure)
+        self.reference = ReferenceLayer(self.structure, self.words, "layer1.")
+        self.memory_map = MemoryMap(None if empty else self.words)
         self.layer = OpampLayer(self.structure, self.memory_map, "layer1.")
 
     def run(self, script):
@@ -108,19 +108,19 @@ WHOLE = [
     ("first", "second", "terminal"), [*QUICK, *(pytest.param(*case, marks=pytest.mark.slow) for case in WHOLE)]
 )
 def test_one_neuron_of_every_circuit_pulses(first, second, terminal):
-    def image(structure):
+    def words(structure):
         return image_of(structure, conductance=2e-6)
 
-    bench = Bench(image, rows=1, neurons=1, first=first, second=second, terminal=terminal)
-    words = 3 if (first == "dynamic" and second != "switch") else 2
-    shortest = words + latency(OpampNeuron, bench.structure.circuit) + 3
+    bench = Bench(words, rows=1, neurons=1, first=first, second=second, terminal=terminal)
+    values = 3 if (first == "dynamic" and second != "switch") else 2
+    shortest = values + latency(OpampNeuron, bench.structure.circuit) + 3
     pulses = []
 
     async def script(b):
         assert await b.power_up() == 2
         for number in range(45):
             entries, clocks = await b.substep(int(number < 33), phase={0: 1, 33: 0}.get(number), first=number == 0)
-            per_neuron = ["circuit", "state", "memristor"][:words]
+            per_neuron = ["circuit", "state", "memristor"][:values]
             evaluated = number in (0, 33)
             assert kinds(entries) == ["phase", "current"] * evaluated + per_neuron
             assert clocks == shortest + evaluated * (last_sum(1, 1, 1, 1) + latency(Log2, 16) + 1)
@@ -240,13 +240,13 @@ def test_coefficients_over_the_bus_are_those_of_an_image():
     bench = Bench(empty=True, rows=2, neurons=3, first="dynamic", second="parallel", learns=True)
 
     async def script(b):
-        await load(b.ctx, b.layer.config, b.memory_map.writes(b.image))
+        await load(b.ctx, b.layer.config, b.memory_map.writes(b.words))
         await b.power_up()
         for number in range(30):
             await b.substep(3, learn=1, first=number == 0)
 
     bench.run(script)
-    assert bench.reference.conductance != bench.image["layer1.conductance"]
+    assert bench.reference.conductance != bench.words["layer1.conductance"]
 
 
 @settings(deadline=None, max_examples=6)
@@ -260,21 +260,21 @@ def test_any_layer_word_by_word(shape, circuit, seed):
     (first, second), terminal, learns = circuit
     draw = random.Random(seed)
 
-    def image(structure):
-        words = image_of(structure)
+    def words(structure):
+        values = image_of(structure)
         size = rows * neurons
-        low, high = (words["layer1.g_off"][0], words["layer1.g_on"][0]) if learns else (0, 65535)
-        words["layer1.conductance"] = [draw.choice([low, high, draw.randint(low, high)]) for _ in range(size)]
+        low, high = (values["layer1.g_off"][0], values["layer1.g_on"][0]) if learns else (0, 65535)
+        values["layer1.conductance"] = [draw.choice([low, high, draw.randint(low, high)]) for _ in range(size)]
         for name in ("r0_first_log", "r0_second_log", "v_th_log"):
-            old = words.get("layer1." + name)
+            old = values.get("layer1." + name)
             if old:
-                words["layer1." + name] = [draw.choice([0, 65535, *[word + draw.randrange(2048)] * 3]) for word in old]
-        return words
+                values["layer1." + name] = [draw.choice([0, 65535, *[word + draw.randrange(2048)] * 3]) for word in old]
+        return values
 
     while lanes > neurons:
         lanes //= 2
     bench = Bench(
-        image, rows=rows, neurons=neurons, lanes=lanes, first=first, second=second, terminal=terminal, learns=learns
+        words, rows=rows, neurons=neurons, lanes=lanes, first=first, second=second, terminal=terminal, learns=learns
     )
 
     async def script(b):

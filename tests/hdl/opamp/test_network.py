@@ -18,12 +18,12 @@ from tests.hdl.opamp.reference import Reference, image_of, latency, parse
 BLANK = {"pixels": 0, "gates": -1, "learn": 0, "on": 0, "off": 0, "init": 0}
 
 
-def network_of(*structures, image=None):
+def network_of(*structures, words=None):
     """Network and reference of the same coefficients."""
-    image = image or {}
+    words = words or {}
     for number, structure in enumerate(structures, 1):
-        image = image_of(structure, f"layer{number}.", conductance=1.5e-6) | image
-    return OpampNetwork(structures, image), Reference(structures, image)
+        words = image_of(structure, f"layer{number}.", conductance=1.5e-6) | words
+    return OpampNetwork(structures, words), Reference(structures, words)
 
 
 class Recorder:
@@ -178,11 +178,11 @@ def test_inputs_are_driven_for_the_first_part_only():
 def test_coefficients_over_the_bus_are_those_of_an_image():
     structures = PAIR
     empty = OpampNetwork(structures)
-    image = {}
+    words = {}
     for number, structure in enumerate(structures, 1):
-        image |= image_of(structure, f"layer{number}.", conductance=1.5e-6)
+        words |= image_of(structure, f"layer{number}.", conductance=1.5e-6)
     shown = {"pixels": 0b1111, "learn": 0b11, "on": 20, "init": 1}
-    both(empty, Reference(structures, image), shown, writes=empty.memory_map.writes(image))
+    both(empty, Reference(structures, words), shown, writes=empty.memory_map.writes(words))
 
 
 @pytest.mark.parametrize("init", [0, 1])
@@ -248,11 +248,11 @@ def test_memories_and_products_are_blocks_of_an_ice40(tmp_path):
     [
         ([], None, "layers must have at least one layer"),
         ([PAIR[0], PAIR[0]], None, "rows of layer 2 must be 3, not 4"),
-        (PAIR, {"layer2.v1": [1]}, "image has layer2.v1, which the design does not"),
+        (PAIR, {"layer2.v1": [1]}, "words of layer2.v1, which the design does not have"),
     ],
 )
-def test_layers_that_do_not_fit_are_refused(layers, image, message):
-    refused(message, OpampNetwork, layers, image)
+def test_layers_that_do_not_fit_are_refused(layers, words, message):
+    refused(message, OpampNetwork, layers, words)
 
 
 def test_layers_of_another_kind_are_refused():

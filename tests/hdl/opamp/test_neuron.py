@@ -63,11 +63,11 @@ def run(circuit, words, neurons):
     return stream(dut, items, outputs, stable=stable)[clocks - 1 :: clocks]
 
 
-def specified(circuit, words, neurons):
+def specified(circuit, values, neurons):
     """Outputs for `neurons` by the formula."""
-    image = {name: [words[name]] for name in circuit.scalars}
-    image |= {name: [neuron[name] for neuron in neurons] for name in circuit.per_neuron}
-    reference = reference_of(circuit, image, len(neurons))
+    words = {name: [values[name]] for name in circuit.scalars}
+    words |= {name: [neuron[name] for neuron in neurons] for name in circuit.per_neuron}
+    reference = reference_of(circuit, words, len(neurons))
     reference.s = [neuron["s"] for neuron in neurons]
     reference.on = [neuron["on"] for neuron in neurons]
     reference.current = [neuron["current"] for neuron in neurons]
@@ -150,15 +150,15 @@ SUBSTEPS = 250
 def test_successive_substeps(circuit):
     """A layer of three neurons, whose states go back into the pipeline, under a current that is on, off and on."""
     structure = SimpleNamespace(rows=1, neurons=3, learns=False, **vars(circuit))
-    image = image_of(structure, "")
-    reference = reference_of(circuit, image, 3)
+    words = image_of(structure, "")
+    reference = reference_of(circuit, words, 3)
     dut = OpampNeuron(circuit)
     states = ["s", "on", *(f"u_{place}" for place in circuit.memristors)]
     seen = set()
 
     async def bench(ctx):
         for name in circuit.scalars:
-            ctx.set(getattr(dut, name), image[name][0])
+            ctx.set(getattr(dut, name), words[name][0])
         values = [dict.fromkeys(states, 0) for _ in range(3)]
         clocks = clocks_of(circuit)
         for substep in range(SUBSTEPS):
@@ -171,7 +171,7 @@ def test_successive_substeps(circuit):
                     reference.current[index] = max(current - 2000 * index, 0)
                     ctx.set(dut.current, reference.current[index])
                     for name in circuit.per_neuron:
-                        ctx.set(getattr(dut, name), image[name][index])
+                        ctx.set(getattr(dut, name), words[name][index])
                     for name, value in values[index].items():
                         ctx.set(getattr(dut, name), value)
                 index, again = divmod(clock - dut.latency, clocks)

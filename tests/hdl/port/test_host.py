@@ -167,23 +167,23 @@ OPAMP = OpampLayerConfig(rows=20, neurons=2, first="dynamic", second="switch", l
 
 def test_op_amp_neurons_load_coefficients_and_show_presentations():
     host = HostPort(OpampNetwork([OPAMP]))
-    image = opamp_reference.image_of(OPAMP)
-    reference = opamp_reference.Reference([OPAMP], image)
+    words = opamp_reference.image_of(OPAMP)
+    reference = opamp_reference.Reference([OPAMP], words)
     shown = [
         {"pixels": 0xC0003, "gates": 3, "learn": 1, "on": 25, "off": 3, "init": 1},
         {"pixels": 0x00100, "gates": 2, "learn": 0, "on": 12, "off": 0, "init": 0},
     ]
 
     async def script(ctx):
-        for address, data in host.network.memory_map.writes(image):
+        for address, data in host.network.memory_map.writes(words):
             await write(ctx, host, address, data)
         for fields in shown:
             await show(ctx, host, **fields)
 
-    words = run(host, script, opamp_reference.parse)
+    values = run(host, script, opamp_reference.parse)
     for fields in shown:
         reference.present(**fields)
-    assert words == reference.traces[0]
+    assert values == reference.traces[0]
     assert any(pulses for (pulses,) in reference.pulses)
 
 

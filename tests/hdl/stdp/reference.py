@@ -38,11 +38,11 @@ def potentiated(c, x, up, g_on):
 
 
 class Reference:
-    """State of a layer; `image` has the coefficients by name, without prefix."""
+    """State of a layer; `words` has the coefficients by name, without prefix."""
 
-    def __init__(self, image, rows, neurons, gain_shift):
-        self.image, self.rows, self.neurons, self.gain_shift = image, rows, neurons, gain_shift
-        self.conductance = [[image["conductance"][r * neurons + n] for r in range(rows)] for n in range(neurons)]
+    def __init__(self, words, rows, neurons, gain_shift):
+        self.words, self.rows, self.neurons, self.gain_shift = words, rows, neurons, gain_shift
+        self.conductance = [[words["conductance"][r * neurons + n] for r in range(rows)] for n in range(neurons)]
         self.power_up()
 
     def power_up(self):
@@ -58,7 +58,7 @@ class Reference:
         return out
 
     def step(self, inputs, forced, learn):
-        k = {name: words[0] for name, words in self.image.items()}
+        k = {name: words[0] for name, words in self.words.items()}
         out = []
         active = [row for row in range(self.rows) if inputs >> row & 1]
         for row in range(self.rows):

@@ -31,15 +31,15 @@ def image_of(rows, neurons, seed=0, **values):
     return {"conductance": conductance} | {name: [word] for name, word in scalars.items()}
 
 
-def prefixed(image):
-    return {f"layer1.{name}": words for name, words in image.items()}
+def prefixed(words):
+    return {f"layer1.{name}": values for name, values in words.items()}
 
 
 def both_of(rows, neurons, *, seed=0, shift=11, **values):
     """Network and reference of the same coefficients."""
-    image = image_of(rows, neurons, seed, **values)
+    words = image_of(rows, neurons, seed, **values)
     structure = StdpLayerConfig(rows=rows, neurons=neurons, gain_shift=shift)
-    return StdpNetwork(structure, prefixed(image)), Reference(image, rows, neurons, shift)
+    return StdpNetwork(structure, prefixed(words)), Reference(words, rows, neurons, shift)
 
 
 class Outcome:
@@ -179,11 +179,11 @@ def test_init_clears_the_state_but_no_conductance():
 
 def test_coefficients_over_the_bus():
     rows, neurons = 5, 3
-    image = image_of(rows, neurons, seed=3)
+    words = image_of(rows, neurons, seed=3)
     network = StdpNetwork(StdpLayerConfig(rows=rows, neurons=neurons, gain_shift=11))
-    reference = Reference(image, rows, neurons, 11)
+    reference = Reference(words, rows, neurons, 11)
     shown = trains(rows, neurons, seed=3)
-    out = run(network, *shown, writes=network.memory_map.writes(prefixed(image)))
+    out = run(network, *shown, writes=network.memory_map.writes(prefixed(words)))
     assert out.trace == [entry for fields in shown for entry in reference.present(**fields)]
 
 

@@ -173,7 +173,7 @@ def test_every_seed_is_placed_and_counts_also_where_it_misses_the_clock(monkeypa
     wanted = []
     monkeypatch.setattr(bench_lif, "build_top", build_top)
     monkeypatch.setattr(bench_lif, "BoardTop", lambda board, twin: None)
-    monkeypatch.setattr(bench_lif.designs, "board_image", lambda design, changes: wanted.append(changes.assignments))
+    monkeypatch.setattr(bench_lif.designs, "board_content", lambda design, changes: wanted.append(changes.assignments))
     monkeypatch.setitem(bench_lif.TWINS, "mnist", lambda content, clock_hz: None)
     found = bench_lif.area("my.nir", board("icebreaker"), tmp_path)
     assert asked == [("icebreaker", "mnist", (seed,)) for seed in SEEDS]

@@ -27,8 +27,8 @@ def test_every_word_of_a_design_is_where_the_gateware_has_it(design):
         document = design_map(design, host, traces=True, digest=UNKNOWN)
         link_map = LinkMap(json.loads(json.dumps(document)))
         memory_map = host.network.memory_map
-        image = find_design(design).image
-        expected = dict(memory_map.writes(image))
+        words = find_design(design).words
+        expected = dict(memory_map.writes(words))
         windows = memory_map.windows
         registers = dict(host.registers)
         del host
@@ -36,14 +36,14 @@ def test_every_word_of_a_design_is_where_the_gateware_has_it(design):
         place = link_map[name]
         assert place.addresses().tolist() == [window.address(index) for index in range(window.depth)]
         assert place.readable == window.state
-    for name, words in registers.items():
+    for name, values in registers.items():
         if name != "go":
-            assert link_map[name].addresses().tolist() == list(words)
+            assert link_map[name].addresses().tolist() == list(values)
     assert "go" not in link_map.places
     found = {}
-    for address, words in link_map.writes(image):
-        assert 1 <= words.size <= LARGEST_BURST
-        for offset, word in enumerate(words.tolist()):
+    for address, values in link_map.writes(words):
+        assert 1 <= values.size <= LARGEST_BURST
+        for offset, word in enumerate(values.tolist()):
             assert address + offset not in found
             found[address + offset] = word
     assert found == expected
@@ -175,9 +175,9 @@ def test_text_that_is_no_map(tmp_path, text):
 
 def test_image_is_cut_into_bursts_of_neighbours():
     link_map = LinkMap(a_map())
-    image = {"layer1.theta": np.arange(300), "layer1.leak_half": [7], "layer1.leak": [6]}
-    bursts = link_map.writes(image)
-    assert [(address, words.size) for address, words in bursts] == [(0, 2), (512, 120), (632, 120), (752, 60)]
+    words = {"layer1.theta": np.arange(300), "layer1.leak_half": [7], "layer1.leak": [6]}
+    bursts = link_map.writes(words)
+    assert [(address, values.size) for address, values in bursts] == [(0, 2), (512, 120), (632, 120), (752, 60)]
     assert bursts[0][1].tolist() == [6, 7]
     assert link_map.writes({}) == []
 

@@ -41,12 +41,12 @@ def test_structure_and_coefficients_need_no_simulation(monkeypatch):
     design = find_design("mnist", Changes())  # nothing of it is worked out yet
     (layer,) = design.layers
     assert (layer.rows, layer.neurons) == (784, 10)
-    image = design.image
+    words = design.words
     assert not runs
     # What is shown has no influence on them.
     own, coefficients = kind_of(design.job.spec).gateware(), design.job.coefficients()
     assert runs
-    assert image == gateware.image(coefficients, 0) | own.image(design.job, coefficients, 0)
+    assert words == gateware.words_of(coefficients, 0) | own.words(design.job, coefficients, 0)
 
 
 def test_the_network_is_right_in_every_picture_alone():

@@ -46,7 +46,7 @@ def test_the_integers_answer_what_was_trained(settings, least):
     assert accuracy(network, OTHERS) > least  # on the integer model; one in ten by chance
     bits = network.spec.weight_bits
     for layer, words in zip(network.spec.layers, network.coefficients(), strict=True):
-        assert words.g_lsb == 1.0  # levels are whole: nothing is rounded once more
+        assert words.weight_unit == 1.0  # levels are whole: nothing is rounded once more
         assert np.abs(layer.weight).max() <= 2 ** (bits - 1) - 1
         errors = {line.name: (line.error, line.saturated) for line in words.report}
         assert errors["weight"] == (0.0, 0)

@@ -299,7 +299,7 @@ def test_recording_changes_nothing_and_conductances_are_the_last_words():
         assert (a.fires == b.fires).all()
         assert (a.conductance == b.conductance).all()
         assert a.words == []
-        words = a.conductance / coefficients[number].g_lsb
+        words = a.conductance / coefficients[number].weight_unit
         assert words.tolist() == [layers[number].g for layers in plain]
 
 

@@ -74,10 +74,10 @@ def test_image_runs_over_rows_then_columns():
     g = np.arange(1, 7).reshape(2, 3) * 100e-6  # neurons, rows
     spec = NetworkSpec(layers=(layer(g_initial=g),))
     (coefficient,) = coefficients(spec)
-    image = coefficient.image(0, "layer1.")
-    flat = np.array(image["layer1.conductance"]) * coefficient.g_lsb
-    assert flat == pytest.approx([g[n, r] for r in range(3) for n in range(2)], abs=coefficient.g_lsb / 2)
-    assert image["layer1.leak"] == [int(coefficient.words["leak"][0])]
+    words = coefficient.words_of(0, "layer1.")
+    flat = np.array(words["layer1.conductance"]) * coefficient.weight_unit
+    assert flat == pytest.approx([g[n, r] for r in range(3) for n in range(2)], abs=coefficient.weight_unit / 2)
+    assert words["layer1.leak"] == [int(coefficient.words["leak"][0])]
 
 
 @given(rows=st.integers(1, 40), volts=st.floats(0.5, 3.0), load=st.just(0.0) | st.floats(1e-12, 1e-3))

@@ -110,7 +110,7 @@ def test_events(decoded):
 
 
 def test_learning_steps_start_from_the_conductances_at_power_up(decoded):
-    lsb, initial = COEFFICIENTS.g_lsb, COEFFICIENTS.words["conductance"][0, 0]
+    lsb, initial = COEFFICIENTS.weight_unit, COEFFICIENTS.words["conductance"][0, 0]
     assert [(time, neuron) for time, neuron, _ in decoded.learning] == [(HALF, 0), (3 * HALF, 0)]
     assert decoded.learning[0][2] == pytest.approx(np.array([initial, 300]) * lsb)
     assert decoded.learning[1][2] == pytest.approx(np.array([400, 500]) * lsb)

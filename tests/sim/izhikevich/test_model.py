@@ -25,7 +25,7 @@ def test_words_are_those_of_the_page(neurons, rows, seed):
     recording = backends.run(job, "model")
     currents = current_words(own, job.shown)
     for trial, words in enumerate(recording.layers[0].words):
-        reference = Reference(own.image(trial, "") | {"current": [0] * neurons}, rows, neurons)
+        reference = Reference(own.words_of(trial, "") | {"current": [0] * neurons}, rows, neurons)
         expected, step = [], 0
         for number, steps in enumerate(job.shown.steps):
             for at in range(steps):

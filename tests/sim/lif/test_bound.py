@@ -67,7 +67,7 @@ def words_as_parameters(job):
     unit = np.max(layer.per_neuron("v_threshold") - layer.v_leak) / words["threshold"].max() / 16
     leak = words["leak"] / 65536
     drive = np.where(leak > 0, leak, job.spec.dt)
-    rise = words["gain"] * 2.0 ** -words["gain_shift"] * unit / own.g_lsb  # V per unit of current
+    rise = words["gain"] * 2.0 ** -words["gain_shift"] * unit / own.weight_unit  # V per unit of current
     rise = np.where(rise > 0, rise, drive * layer.r)  # without synapses there is none
     with np.errstate(divide="ignore"):
         tau = job.spec.dt / -np.log1p(-leak)

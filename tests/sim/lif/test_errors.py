@@ -123,9 +123,9 @@ def test_allowances_are_those_of_the_page():
     assert allowed.step == pytest.approx([unit * (15 * leak + 1.5)], abs=2e-9)
     assert allowed.of_membrane == 2**-17
     (own,) = job.coefficients()
-    assert allowed.of_current * own.g_lsb == pytest.approx(unit / 2 ** (int(own.words["gain_shift"][0]) + 1))
+    assert allowed.of_current * own.weight_unit == pytest.approx(unit / 2 ** (int(own.words["gain_shift"][0]) + 1))
     assert allowed.level == pytest.approx(8 * unit, abs=2e-9)
-    assert allowed.weight == pytest.approx(own.g_lsb / 2)
+    assert allowed.weight == pytest.approx(own.weight_unit / 2)
     assert allowed.most == pytest.approx(8 * (1.0 - REST), rel=1e-5)
     (exact,) = allowances(job, words=False)
     assert exact.step[0] < 1e-8
@@ -165,7 +165,7 @@ def test_a_spike_may_come_where_the_threshold_is_that_near(units, within):
 def test_weights_may_be_off_by_half_a_level():
     job = digits_job(6)
     one, other = pair(job)
-    level = job.coefficients()[0].g_lsb
+    level = job.coefficients()[0].weight_unit
     for off, within in ((0.0, True), (1.0, False)):
         moved = copy.deepcopy(other)
         moved.layers[0].conductance[0, 3, 5] += off * level

@@ -31,15 +31,15 @@ def signed(word):
 
 
 class ScalarLayer:
-    def __init__(self, image, structure):
-        self.image, self.neurons, self.rows = image, structure["neurons"], structure["rows"]
+    def __init__(self, words, structure):
+        self.words, self.neurons, self.rows = words, structure["neurons"], structure["rows"]
         self.begin()
 
     def begin(self):
         self.v, self.hold, self.fired = ([0] * self.neurons for _ in range(3))
 
     def step(self, events):
-        get = self.image
+        get = self.words
         subtract, refractory = get["options"][0] & 1, get["refractory"][0]
         spikes, self.u = [], [0] * self.neurons
         for n in range(self.neurons):
@@ -91,7 +91,7 @@ def play(job, trial):
     images, sample, coefficients = job.shown, job.sample(), job.coefficients()
     start = power_up_words(sample, images, trial)
     source = ScalarEncoder(start)
-    layers = [ScalarLayer(own.image(trial, ""), own.structure) for own in coefficients]
+    layers = [ScalarLayer(own.words_of(trial, ""), own.structure) for own in coefficients]
     words, answers, lengths = [[] for _ in layers], [], []
     for presentation in range(images.presentations):
         source.show(image_words(images, trial, presentation))

@@ -261,7 +261,7 @@ def test_rounded_weights_are_no_error_if_the_physics_has_them_too():
     rounded = tuple(
         dataclasses.replace(
             layer,
-            weight=((own.words["weight"][0] ^ 0x8000) - 0x8000).reshape(layer.rows, layer.neurons).T * own.g_lsb,
+            weight=((own.words["weight"][0] ^ 0x8000) - 0x8000).reshape(layer.rows, layer.neurons).T * own.weight_unit,
         )
         for layer, own in zip(job.spec.layers, job.coefficients(), strict=True)
     )

@@ -47,8 +47,8 @@ def test_whole_numbers_that_fit_come_back(bits, data):
     top = 2 ** (bits - 1) - 1
     given = data.draw(arrays.arrays(np.int64, (3, 4), elements=st.integers(-top, top)))
     (own,) = quantized(layer(given, r=1e-4), bits=bits)
-    assert weights(own) * own.g_lsb == pytest.approx(given, rel=2.0**-22)
-    assert own.g_lsb > 0.999 * np.gcd.reduce(given, axis=None)
+    assert weights(own) * own.weight_unit == pytest.approx(given, rel=2.0**-22)
+    assert own.weight_unit > 0.999 * np.gcd.reduce(given, axis=None)
 
 
 @given(st.integers(2, 16), st.floats(1e-9, 1e9), st.booleans(), st.data())
@@ -59,8 +59,8 @@ def test_weights_on_a_grid_of_any_unit_come_back(bits, unit, single, data):
     grid = (levels * unit).astype(np.float32 if single else np.float64)
     (own,) = quantized(layer(grid, r=1e-4 / unit), bits=bits)
     # As exact as single precision: what it does not tell apart may come back in fewer levels.
-    assert weights(own) * own.g_lsb == pytest.approx(grid, rel=2.0**-22)
-    assert abs(own.g_lsb / unit - 1) <= 2.0**-22 or own.g_lsb > unit
+    assert weights(own) * own.weight_unit == pytest.approx(grid, rel=2.0**-22)
+    assert abs(own.weight_unit / unit - 1) <= 2.0**-22 or own.weight_unit > unit
 
 
 def test_a_level_is_fine_enough_for_its_gain():
@@ -70,7 +70,7 @@ def test_a_level_is_fine_enough_for_its_gain():
         (own,) = quantized(strong, bits=bits)
         assert told(own)["r"].saturated == 0
         assert abs(told(own)["r"].error) < 1e-4
-        assert own.g_lsb == pytest.approx(level or 1 / 3)
+        assert own.weight_unit == pytest.approx(level or 1 / 3)
     strong = layer([[1.0]], tau=1e-3, r=2 / -np.expm1(-1))  # nothing is finer
     with pytest.raises(InputError, match=r"layer 1, r: asked 3\.164, got 1\.582, which is the end of its word"):
         quantized(strong, bits=2)
@@ -85,7 +85,7 @@ def test_devices_that_spread_have_fine_levels():
         synapse=ConductancePair(g_on=1.0, g_off=0.0, spread_on=0.1, spread_off=0.1),
     )
     (own,) = Job(spec=spec, shown=Images.from_values([[1]], steps=1, mode="rate", trials=3)).coefficients()
-    assert own.g_lsb == pytest.approx(1 / 30)  # the half is a whole number of levels, too
+    assert own.weight_unit == pytest.approx(1 / 30)  # the half is a whole number of levels, too
     assert len({tuple(words) for words in own.words["weight"].tolist()}) == 3
 
 
@@ -100,9 +100,9 @@ def test_a_neuron_without_synapses_does_not_set_the_gain():
 def test_a_weight_is_off_by_at_most_half_a_level():
     given = np.random.default_rng(0).normal(size=(10, 50))
     (own,) = quantized(layer(given))
-    error = np.abs(weights(own) * own.g_lsb - given).max()
-    assert own.g_lsb == pytest.approx(np.abs(given).max() / 31)
-    assert error <= own.g_lsb / 2 * (1 + 1e-9)
+    error = np.abs(weights(own) * own.weight_unit - given).max()
+    assert own.weight_unit == pytest.approx(np.abs(given).max() / 31)
+    assert error <= own.weight_unit / 2 * (1 + 1e-9)
     line = told(own)["weight"]
     assert abs(line.got - line.asked) == pytest.approx(error)
     assert line.saturated == 0
@@ -115,7 +115,7 @@ def test_weights_run_over_rows_then_columns_in_two_complement():
 
 def test_layers_have_scales_of_their_own():
     first, second = quantized(layer([[0.31], [0.1]]), layer([[62.0, 2.0]], v_threshold=30.0))
-    assert (first.g_lsb, second.g_lsb) == pytest.approx((0.01, 2.0))
+    assert (first.weight_unit, second.weight_unit) == pytest.approx((0.01, 2.0))
     assert weights(second).tolist() == [[31, 1]]
 
 
@@ -165,7 +165,7 @@ def test_one_step_of_the_words_is_one_step_of_the_equation():
     unit, kept = v_unit(one), np.exp(-DT / tau)
     assert np.abs(words["leak"] / 65536 - (1 - kept)).max() <= 0.5 / 65536
     level = words["gain"] * 2.0 ** -words["gain_shift"] * unit  # what a level of weight adds
-    assert level == pytest.approx(r * (1 - kept) * own.g_lsb, rel=0.5 / words["gain"].min())
+    assert level == pytest.approx(r * (1 - kept) * own.weight_unit, rel=0.5 / words["gain"].min())
     assert signed(words["bias"]) * unit == pytest.approx(np.tile(r * (1 - kept) * bias, 2), abs=0.5 * unit)
 
 
@@ -185,7 +185,7 @@ def test_integrate_and_fire_has_no_leak_and_the_gain_of_its_step():
     (own,) = quantized(one)
     assert own.words["leak"].tolist() == [[0]]
     gain = own.words["gain"][0, 0] * 2.0 ** -own.words["gain_shift"][0] * v_unit(one)
-    assert gain == pytest.approx(50 * DT * own.g_lsb, rel=1e-4)
+    assert gain == pytest.approx(50 * DT * own.weight_unit, rel=1e-4)
     assert told(own)["tau"].got == np.inf
 
 
@@ -237,7 +237,7 @@ def test_sums_that_can_be_clamped_are_told():
         (own,) = quantized(layer(given * 1.5), bits=bits)
         line = told(own)["sum"]
         assert line.saturated == clamped
-        assert line.got == pytest.approx(min(line.asked, 32767 * own.g_lsb))
+        assert line.got == pytest.approx(min(line.asked, 32767 * own.weight_unit))
 
 
 def test_the_report_has_the_neuron_with_the_largest_error():
@@ -256,8 +256,8 @@ def test_structure_is_what_the_gateware_needs():
 def test_every_trial_has_the_same_words():
     (own,) = quantized(layer(), trials=3)
     assert {len(values) for values in own.words.values()} == {3}
-    assert own.image(2, "layer1.") == own.image(0, "layer1.")
-    assert all(0 <= word <= 65535 for words in own.image(0, "").values() for word in words)
+    assert own.words_of(2, "layer1.") == own.words_of(0, "layer1.")
+    assert all(0 <= word <= 65535 for words in own.words_of(0, "").values() for word in words)
 
 
 @pytest.mark.parametrize(

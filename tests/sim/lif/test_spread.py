@@ -67,7 +67,7 @@ def test_words_are_the_drawn_weights_rounded_to_the_levels_of_the_network():
     run = job(trials=2)
     for own, drawn in zip(run.coefficients(), run.sample(), strict=True):
         rounded = np.rint(drawn.weight.transpose(0, 2, 1)).clip(-32, 31).reshape(2, -1)
-        assert own.g_lsb == 1.0
+        assert own.weight_unit == 1.0
         assert np.array_equal(signed(own.words["weight"]), rounded)
         assert not np.array_equal(*rounded)
         weight = next(line for line in own.report if line.name == "weight")

@@ -290,7 +290,7 @@ def test_the_words_say_what_the_state_is():
                 assert rises[start:end].sum(axis=0).tolist() == layer_.fires[trial, presentation].tolist()
             conductance = coefficients.words["conductance"][trial].reshape(layer_.conductance.shape[:0:-1]).T.copy()
             conductance[taken.synapses["column"], taken.synapses["row"]] = taken.synapses["conductance"]
-            assert conductance * coefficients.g_lsb == pytest.approx(layer_.conductance[trial], rel=1e-12)
+            assert conductance * coefficients.weight_unit == pytest.approx(layer_.conductance[trial], rel=1e-12)
     assert recording.layers[1].fires.sum() > 5
     assert recording.time_s.tolist() == pytest.approx([8e-3, 8e-3])
     assert (recording.periods == 150).all()

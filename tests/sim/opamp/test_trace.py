@@ -28,7 +28,7 @@ COEFFICIENTS = LayerCoefficients(
         "v1": np.array([2**14]),
         "conductance": np.array([[100, 200, 300, 400]]),
     },
-    g_lsb=2.0**-34,
+    weight_unit=2.0**-34,
     report=[],
 )
 

@@ -73,7 +73,7 @@ def test_allowances_are_those_of_the_page():
     volt, leak = 2**-18, 1 - np.exp(-1 / 9.41)
     decay = volt * (15 * leak + 0.5) + 0.1 * 2**-20
     assert allowed.membrane(np.array([[0.1]]), np.array([[0.0]])) == pytest.approx(decay, rel=1e-3)
-    level = 1000 * own.g_lsb  # a thousand units of conductance, not shifted as there is only one row
+    level = 1000 * own.weight_unit  # a thousand units of conductance, not shifted as there is only one row
     drive = volt / 2 * (1 + 1001 / 2 ** own.structure["gain_shift"])
     assert allowed.membrane(np.array([[0.1]]), np.array([[level]])) == pytest.approx(decay + drive, rel=1e-3)
     assert allowed.level == pytest.approx(8 * volt, rel=1e-3)
@@ -81,16 +81,16 @@ def test_allowances_are_those_of_the_page():
     wide = random_job(1, 4)
     (own,) = wide.coefficients()
     allowed = Allowance(wide.spec, own)
-    kick = wide.spec.kick * own.g_lsb / wide.spec.g_on  # of a unit of conductance; sums are shifted by 2
+    kick = wide.spec.kick * own.weight_unit / wide.spec.g_on  # of a unit of conductance; sums are shifted by 2
     drive = 2 * kick + volt / 2 * (1 + 251 / 2 ** own.structure["gain_shift"])
-    level = 1000 * own.g_lsb
+    level = 1000 * own.weight_unit
     assert allowed.membrane(np.array([[0.1]]), np.array([[level]])) == pytest.approx(decay + drive, rel=1e-3)
 
     # A spike 30 steps ago, with 64.1 ms; half of the way to the bound right after it.
     leak, left = 1 - np.exp(-1 / 64.1), np.exp(-30 / 64.1)
     trace = 2**-20 * ((15 * leak + 0.5) * 30 + 30 * left / (1 - leak))
     part = 0.5 * (trace + 15 * 2**-20) + (left + 1) * 2**-16
-    expected = 1e-3 * part + own.g_lsb * (0.25 * left + 1)
+    expected = 1e-3 * part + own.weight_unit * (0.25 * left + 1)
     off = allowed.change(np.array([[1e-3]]), 0.5, np.array([[left]]), np.array([[30.0]]), 64.1e-3)
     assert off == pytest.approx(expected, rel=1e-3)
     exact = Allowance(wide.spec, None)
@@ -124,7 +124,7 @@ def test_a_learning_step_may_be_off_by_its_allowance_and_no_more(part, within):
     job = one_pair(5)
     allowed = Allowance(job.spec, job.coefficients()[0])
     moved = clocked(job)
-    g = job.coefficients()[0].words["conductance"].item() * job.coefficients()[0].g_lsb
+    g = job.coefficients()[0].words["conductance"].item() * job.coefficients()[0].weight_unit
     share = CARD["w_plus"] / 100 * CARD["g_initial"] / (job.spec.g_on - CARD["g_initial"])
     left = np.exp(-5e-3 / CARD["tau1"])
     room = np.array([[job.spec.g_on - g]])

@@ -24,8 +24,8 @@ def test_words_are_those_of_the_page(neurons, rows, seed):
     (coefficients,) = job.coefficients()
     recording = backends.run(job, "model")
     for trial, words in enumerate(recording.layers[0].words):
-        image = coefficients.image(trial, "")
-        reference = Reference(image, rows, neurons, coefficients.structure["gain_shift"])
+        named = coefficients.words_of(trial, "")
+        reference = Reference(named, rows, neurons, coefficients.structure["gain_shift"])
         expected = []
         for epoch in range(2):
             shown = job.shown
@@ -92,8 +92,8 @@ def test_a_membrane_at_the_threshold_does_not_spike(conductance, spikes):
     layer = model._Layer(exact, Saturations(1), record=False)
     assert layer.step(np.ones((1, 1), bool), np.zeros((1, 1), bool), np.zeros(1, bool)).sum() == spikes
     assert layer.v[0, 0] == (0 if spikes else conductance)
-    image = exact.image(0, "")
-    assert [entry["spike"] for entry in Reference(image, 1, 1, 0).step(1, 0, 0) if "spike" in entry] == [spikes]
+    named = exact.words_of(0, "")
+    assert [entry["spike"] for entry in Reference(named, 1, 1, 0).step(1, 0, 0) if "spike" in entry] == [spikes]
 
 
 def test_spread_is_that_of_the_card():

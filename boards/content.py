@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from memtwin.hdl.port.network_port import LayerShape
 
-__all__ = ["BoardImage", "LessonPlan", "Phase", "Picture", "Presentation"]
+__all__ = ["BoardContent", "LessonPlan", "Phase", "Picture", "Presentation"]
 
 
 def _counts(least: int, **values: object) -> None:
@@ -129,14 +129,14 @@ class Picture:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BoardImage:
+class BoardContent:
     """Everything that a design takes from cards and experiments; it is computed elsewhere and only stored here.
 
     Parameters
     ----------
     layers : sequence of LayerShape
         Structure of the network, or of the one neuron or array of the other designs.
-    image : mapping of str to sequence of int
+    words : mapping of str to sequence of int
         Coefficients by name, such as ``"layer1.leak"``.
     substep_hz : int
         Substeps per second of the circuit's time; steps with LIF neurons.
@@ -155,7 +155,7 @@ class BoardImage:
     """
 
     layers: Sequence[LayerShape]
-    image: Mapping[str, Sequence[int]]
+    words: Mapping[str, Sequence[int]]
     substep_hz: int
     pulses: int = 1
     learn: bool = False
