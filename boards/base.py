@@ -7,8 +7,8 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from memtwin.boards.content import BoardContent
 from memtwin.boards.panel import Button, Flash, Sampler, Ticker
-from memtwin.boards.words import BoardContent
 
 __all__ = ["ANALOG_BITS", "SAMPLE_BITS", "SCOPE_PINS", "WINNER_BITS", "BoardDemo"]
 

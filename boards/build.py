@@ -11,13 +11,13 @@ from pathlib import Path
 
 from amaranth.hdl import Elaboratable
 
+from memtwin.boards.content import BoardContent
 from memtwin.boards.link_top import LinkTop, streams_traces
 from memtwin.boards.registry import Board
 from memtwin.boards.registry import board as find_board
 from memtwin.boards.tools import ToolError, find_tool, run_tool
 from memtwin.boards.top import BoardTop
 from memtwin.boards.twins import TWINS
-from memtwin.boards.words import BoardContent
 from memtwin.hdl.port.host import HostPort
 from memtwin.sim.errors import InputError
 from memtwin.sim.files import read_text, whole, write_whole

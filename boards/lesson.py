@@ -7,7 +7,7 @@ from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, ceil_log2
 
-from memtwin.boards.words import LessonPlan
+from memtwin.boards.content import LessonPlan
 from memtwin.hdl.core.cells import cells
 from memtwin.hdl.hybrid.presenter import Presentation
 

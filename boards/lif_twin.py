@@ -10,8 +10,8 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from memtwin.boards.base import SCOPE_PINS, WINNER_BITS, BoardDemo
+from memtwin.boards.content import BoardContent, Picture
 from memtwin.boards.shown import pictures_of
-from memtwin.boards.words import BoardContent, Picture
 from memtwin.hdl.core.config import ConfigBus, Window
 from memtwin.hdl.lif.network import LifNetwork
 from memtwin.hdl.lif.presenter import LifPresentation

@@ -7,9 +7,9 @@ from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from memtwin.boards.base import ANALOG_BITS, SAMPLE_BITS, WINNER_BITS, BoardDemo
+from memtwin.boards.content import BoardContent, Presentation
 from memtwin.boards.panel import AnalogPin
 from memtwin.boards.shown import presentations_of
-from memtwin.boards.words import BoardContent, Presentation
 from memtwin.hdl.core.trace import INDEX_BITS, KIND_BITS
 from memtwin.hdl.opamp.layer import OpampTraceKind
 from memtwin.hdl.opamp.network import OpampNetwork

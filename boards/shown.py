@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memtwin.boards.words import LessonPlan, Phase, Picture, Presentation
+from memtwin.boards.content import LessonPlan, Phase, Picture, Presentation
 
 __all__ = ["bits", "lesson_of", "pictures_of", "presentations_of"]
 

@@ -6,12 +6,12 @@ from amaranth.hdl import Array, Module, Mux, Signal
 from amaranth.lib import wiring
 
 from memtwin.boards.base import ANALOG_BITS, SAMPLE_BITS, WINNER_BITS, BoardDemo
+from memtwin.boards.content import BoardContent
 from memtwin.boards.lesson import Lesson
 from memtwin.boards.lif_twin import LifTwin
 from memtwin.boards.opamp_twin import OpampTwin
 from memtwin.boards.panel import AnalogPin
 from memtwin.boards.shown import bits, lesson_of
-from memtwin.boards.words import BoardContent
 from memtwin.hdl.core.config import MemoryMap
 from memtwin.hdl.hybrid.lia import LateralInhibition
 from memtwin.hdl.hybrid.network import HybridNetwork

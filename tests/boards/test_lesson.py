@@ -3,8 +3,8 @@ from amaranth.sim import Simulator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from memtwin.boards.content import LessonPlan, Phase
 from memtwin.boards.lesson import Lesson
-from memtwin.boards.words import LessonPlan, Phase
 from memtwin.hdl.hybrid.presenter import Presentation
 
 ROWS, NEURONS, LAYERS = 6, 3, 2

@@ -8,8 +8,8 @@ from amaranth.sim import Simulator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from memtwin.boards.content import BoardContent, Picture
 from memtwin.boards.lif_twin import NO_ANSWER, LifTwin, PictureRom
-from memtwin.boards.words import BoardContent, Picture
 from memtwin.designs import board_content, find_design
 from memtwin.hdl.core.config import MemoryMap
 from memtwin.hdl.lif.layer import LifLayerConfig

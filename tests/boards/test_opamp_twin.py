@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
+from memtwin.boards.content import Presentation
 from memtwin.boards.opamp_twin import OpampTwin, Player
-from memtwin.boards.words import Presentation
 from memtwin.designs import board_content, find_design
 from memtwin.hdl.opamp.presenter import OpampPresentation
 from memtwin.sim import backends

@@ -4,8 +4,8 @@ import pytest
 from amaranth.lib import memory
 from amaranth.sim import Simulator
 
+from memtwin.boards.content import BoardContent, LessonPlan, Phase
 from memtwin.boards.twins import TWINS, DigitsTwin, HybridNeuronTwin, LiaTwin, TsNeuronTwin
-from memtwin.boards.words import BoardContent, LessonPlan, Phase
 from memtwin.designs import DESIGNS
 from memtwin.hdl.hybrid.structure import HybridLayerConfig
 from memtwin.sim.hybrid.quantize import quantize
