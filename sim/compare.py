@@ -90,15 +90,15 @@ def _rises(values: NDArray) -> bool:
 
 
 def _other_course(job: Job, a: Recording, b: Recording, errors: dict[str, Any]) -> list[str]:
-    """Say what else is not the same in trials that did not diverge: periods and time, and how often neurons fired.
+    """Say what else is not the same in trials that did not diverge: duration and time, and how often neurons fired.
 
     A fire at the end of a presentation may be counted in the next one.
     """
     diverged = [entry["trial"] for entry in errors.get("divergence", ())]
     alike = np.setdiff1d(np.arange(job.shown.trials), diverged)
     out = []
-    if (a.periods[alike] != b.periods[alike]).any():
-        out.append("periods: not the same")
+    if (a.duration[alike] != b.duration[alike]).any():
+        out.append(f"duration in {kind_of(job.spec).tick}: not the same")
     if not np.allclose(a.time_s[alike], b.time_s[alike], rtol=_RELATIVE, atol=0):
         out.append("time_s: not the same")
     for number, (one, other) in enumerate(zip(a.layers, b.layers, strict=True), 1):

@@ -49,6 +49,8 @@ class Kind(ABC):
     ----------
     trace : TraceFormat
         Its trace words.
+    tick : str
+        What the length of a presentation is counted in; steps by default.
     counted : mapping of str to str
         Counts of a layer that are those of logged events, and the kind of event of each; none by default.
     in_nir : bool
@@ -58,6 +60,7 @@ class Kind(ABC):
     """
 
     trace: ClassVar[TraceFormat]
+    tick: ClassVar[str] = "steps"
     counted: ClassVar[Mapping[str, str]] = {}
     in_nir: ClassVar[bool] = False
     together: ClassVar[Collection[str]] = ()

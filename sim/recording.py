@@ -76,8 +76,8 @@ class Recording:
     ----------
     layers : list of LayerRecording
         Layer 1 first.
-    periods : int64 array (trials, presentations)
-        Clock periods that each presentation took, without its rest; of op-amp neurons, substeps with input.
+    duration : int64 array (trials, presentations)
+        How long each presentation took, without its rest, in the `tick` of the kind: clock periods, substeps, steps.
     time_s : float array (trials,)
         Simulated time of the whole program or stimulus.
     clocks : int64 array (trials,) or None
@@ -93,7 +93,7 @@ class Recording:
 
     backend: str
     layers: list[LayerRecording]
-    periods: NDArray[np.int64]
+    duration: NDArray[np.int64]
     time_s: NDArray[np.floating]
     clocks: NDArray[np.int64] | None = None
     saturated: dict[str, int] = field(default_factory=dict)

@@ -13,7 +13,7 @@ from memtwin.hdl.core.check import check_integer
 from memtwin.hdl.core.config import ConfigBus, MemoryMap, Registers
 from memtwin.hdl.core.fixed import CONDUCTANCE, round_shift, saturate
 from memtwin.hdl.core.trace import TraceSignature, trace_word, write_trace
-from memtwin.hdl.stdp.trace import STATE_BITS, StdpDecay
+from memtwin.hdl.stdp.decay import STATE_BITS, StdpDecay
 from memtwin.hdl.stdp.update import StdpUpdate
 
 __all__ = ["StdpLayer", "StdpLayerConfig", "StdpTraceKind"]
@@ -62,9 +62,10 @@ class StdpLayerConfig:
 class StdpLayer(wiring.Component):
     """Neurons that see the same inputs, each through STDP synapses of its own.
 
-    A step takes the traces of all rows, then the neurons one after the other: decay of the neuron's trace and membrane;
-    if there are inputs, the sum of their conductances and the depression of these synapses; the membrane; and, if the
-    neuron spikes and learns, the potentiation of all its synapses. Without spikes no synapse is visited.
+    A step takes the decaying traces of all rows, then the neurons one after the other: decay of the neuron's own trace
+    and of its membrane; if there are inputs, the sum of their conductances and the depression of these synapses; the
+    membrane; and, if the neuron spikes and learns, the potentiation of all its synapses. Without spikes no synapse is
+    visited.
 
     Latency: from `start` to the end of `busy`, ``rows + 4`` clocks for the rows; for every neuron 14, ``rows + 8`` more
     with inputs, and ``rows + 8`` more if it spikes and learns. Four SB_MAC16.
@@ -163,8 +164,8 @@ class StdpLayer(wiring.Component):
 
         # Memories.
         neuron = Signal(range(neurons))
-        traces = cells(m, "traces", STATE_BITS, rows, block=True)
-        x_write, x_read = traces.write_port(), traces.read_port()
+        decays = cells(m, "decays", STATE_BITS, rows, block=True)
+        x_write, x_read = decays.write_port(), decays.read_port()
         states = cells(m, "states", data.StructLayout({"v": STATE_BITS, "y": STATE_BITS}), neurons)
         s_write, s_read = states.write_port(), states.read_port()
         m.d.comb += [x_read.addr.eq(row), s_read.addr.eq(neuron), s_write.addr.eq(neuron)]
@@ -186,7 +187,7 @@ class StdpLayer(wiring.Component):
             update.g_off.eq(registers.g_off),
             update.g_on.eq(registers.g_on),
             update.rate.eq(Mux(update.up, registers.up, registers.down)),
-            update.trace.eq(Mux(update.up, x_read.data[4:], y[4:])),
+            update.decay.eq(Mux(update.up, x_read.data[4:], y[4:])),
         ]
 
         # Drive: the sum of the conductances in 16 bits, times the gain.
@@ -236,7 +237,7 @@ class StdpLayer(wiring.Component):
                     m.d.comb += begin.eq(1)
                     m.next = "LOAD"
 
-            # The trace enters the decay in clock 1, when it is out of the memory, the membrane in clock 2.
+            # The decaying trace enters in clock 1, when it is out of the memory, the membrane in clock 2.
             with m.State("LOAD"):
                 m.d.comb += [
                     decay.i.eq(Mux(self.first, 0, Mux(count == 1, s_read.data.y, s_read.data.v))),

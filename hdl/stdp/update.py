@@ -11,14 +11,14 @@ __all__ = ["StdpUpdate"]
 
 
 class StdpUpdate(wiring.Component):
-    """Move a conductance towards a bound, by a share of the way that a trace decides.
+    """Move a conductance towards a bound, by a share of the way that a decaying trace decides.
 
-    With ``part = round_shift(trace * rate, 16)``:
+    With ``part = round_shift(decay * rate, 16)``:
 
     - `up`: ``o_g = min(g + round_shift((g_on - g) * part, 15), g_on)``, potentiation;
     - else: ``o_g = max(g - round_shift((g - g_off) * part, 15), g_off)``, depression.
 
-    Latency: `latency` clocks from `trace`, `rate` and `g` to `o_g`. Throughput: one synapse per clock. Two SB_MAC16.
+    Latency: `latency` clocks from `decay`, `rate` and `g` to `o_g`. Throughput: one synapse per clock. Two SB_MAC16.
 
     Attributes
     ----------
@@ -32,9 +32,9 @@ class StdpUpdate(wiring.Component):
     g_off, g_on : In(16)
         Bounds, stable; `g` lies between them.
     rate : In(16)
-        UQ(1, 15), share of the way at a full trace; stable.
-    trace : In(16)
-        Upper bits of the trace of the other side, UQ(0, 16).
+        UQ(1, 15), share of the way at a full `decay`; stable.
+    decay : In(16)
+        Upper bits of the decaying trace of the other side, UQ(0, 16).
     g : In(16)
         Conductance before.
     o_g : Out(16)
@@ -49,7 +49,7 @@ class StdpUpdate(wiring.Component):
     g_off: Signal
     g_on: Signal
     rate: Signal
-    trace: Signal
+    decay: Signal
     g: Signal
     o_g: Signal
 
@@ -60,7 +60,7 @@ class StdpUpdate(wiring.Component):
                 "g_off": In(CONDUCTANCE),
                 "g_on": In(CONDUCTANCE),
                 "rate": In(16),
-                "trace": In(16),
+                "decay": In(16),
                 "g": In(CONDUCTANCE),
                 "o_g": Out(CONDUCTANCE),
             }
@@ -72,7 +72,7 @@ class StdpUpdate(wiring.Component):
         g = stages(m, "g", 5, self.g)
 
         # Only registers without a reset fit into the SB_MAC16.
-        trace_1 = Signal(16, reset_less=True)
+        decay_1 = Signal(16, reset_less=True)
         rate_1 = Signal(16, reset_less=True)
         product_2 = Signal(32, reset_less=True)
         part_3 = Signal(16, reset_less=True)
@@ -84,9 +84,9 @@ class StdpUpdate(wiring.Component):
         beyond_6 = Signal()
         moved_6 = Signal(16)
         m.d.sync += [
-            trace_1.eq(self.trace),
+            decay_1.eq(self.decay),
             rate_1.eq(self.rate),
-            product_2.eq(trace_1 * rate_1),
+            product_2.eq(decay_1 * rate_1),
             part_3.eq(product_2[16:] + product_2[15]),
             way_3.eq(Mux(self.up, self.g_on - g[2], g[2] - self.g_off)),
             product_4.eq(part_3 * way_3),

@@ -178,7 +178,7 @@ def gateware() -> dict[str, Any]:
         clocks += int(recording.clocks.sum())
         simulated += float(recording.time_s.sum())
         periods += round(float(recording.time_s.sum()) / (2 * job.spec.half_period))
-        operations += synaptic_operations(job, recording.periods, recording.layers[0].spikes)
+        operations += synaptic_operations(job, recording.duration, recording.layers[0].spikes)
     seconds = time.monotonic() - began
     found: dict[str, Any] = {
         "clocks": clocks,

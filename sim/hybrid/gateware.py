@@ -94,7 +94,7 @@ class HybridGateware(Gateware):
         return Recording(
             backend=backend,
             layers=layers,
-            periods=halves // 2 - job.shown.rest,
+            duration=halves // 2 - job.shown.rest,
             time_s=halves.sum(axis=1) * job.spec.half_period,
             clocks=np.array([first.clocks for first, *_ in trials]),
             state=dict(state),
@@ -118,7 +118,7 @@ class HybridGateware(Gateware):
         return Recording(
             backend="board",
             layers=layers,
-            periods=periods - job.shown.rest,
+            duration=periods - job.shown.rest,
             time_s=2 * periods.sum(axis=1) * job.spec.half_period,
             clocks=np.array([trial.clocks for trial in counts]),
             state=dict(state),

@@ -16,6 +16,7 @@ class Hybrid(Kind):
     """See `memtwin.sim.kind.Kind`."""
 
     trace = trace.FORMAT
+    tick = "clock periods"
     together = ("model",)
     counted = {"fires": "fire", "spikes": "spike"}  # noqa: RUF012
 
@@ -38,7 +39,7 @@ class Hybrid(Kind):
 
     def starts(self, job: Any, recording: Any, trial: int) -> NDArray[np.float64]:
         """Each presentation has so many clock periods, and its rest."""
-        periods = recording.periods[trial] + job.shown.rest[trial]
+        periods = recording.duration[trial] + job.shown.rest[trial]
         starts: NDArray[np.float64] = (np.cumsum(periods) - periods) * 2 * job.spec.half_period
         return starts
 

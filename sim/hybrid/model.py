@@ -221,7 +221,7 @@ def _recording(
     return Recording(
         backend="model",
         layers=layers,
-        periods=schedule.periods[trials],
+        duration=schedule.periods[trials],
         time_s=schedule.halves[trials] * job.spec.half_period,
         saturated=saturated.of(trials),
         warnings=ceiling_warnings(job.spec, [layer.at_ceiling[trials] for layer in schedule.layers]),

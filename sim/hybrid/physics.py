@@ -137,7 +137,7 @@ def run(job: Job, progress: Progress | None = None) -> Recording:
     return Recording(
         backend="physics",
         layers=out,
-        periods=cursor.periods,
+        duration=cursor.periods,
         time_s=halves * spec.half_period,
         warnings=ceiling_warnings(spec, [layer.at_ceiling for layer in layers]),
     )

@@ -205,7 +205,7 @@ def _halves(job: Job, gates: Recording, index: int, trial: int, name: str) -> ND
 def _pulses(job: Job, trial: int, gates: Recording) -> NDArray[np.float64]:
     """Rows of layer 1 with a pulse in every half-period, (halves, rows)."""
     program = job.shown
-    periods = np.stack([gates.periods[trial], program.rest[trial]], axis=1).ravel()
+    periods = np.stack([gates.duration[trial], program.rest[trial]], axis=1).ravel()
     pixels = np.stack([program.pixels[trial], np.zeros_like(program.pixels[trial])], axis=1)
     shown = np.repeat(pixels.reshape(periods.size, -1), periods, axis=0)
     return np.stack([shown, np.zeros_like(shown)], axis=1).reshape(-1, shown.shape[1]).astype(float)

@@ -132,7 +132,7 @@ class Check(bounded.Check):
             logged[at, event.neuron] += 1
         if (logged != spikes).any():
             self.faults.append(f"trial {trial}: events are not the sampled spikes")
-        if (self.recording.periods[trial] != drive.steps).any():
+        if (self.recording.duration[trial] != drive.steps).any():
             self.faults.append(f"trial {trial}: periods are not the steps of the presentations")
         return len(self.faults) == before
 

@@ -85,7 +85,7 @@ class IzhikevichGateware(Gateware):
         return Recording(
             backend=backend,
             layers=[layer],
-            periods=np.tile(drive.steps, (drive.trials, 1)),
+            duration=np.tile(drive.steps, (drive.trials, 1)),
             time_s=np.full(drive.trials, sum(drive.steps) * job.spec.step),
             clocks=np.array([output.busy for output in outputs]),
             state=dict(state),

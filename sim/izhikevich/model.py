@@ -69,7 +69,7 @@ def run(job: Job, progress: Progress | None = None) -> Recording:
     return Recording(
         backend="model",
         layers=[out],
-        periods=np.tile(drive.steps, (drive.trials, 1)),
+        duration=np.tile(drive.steps, (drive.trials, 1)),
         time_s=np.full(drive.trials, sum(drive.steps) * job.spec.step),
         saturated=saturated.of(slice(None)),
     )

@@ -77,7 +77,7 @@ def run(job: Job, progress: Progress | None = None) -> Recording:
     return Recording(
         backend="physics",
         layers=[layer],
-        periods=np.tile(drive.steps, (drive.trials, 1)),
+        duration=np.tile(drive.steps, (drive.trials, 1)),
         time_s=np.full(drive.trials, count * spec.step),
     )
 

@@ -126,7 +126,7 @@ class Check(bounded.Check):
 
     def _is_whole(self, trial: int) -> bool:
         """Whether a trial has a sample of every step, and spikes that are counted and logged as they are sampled."""
-        steps = self.recording.periods[trial]
+        steps = self.recording.duration[trial]
         before = len(self.faults)
         if (steps < 1).any() or (steps > self.job.shown.steps[trial]).any():
             self._fault(trial, 0, "steps that no image can have")
@@ -147,7 +147,7 @@ class Check(bounded.Check):
         return len(self.faults) == before
 
     def _trial(self, trial: int, encoder: Encoder | Player) -> None:
-        steps = self.recording.periods[trial]
+        steps = self.recording.duration[trial]
         encoded = []
         for image, length in enumerate(steps):
             encoded.append(encoder.events(trial, image)[:length])
@@ -206,7 +206,7 @@ class Check(bounded.Check):
         """Check the steps and the answer of every image by what the last layer did."""
         images, last = self.job.shown, len(self.recording.layers) - 1
         v = self.recording.layers[last].waveform[trial].signals["v"]
-        lengths = self.recording.periods[trial]
+        lengths = self.recording.duration[trial]
         for image, (start, steps) in enumerate(zip(_starts(lengths), lengths, strict=True)):
             own, end = spike[start : start + steps], start + steps - 1
             fired = np.flatnonzero(own.any(axis=1)) if images.decoder == "first spike" else np.zeros(0, dtype=np.int64)

@@ -69,7 +69,7 @@ def errors(job: Job, a: Recording, b: Recording) -> dict[str, Any]:
                 differs += [(image, int(step), number + 1, int(neuron)) for step, neuron in np.argwhere(unlike)[:1]]
         if differs:
             image, step, number, neuron = min(differs)
-            time = (int(a.periods[trial, :image].sum()) + step + 1) * job.spec.dt
+            time = (int(a.duration[trial, :image].sum()) + step + 1) * job.spec.dt
             divergence.append({"trial": trial, "time_s": time, "image": image, "layer": number, "neuron": neuron})
     found = {
         "event_time_s": late * job.spec.dt,
@@ -85,7 +85,7 @@ def errors(job: Job, a: Recording, b: Recording) -> dict[str, Any]:
 def _images(recording: Recording, number: int, trial: int) -> list[tuple[NDArray, NDArray]]:
     """Membrane and spikes of one layer, image by image, each (steps, neurons)."""
     signals = recording.layers[number].waveform[trial].signals
-    ends = np.cumsum(recording.periods[trial])[:-1]
+    ends = np.cumsum(recording.duration[trial])[:-1]
     return list(zip(*(np.split(signals[name], ends) for name in ("v", "spike")), strict=True))
 
 

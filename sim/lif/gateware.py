@@ -128,7 +128,7 @@ class LifGateware(Gateware):
         return LifRecording(
             backend=backend,
             layers=layers,
-            periods=steps,
+            duration=steps,
             time_s=steps.sum(axis=1) * spec.dt,
             clocks=np.array([output.busy for output in outputs]),
             state=dict(state),
@@ -152,7 +152,7 @@ class LifGateware(Gateware):
         return LifRecording(
             backend="board",
             layers=layers,
-            periods=steps,
+            duration=steps,
             time_s=steps.sum(axis=1) * job.spec.dt,
             clocks=np.array([trial.clocks for trial in counts]),
             state=dict(state),

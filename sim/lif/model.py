@@ -65,7 +65,7 @@ def run(job: Job, progress: Progress | None = None) -> LifRecording:
     return LifRecording(
         backend="model",
         layers=layers,
-        periods=outcome.steps,
+        duration=outcome.steps,
         time_s=outcome.steps.sum(axis=1) * spec.dt,
         saturated=saturated.of(slice(None)),
         state=encoder.state(),

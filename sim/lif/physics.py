@@ -64,7 +64,7 @@ def run(job: Job, progress: Progress | None = None) -> LifRecording:
             out.learning.append([])
         layers.append(out)
     return LifRecording(
-        backend="physics", layers=layers, periods=steps, time_s=steps.sum(axis=1) * spec.dt, answers=answers
+        backend="physics", layers=layers, duration=steps, time_s=steps.sum(axis=1) * spec.dt, answers=answers
     )
 
 

@@ -12,7 +12,7 @@ __all__ = ["LifRecording"]
 
 @dataclass
 class LifRecording(Recording):
-    """One run of images; `periods` are the steps that each took, presentations are images.
+    """One run of images; `duration` is the steps that each took, presentations are images.
 
     Attributes
     ----------

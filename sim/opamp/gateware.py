@@ -74,7 +74,7 @@ class OpampGateware(Gateware):
         return Recording(
             backend=backend,
             layers=layers,
-            periods=stimulus.on,
+            duration=stimulus.on,
             time_s=(stimulus.on + stimulus.off).sum(axis=1) * job.spec.substep,
             clocks=np.array([output.busy for output in outputs]),
             state=dict(state),

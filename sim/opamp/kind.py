@@ -19,6 +19,7 @@ class Opamp(Kind):
     """See `memtwin.sim.kind.Kind`."""
 
     trace = trace.FORMAT
+    tick = "substeps with input"
     counted = {"fires": "on", "spikes": "on"}  # noqa: RUF012
 
     def quantize(self, spec: Any, sample: list[Any]) -> list[LayerCoefficients]:

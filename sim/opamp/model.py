@@ -57,7 +57,7 @@ def run(job: Job, progress: Progress | None = None) -> Recording:
     return Recording(
         backend="model",
         layers=layers,
-        periods=stimulus.on,
+        duration=stimulus.on,
         time_s=lengths * job.spec.substep,
         saturated=saturated.of(slice(None)),
     )

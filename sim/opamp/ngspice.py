@@ -74,7 +74,7 @@ def run(job: Job, progress: Progress | None = None) -> Recording:
             layer.learning = [[] for _ in parts]
         layers.append(layer)
     seconds = (stimulus.on + stimulus.off).sum(axis=1) * spec.substep
-    return Recording(backend="ngspice", layers=layers, periods=stimulus.on.copy(), time_s=seconds)
+    return Recording(backend="ngspice", layers=layers, duration=stimulus.on.copy(), time_s=seconds)
 
 
 class _Layer:

@@ -47,4 +47,4 @@ def run(job: Job, progress: Progress | None = None) -> Recording:
         layers.append(record(outcome, layer, sample, stimulus, spec.substep))
         before = outcome.events
         tell(1.0)
-    return Recording(backend="physics", layers=layers, periods=stimulus.on.copy(), time_s=lengths * spec.substep)
+    return Recording(backend="physics", layers=layers, duration=stimulus.on.copy(), time_s=lengths * spec.substep)

@@ -107,7 +107,7 @@ class Check(bounded.Check):
             or {event.kind for event in events} - {"spike"}
         ):
             self.faults.append(f"trial {trial}: events are not the sampled spikes")
-        if (self.recording.periods[trial] != trains.steps).any():
+        if (self.recording.duration[trial] != trains.steps).any():
             self.faults.append(f"trial {trial}: periods are not the steps of the epochs")
         return len(self.faults) == before
 

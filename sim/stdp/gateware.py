@@ -84,7 +84,7 @@ class StdpGateware(Gateware):
         return StdpRecording(
             backend=backend,
             layers=[layer],
-            periods=np.full((trains.trials, trains.epochs), trains.steps),
+            duration=np.full((trains.trials, trains.epochs), trains.steps),
             time_s=np.full(trains.trials, trains.epochs * trains.steps * job.spec.step),
             clocks=np.array([output.busy for output in outputs]),
             state=dict(state),

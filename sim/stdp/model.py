@@ -64,7 +64,7 @@ def run(job: Job, progress: Progress | None = None) -> StdpRecording:
     return StdpRecording(
         backend="model",
         layers=[out],
-        periods=np.full((trains.trials, trains.epochs), trains.steps),
+        duration=np.full((trains.trials, trains.epochs), trains.steps),
         time_s=np.full(trains.trials, trains.epochs * trains.steps * job.spec.step),
         saturated=saturated.of(slice(None)),
         history=history,

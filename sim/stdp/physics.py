@@ -56,7 +56,7 @@ def run(job: Job, progress: Progress | None = None) -> StdpRecording:
     return StdpRecording(
         backend="physics",
         layers=[layer],
-        periods=np.full(shape, trains.steps),
+        duration=np.full(shape, trains.steps),
         time_s=np.full(trains.trials, trains.epochs * trains.steps * spec.step),
         history=history,
     )

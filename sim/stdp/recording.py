@@ -12,7 +12,7 @@ __all__ = ["StdpRecording"]
 
 @dataclass
 class StdpRecording(Recording):
-    """One run; presentations are epochs, `periods` the steps of each, events are of the kind ``"spike"``.
+    """One run; presentations are epochs, `duration` the steps of each, events are of the kind ``"spike"``.
 
     Attributes
     ----------

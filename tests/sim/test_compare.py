@@ -121,7 +121,7 @@ def test_ticks_and_steps_of_lif_and_stdp_networks(make):
     one = make()
     good, bad = run(one, "model"), run(one, "model")
     layers = len(good.layers)
-    steps = int(good.periods.sum())
+    steps = int(good.duration.sum())
     assert compare(one, good, bad)["ticks"] == layers * steps
     # The last neuron in the last step but two of the last trial; what follows it has two whole steps.
     words = bad.layers[-1].words[-1]
@@ -144,8 +144,8 @@ def test_without_words_the_counts_decide():
     # Periods, times, fires, spikes, conductances, and the state of both trials.
     assert found["compared"] == {"words": 0, "counts": 2 + 2 + 4 + 4 + 8, "state": 2 * state, "traces": 0}
     assert found["words"] == 20 + 2 * state
-    b.periods[1, 0] += 1
-    assert compare(plain, a, b)["first_difference"]["kind"] == "periods"
+    b.duration[1, 0] += 1
+    assert compare(plain, a, b)["first_difference"]["kind"] == "duration"
 
 
 # With the physics: tests/sim/hybrid/test_errors.py.

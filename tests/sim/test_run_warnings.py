@@ -30,7 +30,7 @@ def job(volts=1.6, *, trials=1, d2d=False, seed=0, **options):
 
 
 def recording(**values):
-    return Recording(backend="model", layers=[], periods=np.zeros((1, 1)), time_s=np.zeros(1), **values)
+    return Recording(backend="model", layers=[], duration=np.zeros((1, 1)), time_s=np.zeros(1), **values)
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

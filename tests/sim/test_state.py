@@ -76,7 +76,7 @@ def test_goes_on_word_by_word(family, early, late):
                 counts = [getattr(part, name) for part in parts]
                 np.testing.assert_array_equal(np.concatenate(counts, axis=1), getattr(entire, name))
             np.testing.assert_array_equal(parts[1].conductance, entire.conductance)
-        np.testing.assert_array_equal(np.concatenate([before.periods, after.periods], axis=1), whole.periods)
+        np.testing.assert_array_equal(np.concatenate([before.duration, after.duration], axis=1), whole.duration)
         equal_states(after.state, whole.state)
 
 

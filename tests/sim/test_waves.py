@@ -97,6 +97,6 @@ def test_counts_are_whole_numbers(tmp_path):
 def test_nothing_is_written_without_waveforms(recording, tmp_path):
     for layer in recording.layers:
         assert layer.waveform
-    bare = type(recording)(backend="model", layers=[], periods=recording.periods, time_s=recording.time_s)
+    bare = type(recording)(backend="model", layers=[], duration=recording.duration, time_s=recording.time_s)
     assert write_waves(bare, tmp_path / "none") == []
     assert list(tmp_path.iterdir()) == []

@@ -51,7 +51,7 @@ def check(job: Job) -> Verdict:
     """Run a job on both levels, whole and, if its network keeps a state, from one that it left on the way."""
     model, rtl = (backends.run(job, name) for name in ("model", "rtl"))
     difference = differs(job, model, rtl)
-    presentations = model.periods.shape[1]
+    presentations = model.duration.shape[1]
     if not difference and job.spec.keeps_state and presentations > 1:
         difference = _goes_on(job, model, presentations // 2)
     words = sum(part.size for layer in model.layers for part in layer.words)

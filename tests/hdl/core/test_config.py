@@ -68,7 +68,7 @@ def test_writes_follow_the_order_of_the_map():
 
 
 @pytest.mark.parametrize(
-    ("image", "message"),
+    ("words", "message"),
     [({"b": [1]}, "words of b, which the design does not have"), ({"a": [1]}, "a must have 2 words, not 1")],
     ids=["unknown", "length"],
 )

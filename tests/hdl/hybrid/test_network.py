@@ -206,7 +206,7 @@ def test_memories_and_products_of_the_digits_network_are_blocks_of_an_ice40(digi
 
 
 @pytest.mark.parametrize(
-    ("layers", "image", "message"),
+    ("layers", "words", "message"),
     [
         ([], None, "layers must have at least one layer"),
         (

@@ -163,7 +163,7 @@ def test_structures_are_checked(name, value, error):
 
 def test_images_are_checked():
     structure = IzhikevichLayerConfig(rows=2, neurons=1)
-    refused("image has layer1.leek", IzhikevichNetwork, structure, {"layer1.leek": [1]})
+    refused("words of layer1.leek", IzhikevichNetwork, structure, {"layer1.leek": [1]})
     refused(r"layer1\.weight must have 2 words", IzhikevichNetwork, structure, {"layer1.weight": [1]})
     refused("config must be an IzhikevichLayerConfig", IzhikevichNetwork, [structure], error=TypeError)
 

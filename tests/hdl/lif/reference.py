@@ -140,8 +140,8 @@ class Reference:
         self.answers.append((answer, counts[answer]))
 
 
-def image_of(structures, capacity, *, seed=1, entries=None, mode=0, decoder=0, **values):
-    """Random coefficients of a network that spikes; `words` are those of all layers, one number each."""
+def image_of(structures, capacity, *, seed=1, entries=None, mode=0, decoder=0, **fixed):
+    """Random coefficients of a network that spikes; `fixed` are words of all layers, one number each."""
     dice = random.Random(seed)
     count = capacity if entries is None else entries
     rows = structures[0].rows
@@ -166,13 +166,13 @@ def image_of(structures, capacity, *, seed=1, entries=None, mode=0, decoder=0, *
         }
         weights = [dice.randint(-most - 1 + most // 2, most) for _ in range(structure.rows * neurons)]
         scalars = {"gain_shift": 9, "v_reset": -100, "refractory": 0, "options": 0} | {
-            name: word for name, word in values.items() if name not in drawn
+            name: word for name, word in fixed.items() if name not in drawn
         }
         words |= {
             f"layer{number}.weight": [word & 0xFFFF for word in weights],
             **{
                 f"layer{number}.{name}": [
-                    values[name] & 0xFFFF if name in values else dice.randint(*limits) & 0xFFFF
+                    fixed[name] & 0xFFFF if name in fixed else dice.randint(*limits) & 0xFFFF
                     for _ in range(neurons * (1 + (name == "bias")))
                 ]
                 for name, limits in drawn.items()

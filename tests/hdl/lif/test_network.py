@@ -395,7 +395,7 @@ def test_verilog_compiles_without_a_warning(icarus, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("layers", "capacity", "image", "message"),
+    ("layers", "capacity", "words", "message"),
     [
         ([], 2, None, "layers must have at least one layer"),
         ([TWO[0], TWO[0]], 2, None, "rows of layer 2 must be 7, not 30"),

@@ -239,7 +239,7 @@ def _log(value, unit):
 
 
 def image_of(structure, prefix="layer1.", *, conductance=1e-6, v_th=0.8, v1=0.3):
-    """Coefficient image of a layer; `conductance` in S is one value or one per synapse, `v_th` in V likewise.
+    """Words of a layer by name; `conductance` in S is one value or one per synapse, `v_th` in V likewise.
 
     One active row of 1 uS gives 0.5 uA, and 1 V at 2 MOhm; the switch needs four substeps to switch on, six to
     switch off. Neighbouring neurons differ a little.

@@ -338,7 +338,7 @@ def test_only_a_structure_makes_a_layer():
 def test_an_image_of_the_wrong_length_is_refused():
     structure = OpampLayerConfig(**GOOD)
     refused(
-        "image of layer1.v_th_log must have 4 words, not 1",
+        "layer1.v_th_log must have 4 words, not 1",
         OpampLayer,
         structure,
         MemoryMap({"layer1.v_th_log": [1]}),

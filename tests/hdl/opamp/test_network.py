@@ -244,7 +244,7 @@ def test_memories_and_products_are_blocks_of_an_ice40(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("layers", "image", "message"),
+    ("layers", "words", "message"),
     [
         ([], None, "layers must have at least one layer"),
         ([PAIR[0], PAIR[0]], None, "rows of layer 2 must be 3, not 4"),

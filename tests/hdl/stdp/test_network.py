@@ -222,7 +222,7 @@ def test_structures_are_checked(name, value, error):
 
 def test_images_are_checked():
     structure = StdpLayerConfig(rows=2, neurons=1, gain_shift=11)
-    refused("image has layer1.leek", StdpNetwork, structure, {"layer1.leek": [1]})
+    refused("words of layer1.leek", StdpNetwork, structure, {"layer1.leek": [1]})
     refused(r"layer1\.conductance must have 2 words", StdpNetwork, structure, {"layer1.conductance": [1]})
     refused("config must be a StdpLayerConfig", StdpNetwork, [structure], error=TypeError)
 

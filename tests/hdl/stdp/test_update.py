@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memtwin.hdl.stdp.trace import StdpDecay
+from memtwin.hdl.stdp.decay import StdpDecay
 from memtwin.hdl.stdp.update import StdpUpdate
 from tests.hdl.pipeline import stream
 from tests.hdl.stdp.reference import TOP, decay, depressed, potentiated
@@ -34,17 +34,17 @@ def test_change_of_a_synapse(data):
     g_off, g_on = sorted(data.draw(st.tuples(WORD, WORD)))
     up, rate = data.draw(st.booleans()), data.draw(WORD)
     inside = st.one_of(st.integers(g_off, g_on), st.sampled_from([g_off, g_on]))
-    items = data.draw(st.lists(st.fixed_dictionaries({"trace": WORD, "g": inside}), min_size=1, max_size=20))
+    items = data.draw(st.lists(st.fixed_dictionaries({"decay": WORD, "g": inside}), min_size=1, max_size=20))
     stable = {"up": up, "rate": rate, "g_off": g_off, "g_on": g_on}
     got = stream(StdpUpdate(), items, {"o_g": StdpUpdate.latency}, stable=stable)
     bound, change = (g_on, potentiated) if up else (g_off, depressed)
-    assert [entry["o_g"] for entry in got] == [change(item["g"], item["trace"] << 4, rate, bound) for item in items]
+    assert [entry["o_g"] for entry in got] == [change(item["g"], item["decay"] << 4, rate, bound) for item in items]
     assert all(g_off <= entry["o_g"] <= g_on for entry in got)
 
 
 def test_twice_the_way_ends_at_the_bound():
     stable = {"rate": 65535, "g_off": 100, "g_on": 60000}
-    items = [{"trace": 65535, "g": g} for g in (100, 101, 30000, 60000)]
+    items = [{"decay": 65535, "g": g} for g in (100, 101, 30000, 60000)]
     for up, bound in ((1, 60000), (0, 100)):
         got = stream(StdpUpdate(), items, {"o_g": StdpUpdate.latency}, stable={**stable, "up": up})
         assert [entry["o_g"] for entry in got] == [bound] * 4

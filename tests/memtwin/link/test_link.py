@@ -216,8 +216,8 @@ MISTAKES = {
         lambda link: link.write("layer1.conductance", CONDUCTANCE.T),
         r"expected 3 x 5 words, not the shape \(5, 3\)",
     ),
-    "short image": (lambda link: link.load({"layer1.theta": [1]}), "expected 300 words from word 0 on, not 1"),
-    "image": (lambda link: link.load({"layer2.theta": [1]}), "layer2.theta: not in the map"),
+    "short words": (lambda link: link.load({"layer1.theta": [1]}), "expected 300 words from word 0 on, not 1"),
+    "words": (lambda link: link.load({"layer2.theta": [1]}), "layer2.theta: not in the map"),
     "register": (lambda link: link.show(pixels=1 << 32), "pixels: expected 0 to 4294967295, not 4294967296"),
     "field": (
         lambda link: link.show(learn=1),

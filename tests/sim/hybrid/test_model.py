@@ -285,7 +285,7 @@ def test_every_word_is_that_of_the_scalar_transcription(options):
             assert got.words[trial].tolist() == layer.words, f"trial {trial}, layer {number + 1}"
             assert got.fires[trial].tolist() == [one[number] for one in counts[trial][0]]
             assert got.spikes[trial].tolist() == [one[number] for one in counts[trial][1]]
-        assert recording.periods[trial].tolist() == counts[trial][2]
+        assert recording.duration[trial].tolist() == counts[trial][2]
 
 
 def test_recording_changes_nothing_and_conductances_are_the_last_words():
@@ -327,7 +327,7 @@ def test_jobs_run_together_as_they_run_alone():
     for job, together in zip(jobs, run_together(jobs), strict=True):
         alone = run(job)
         assert together.saturated == alone.saturated
-        assert (together.periods == alone.periods).all()
+        assert (together.duration == alone.duration).all()
         for a, b in zip(together.layers, alone.layers, strict=True):
             assert (a.spikes == b.spikes).all()
             assert (a.conductance == b.conductance).all()
@@ -366,10 +366,10 @@ def test_presentation_ends_after_the_spike_that_was_asked_for():
     layer = recording.layers[0]
     fire = next(event.time_s for event in layer.events[0] if event.kind == "fire")
     # The period of the fire, then that of the output spike; V_L is low again at the end of that one.
-    assert recording.periods.tolist() == [[int(fire / 500e-6) + 2, 3]]
+    assert recording.duration.tolist() == [[int(fire / 500e-6) + 2, 3]]
     assert layer.spikes[0, 0].tolist() == layer.fires[0, 0].tolist()
     assert layer.fires[0, 0].max() == 1
-    assert recording.time_s[0] == pytest.approx((recording.periods.sum() + 9) * 500e-6)
+    assert recording.time_s[0] == pytest.approx((recording.duration.sum() + 9) * 500e-6)
 
 
 def test_a_scaled_depression_goes_no_farther_than_its_bound():

@@ -470,7 +470,7 @@ def test_presentations_end_after_their_fires_and_rest():
         neuron(), pixels, periods=np.array([[40, 3, 2]]), fires=np.array([[2, 0, 0]]), rest=np.array([[1, 0, 2]])
     )
     # Fires in periods 5 and 11, and V_L is low again at the end of period 12.
-    assert recording.periods.tolist() == [[12, 3, 2]]
+    assert recording.duration.tolist() == [[12, 3, 2]]
     assert recording.time_s == pytest.approx([(12 + 1 + 3 + 2 + 2) * 2 * HALF])
     assert recording.layers[0].fires[0, :, 0].tolist() == [2, 0, 0]
     assert recording.layers[0].spikes[0, :, 0].tolist() == [2, 0, 0]
@@ -478,7 +478,7 @@ def test_presentations_end_after_their_fires_and_rest():
 
 def test_a_presentation_of_no_periods_is_rest_only():
     recording = physics(neuron(), np.ones((1, 2, 2)), periods=np.array([[0, 1]]), rest=np.array([[2, 0]]))
-    assert recording.periods.tolist() == [[0, 1]]
+    assert recording.duration.tolist() == [[0, 1]]
     assert recording.time_s == pytest.approx([3 * 2 * HALF])
 
 
@@ -494,7 +494,7 @@ def test_trials_do_not_touch_each_other(record):
     together = physics(layer, pixels, seed=10, record=record, **options)
     for trial in range(5):
         alone = physics(layer, pixels[trial], seed=10 + trial, **options)
-        assert alone.periods[0].tolist() == together.periods[trial].tolist()
+        assert alone.duration[0].tolist() == together.duration[trial].tolist()
         assert alone.layers[0].fires[0].tolist() == together.layers[0].fires[trial].tolist()
         assert alone.layers[0].conductance[0] == pytest.approx(together.layers[0].conductance[trial], rel=1e-12)
         if record:

@@ -100,7 +100,7 @@ def test_the_current_belongs_to_a_presentation(backend):
     assert before == 0
     assert during > 5
     assert after == 0
-    assert recording.periods.tolist() == [[100, 100, 100]]
+    assert recording.duration.tolist() == [[100, 100, 100]]
     assert recording.time_s == pytest.approx([0.15])
 
 

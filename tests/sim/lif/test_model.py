@@ -128,7 +128,7 @@ def assert_equal(job):
     for trial in range(job.shown.trials):
         words, answers, lengths = play(job, trial)
         assert got.answers[trial].tolist() == answers
-        assert got.periods[trial].tolist() == lengths
+        assert got.duration[trial].tolist() == lengths
         for layer, own in zip(got.layers, words, strict=True):
             assert layer.words[trial].tolist() == own
             spikes += sum(word >> 40 & 1 for word in own if word & 15 == 13)
@@ -291,7 +291,7 @@ def test_the_first_spike_ends_an_image():
     shown = Images.from_values([[1, 3], [3, 1]], steps=9, mode="latency", decoder="first spike")
     got = assert_equal(Job(spec=spec, shown=shown, record=True))
     assert got.answers.tolist() == [[0, 1]]
-    assert got.periods.tolist() == [[1, 1]]
+    assert got.duration.tolist() == [[1, 1]]
     assert got.layers[0].spikes[0].tolist() == [[1, 0, 0], [1, 1, 1]]
 
 
@@ -452,7 +452,7 @@ def test_words_are_read_back():
     got = model.run(one)
     taken = trace.read(got.layers[0].words[0], 4)
     assert taken.answer.tolist() == got.answers[0].tolist()
-    assert taken.end.tolist() == np.cumsum(got.periods[0]).tolist()
+    assert taken.end.tolist() == np.cumsum(got.duration[0]).tolist()
     assert taken.spike.sum() == got.layers[0].spikes.sum()
     assert taken.hold.max() == 2
 

@@ -76,8 +76,8 @@ def test_both_courses_show_the_same(mode, decoder):
     shown = build(pixels.astype(np.uint8), steps=15, decoder=decoder, trials=3)
     job = dataclasses.replace(base, spec=spec, shown=shown)
     one, other = physics.run(job), model.run(job)
-    assert np.array_equal(one.periods, other.periods)
-    assert one.periods.min() < one.periods.max() or decoder == "rate"
+    assert np.array_equal(one.duration, other.duration)
+    assert one.duration.min() < one.duration.max() or decoder == "rate"
     assert np.array_equal(one.answers, other.answers)
     assert len(set(one.answers.ravel().tolist())) > 3
     for ours, theirs in zip(one.layers, other.layers, strict=True):

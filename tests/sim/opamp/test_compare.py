@@ -56,7 +56,7 @@ def by_hand(backend, late=0.0, stretch=1.0, clocked=False, trials=1):
         events=[events],
         words=[np.zeros(0, dtype=np.uint64)] if clocked else [],
     )
-    return Recording(backend=backend, layers=[layer], periods=JOB.shown.on, time_s=np.array([6e-3]))
+    return Recording(backend=backend, layers=[layer], duration=JOB.shown.on, time_s=np.array([6e-3]))
 
 
 PHYSICS = by_hand("physics")

@@ -293,7 +293,7 @@ def test_the_words_say_what_the_state_is():
             assert conductance * coefficients.weight_unit == pytest.approx(layer_.conductance[trial], rel=1e-12)
     assert recording.layers[1].fires.sum() > 5
     assert recording.time_s.tolist() == pytest.approx([8e-3, 8e-3])
-    assert (recording.periods == 150).all()
+    assert (recording.duration == 150).all()
 
 
 def words_of(recording):

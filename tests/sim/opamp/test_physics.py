@@ -338,7 +338,7 @@ def test_phases_begin_and_end_at_exact_times_and_pulses_belong_to_them():
     assert wave.clk.tolist() == 3 * (333 * [1] + 777 * [0])
     assert np.array_equal(wave.signals["i_in"][:, 0] > 0, wave.clk == 1)
     assert recording.time_s == pytest.approx([3 * 1110 * SUBSTEP])
-    assert recording.periods.tolist() == [[333] * 3]
+    assert recording.duration.tolist() == [[333] * 3]
     assert np.array_equal(one.fires, one.spikes)
     place = np.floor(times(recording) / (1110 * SUBSTEP)).astype(int)
     assert pulses(recording) == np.bincount(place, minlength=3).tolist()
