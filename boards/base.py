@@ -51,13 +51,6 @@ class BoardDemo(wiring.Component):
 
     signals: Sequence[str]
 
-    button: Signal
-    button2: Signal
-    winner: Signal
-    training: Signal
-    spike: Signal
-    scope: Signal
-
     @staticmethod
     def shows(job: Any) -> dict[str, Any]:
         """Return the fields of `BoardContent` that say what is shown: trial 0 of a job. By default there are none."""

@@ -58,15 +58,6 @@ class Lesson(wiring.Component):
     Source: zhang2021, Fig. 5; docs/arithmetic.md, section 10.
     """
 
-    presentations: wiring.PureInterface
-    strobe: Signal
-    spikes: Signal
-    next: Signal
-    training: Signal
-    shown: Signal
-    winner: Signal
-    answered: Signal
-
     def __init__(self, plan: LessonPlan, layout: Presentation) -> None:
         if not isinstance(plan, LessonPlan):
             raise TypeError(f"plan must be a LessonPlan, not {plan!r}")

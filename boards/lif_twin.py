@@ -67,11 +67,6 @@ class PictureRom(wiring.Component):
         If there is no picture, or one cannot be stored: it has too many shades, or a gap of too many rows.
     """
 
-    next: Signal
-    label: Signal
-    config: wiring.PureInterface
-    presentations: wiring.PureInterface
-
     def __init__(
         self, pictures: Sequence[Picture], steps: int, windows: Mapping[str, Window], layout: LifPresentation
     ) -> None:

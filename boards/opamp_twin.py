@@ -48,9 +48,6 @@ class Player(wiring.Component):
         If there is nothing to play, or a presentation does not fit the network.
     """
 
-    play: Signal
-    presentations: wiring.PureInterface
-
     def __init__(self, stimulus: "list[Presentation]", layout: OpampPresentation) -> None:
         if not stimulus:
             raise ValueError("stimulus must have at least one presentation")
@@ -139,7 +136,7 @@ class OpampTwin(BoardDemo):
             self.winner.eq(last[:WINNER_BITS]),
         ]
 
-        entry = network.trace1
+        entry = network.trace(1)
         kind, index = entry.word[:KIND_BITS], entry.word[KIND_BITS:][:INDEX_BITS]
         v_out1 = entry.word[KIND_BITS + INDEX_BITS :][:LOG_BITS]
         with m.If(entry.valid & (kind == OpampTraceKind.CIRCUIT) & (index == 0)):

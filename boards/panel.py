@@ -27,8 +27,6 @@ class Ticker(wiring.Component):
         Strobe.
     """
 
-    tick: Signal
-
     def __init__(self, clock_hz: int, rate_hz: int) -> None:
         for name, value in {"clock_hz": clock_hz, "rate_hz": rate_hz}.items():
             if isinstance(value, bool) or not isinstance(value, int):
@@ -70,9 +68,6 @@ class Sampler(wiring.Component):
         Slow ticks, one clock after the fast one.
     """
 
-    tick: Signal
-    sample: Signal
-
     def __init__(self, bits: int) -> None:
         if isinstance(bits, bool) or not isinstance(bits, int) or bits < 1:
             raise ValueError(f"bits must be an integer of at least 1, not {bits!r}")
@@ -104,11 +99,6 @@ class Button(wiring.Component):
         Strobe: it has gone down.
     """
 
-    raw: Signal
-    sample: Signal
-    down: Signal
-    pressed: Signal
-
     def __init__(self) -> None:
         super().__init__({"raw": In(1), "sample": In(1), "down": Out(1), "pressed": Out(1)})
 
@@ -137,8 +127,6 @@ class SelfPress(wiring.Component):
         As from the pin of a button. It is up after reset.
     """
 
-    raw: Signal
-
     def __init__(self, clock_hz: int) -> None:
         if isinstance(clock_hz, bool) or not isinstance(clock_hz, int) or clock_hz < 1:
             raise ValueError(f"clock_hz must be an integer of at least 1, not {clock_hz!r}")
@@ -165,10 +153,6 @@ class Flash(wiring.Component):
     lit : Out(1)
         To the LED.
     """
-
-    strobe: Signal
-    sample: Signal
-    lit: Signal
 
     def __init__(self) -> None:
         super().__init__({"strobe": In(1), "sample": In(1), "lit": Out(1)})
@@ -201,9 +185,6 @@ class AnalogPin(wiring.Component):
     pin : Out(1)
         To the pin.
     """
-
-    value: Signal
-    pin: Signal
 
     def __init__(self, width: int) -> None:
         if isinstance(width, bool) or not isinstance(width, int) or width < 1:

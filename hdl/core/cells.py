@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 
 from amaranth.hdl import Module, Mux, ShapeLike, ValueLike
-from amaranth.lib import memory, wiring
+from amaranth.lib import memory
 
-from memtwin.hdl.core.config import Window
+from memtwin.hdl.core.config import ConfigPort, Window
 
 __all__ = ["cells", "table"]
 
@@ -40,7 +40,7 @@ def table(
     m: Module,
     name: str,
     window: Window,
-    bus: wiring.PureInterface,
+    bus: ConfigPort,
     shape: ShapeLike = 16,
     *,
     block: bool = False,

@@ -68,20 +68,6 @@ class ColumnWalk(wiring.Component):
 
     depth: int
 
-    start: Signal
-    column: Signal
-    events: Signal
-    done: Signal
-    busy: Signal
-    r_row: Signal
-    r_column: Signal
-    r_enable: Signal
-    r_data: Signal
-    w_row: Signal
-    w_column: Signal
-    w_data: Signal
-    w_enable: Signal
-
     def __init__(self, rows: int, neurons: int, members: Mapping[str, wiring.Member]) -> None:
         check_integer("rows", rows, 1)
         check_integer("neurons", neurons, 1)

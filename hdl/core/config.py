@@ -14,10 +14,23 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-__all__ = ["READ_LATENCY", "ConfigBus", "MatrixWindow", "MemoryMap", "Registers", "Window", "connect_config"]
+__all__ = [
+    "READ_LATENCY",
+    "ConfigBus",
+    "ConfigPort",
+    "MatrixWindow",
+    "MemoryMap",
+    "Registers",
+    "Window",
+    "connect_config",
+]
 
 # Clocks from a read strobe to its word: the neuron, two more for a threshold (`TsDevice.theta_delay`), memory.
 READ_LATENCY = 4
+
+
+class ConfigPort(wiring.PureInterface):
+    """A port of the `ConfigBus`."""
 
 
 class ConfigBus(wiring.Signature):
@@ -44,10 +57,12 @@ class ConfigBus(wiring.Signature):
     def __init__(self) -> None:
         super().__init__({"address": Out(20), "data": Out(16), "enable": Out(1), "read": Out(1), "q": In(16)})
 
+    def create(self, *, path: tuple[str | int, ...] = (), src_loc_at: int = 0) -> ConfigPort:
+        """Create a port."""
+        return ConfigPort(self, path=path, src_loc_at=1 + src_loc_at)
 
-def connect_config(
-    m: Module, bus: "wiring.PureInterface", parts: Iterable["wiring.PureInterface"], *words: Value
-) -> None:
+
+def connect_config(m: Module, bus: ConfigPort, parts: Iterable[ConfigPort], *words: Value) -> None:
     """Connect `bus`, the port of a component, to those of the `parts` within; their words are ORed, and its own."""
     parts = list(parts)
     for part in parts:
@@ -93,19 +108,19 @@ class Window:
             raise ValueError(f"index of {self.name} must be in 0..{self.depth - 1}, not {index}")
         return self.base + index
 
-    def hit(self, bus: "wiring.PureInterface") -> Value:
+    def hit(self, bus: ConfigPort) -> Value:
         """One while `bus` writes into this window."""
         return bus.enable & self.here(bus)
 
-    def here(self, bus: "wiring.PureInterface") -> Value:
+    def here(self, bus: ConfigPort) -> Value:
         """One while the address on `bus` is in this window."""
         return bus.address[self.bits :] == self.base >> self.bits
 
-    def shown(self, bus: "wiring.PureInterface", word: ValueLike) -> Value:
+    def shown(self, bus: ConfigPort, word: ValueLike) -> Value:
         """Return `word` while the address on `bus` is in this window, else zero: a part of `q`."""
         return Mux(self.here(bus), word, 0)
 
-    def offset(self, bus: "wiring.PureInterface") -> Value:
+    def offset(self, bus: ConfigPort) -> Value:
         """Offset of the word that `bus` addresses."""
         return bus.address[: self.bits]
 
@@ -156,7 +171,7 @@ class MatrixWindow(Window):
         row, column = divmod(index, self.columns)
         return self.base + (row << ceil_log2(self.columns)) + column
 
-    def fields(self, bus: "wiring.PureInterface") -> tuple[Value, Value]:
+    def fields(self, bus: ConfigPort) -> tuple[Value, Value]:
         """Row and column of the word that `bus` addresses."""
         offset = self.offset(bus)
         return offset[ceil_log2(self.columns) :], offset[: ceil_log2(self.columns)]
@@ -255,7 +270,7 @@ class Registers(wiring.Component):
     config : In(ConfigBus())
         Writes.
     <name> : Out(16)
-        Value of each register; it follows a write after one clock.
+        Value of each register, `registers["leak"]`; it follows a write after one clock.
     """
 
     def __init__(self, memory_map: MemoryMap, prefix: str, names: Sequence[str]) -> None:
@@ -267,11 +282,15 @@ class Registers(wiring.Component):
             }
         )
 
+    def __getitem__(self, name: str) -> Signal:
+        """Value of the register `name`."""
+        register: Signal = getattr(self, name)
+        return register
+
     def elaborate(self, platform: object) -> Module:
         """Build the registers."""
         m = Module()
         for name, window in self._windows.items():
-            register: Signal = getattr(self, name)
             with m.If(window.hit(self.config)):
-                m.d.sync += register.eq(self.config.data)
+                m.d.sync += self[name].eq(self.config.data)
         return m

@@ -75,22 +75,6 @@ class Crossbar(wiring.Component):
         Write strobe.
     """
 
-    config: wiring.PureInterface
-    start: Signal
-    events: Signal
-    busy: Signal
-    o_valid: Signal
-    o_column: Signal
-    o_sum: Signal
-    r_row: Signal
-    r_column: Signal
-    r_enable: Signal
-    r_data: Signal
-    w_row: Signal
-    w_column: Signal
-    w_data: Signal
-    w_enable: Signal
-
     def __init__(
         self, rows: int, columns: int, lanes: int, memory_map: MemoryMap, name: str, *, state: bool = False
     ) -> None:

@@ -49,9 +49,6 @@ class DelayLine(wiring.Component):
     Source: docs/opamp-arithmetic.md, section 6, whose steps need words of one neuron at different times.
     """
 
-    i: Signal
-    o: Signal
-
     def __init__(self, width: int, clocks: int) -> None:
         check_integer("width", width, 1)
         check_integer("clocks", clocks, 1)

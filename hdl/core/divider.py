@@ -42,13 +42,6 @@ class Divider(wiring.Component):
         Holds from `done` to the next `start`.
     """
 
-    start: Signal
-    numerator: Signal
-    divisor: Signal
-    busy: Signal
-    done: Signal
-    quotient: Signal
-
     def __init__(self, width: int, fraction: int, divisor_width: int) -> None:
         for name, value, least in (
             ("width", width, 1),

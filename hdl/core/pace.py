@@ -40,12 +40,6 @@ class Pace(wiring.Component):
         The time of this half-period is over.
     """
 
-    tick: Signal
-    clear: Signal
-    take: Signal
-    pace: Signal
-    full: Signal
-
     def __init__(self, substeps: int) -> None:
         check_integer("substeps", substeps, 1)
         if substeps & (substeps - 1):

@@ -36,14 +36,6 @@ class Xorshift32(wiring.Component):
     Source: G. Marsaglia, "Xorshift RNGs", J. Stat. Softw. 8 (14), 2003; docs/arithmetic.md, section 2.
     """
 
-    load: Signal
-    seed: Signal
-    restore: Signal
-    word: Signal
-    step: Signal
-    state: Signal
-    noise: Signal
-
     def __init__(self) -> None:
         super().__init__(
             {

@@ -70,16 +70,6 @@ class StretchPresenter(wiring.Component):
         Strobe: the layer has finished a step.
     """
 
-    i: wiring.PureInterface
-    tick: Signal
-    busy: Signal
-    start: Signal
-    first: Signal
-    begins: Signal
-    idle: Signal
-    done: Signal
-    step_done: Signal
-
     def __init__(self, spikes: Mapping[str, int], held: Mapping[str, int]) -> None:
         self.layout = Stretch(spikes, held)
         self._pace = Pace(1)  # in units of a step

@@ -10,10 +10,14 @@ from amaranth.hdl import Cat, Const, Module, Value, ValueLike
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
 
-__all__ = ["INDEX_BITS", "KIND_BITS", "TraceSignature", "trace_word", "write_trace"]
+__all__ = ["INDEX_BITS", "KIND_BITS", "TracePort", "TraceSignature", "trace_word", "write_trace"]
 
 KIND_BITS = 4
 INDEX_BITS = 16
+
+
+class TracePort(wiring.PureInterface):
+    """A port of the trace."""
 
 
 class TraceSignature(wiring.Signature):
@@ -29,6 +33,10 @@ class TraceSignature(wiring.Signature):
 
     def __init__(self) -> None:
         super().__init__({"valid": Out(1), "word": Out(64)})
+
+    def create(self, *, path: tuple[str | int, ...] = (), src_loc_at: int = 0) -> TracePort:
+        """Create a port."""
+        return TracePort(self, path=path, src_loc_at=1 + src_loc_at)
 
 
 def trace_word(kind: enum.IntEnum, index: ValueLike, *fields: Value) -> Value:
@@ -48,7 +56,7 @@ def trace_word(kind: enum.IntEnum, index: ValueLike, *fields: Value) -> Value:
     return Cat(Const(kind, KIND_BITS), index, value)
 
 
-def write_trace(m: Module, trace: wiring.PureInterface, entries: Iterable[tuple[Value, Value]]) -> None:
+def write_trace(m: Module, trace: TracePort, entries: Iterable[tuple[Value, Value]]) -> None:
     """Put entries on the port `trace`, one clock late.
 
     Parameters

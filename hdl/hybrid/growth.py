@@ -55,16 +55,6 @@ class GrowthTable(wiring.Component):
     latency = 6
     gain_delay = 4
 
-    config: "wiring.PureInterface"
-    valid: Signal
-    voltage: Signal
-    gain: Signal
-    o_valid: Signal
-    growth: Signal
-    m_a: Signal
-    m_b: Signal
-    m_product: Signal
-
     def __init__(self, memory_map: MemoryMap, prefix: str) -> None:
         self._base = memory_map.claim(prefix + "growth_base", 128)
         self._slope = memory_map.claim(prefix + "growth_slope", 128)

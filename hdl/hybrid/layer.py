@@ -93,26 +93,6 @@ class HybridLayer(wiring.Component):
     Source: zhang2021, Figs. 3 to 5; docs/arithmetic.md.
     """
 
-    config: wiring.PureInterface
-    init: Signal
-    start: Signal
-    clk: Signal
-    events: Signal
-    mask: Signal
-    learn: Signal
-    pace: Signal
-    busy: Signal
-    g1: Signal
-    v_l: Signal
-    l1: Signal
-    l2: Signal
-    t1: Signal
-    t3: Signal
-    node2: Signal
-    gate: Signal
-    fire: Signal
-    trace: wiring.PureInterface
-
     def __init__(self, config: HybridLayerConfig, memory_map: MemoryMap, prefix: str) -> None:
         if not isinstance(config, HybridLayerConfig):
             raise TypeError(f"config must be a HybridLayerConfig, not {config!r}")
@@ -186,7 +166,7 @@ class HybridLayer(wiring.Component):
 
     @property
     def _options(self) -> data.View:
-        return data.View(OPTIONS, self._registers.options[: OPTIONS.size])
+        return data.View(OPTIONS, self._registers["options"][: OPTIONS.size])
 
     def _shape(self, m: Module) -> None:
         """Latches, T1 and T3 of every neuron; L1 of one that fires is set in the clock of its last stage."""
@@ -246,7 +226,7 @@ class HybridLayer(wiring.Component):
         m.d.comb += [
             crossbar.start.eq(sequencer.sums),
             crossbar.events.eq(self.events),
-            node1.v_in.eq(registers.v_in),
+            node1.v_in.eq(registers["v_in"]),
             node1.i_valid.eq(crossbar.o_valid),
             node1.i_column.eq(crossbar.o_column),
             node1.i_current.eq(crossbar.o_sum),
@@ -257,7 +237,7 @@ class HybridLayer(wiring.Component):
         ]
         active = Signal(self.structure.neurons)  # never set while CLK is low
         with m.If(node1.o_valid):
-            m.d.sync += active.bit_select(node1.o_column, 1).eq(node1.o_v1 > registers.v_hold)
+            m.d.sync += active.bit_select(node1.o_column, 1).eq(node1.o_v1 > registers["v_hold"])
         with m.If(sequencer.edge):
             m.d.sync += active.eq(0)
         return active
@@ -276,7 +256,7 @@ class HybridLayer(wiring.Component):
             neuron_pass.scaled.eq(self._options.scaled),
             *(getattr(neuron_pass, name).eq(getattr(self, name)) for name in ("t1", "t3", "gate")),
             neuron_pass.active.eq(active),
-            *(getattr(neuron_pass, name).eq(getattr(self._registers, name)) for name in DEVICE),
+            *(getattr(neuron_pass, name).eq(self._registers[name]) for name in DEVICE),
             neuron_pass.g_valid.eq(growth.o_valid),
             neuron_pass.g_index.eq(sequencer.index),
             neuron_pass.growth.eq(growth.growth),
@@ -305,7 +285,7 @@ class HybridLayer(wiring.Component):
             sequencer.column_learns.eq(sequencer.clearing | rule.potentiate | rule.depress),
             step.start.eq(sequencer.step),
             step.scaled.eq(self._options.scaled),
-            step.unit.eq(registers.depression),
+            step.unit.eq(registers["depression"]),
             step.substeps.eq(self._pass.lifted),
             sequencer.step_done.eq(step.done),
             rule.start.eq(sequencer.walk),
@@ -313,9 +293,9 @@ class HybridLayer(wiring.Component):
             rule.potentiate.eq(potentiate.bit_select(index, 1) & ~sequencer.clearing),
             rule.depress.eq(depress.bit_select(index, 1) & ~sequencer.clearing),
             rule.events.eq(self.events),
-            rule.step_potentiation.eq(registers.potentiation),
+            rule.step_potentiation.eq(registers["potentiation"]),
             rule.step_depression.eq(step.step),
-            *(getattr(rule, name).eq(getattr(registers, name)) for name in ("g_min", "g_max", "g_load")),
+            *(getattr(rule, name).eq(registers[name]) for name in ("g_min", "g_max", "g_load")),
             rule.r_data.eq(crossbar.r_data),
             # The bus has the learning port between half-periods.
             crossbar.r_row.eq(Mux(sequencer.reading, crossbar.window.fields(self.config)[0], rule.r_row)),
@@ -337,7 +317,7 @@ class HybridLayer(wiring.Component):
         fired = self._shapers.fired
         # The low `adapt_interval` bits of the count decide; it already includes this half-period here.
         due = Signal()
-        below = Cat(registers.adapt_interval[:4] > bit for bit in range(15))
+        below = Cat(registers["adapt_interval"][:4] > bit for bit in range(15))
         adapts = self._options.adaptive & self.learn
         m.d.sync += due.eq(adapts & ~(sequencer.count & below).any())
         m.d.comb += [
@@ -345,14 +325,14 @@ class HybridLayer(wiring.Component):
             sequencer.redraws.eq(thresholds.redraw | thresholds.decay),
             sequencer.thresholds_busy.eq(thresholds.busy),
             thresholds.start.eq(sequencer.thresholds_start),
-            thresholds.seed.eq(Cat(registers.seed_low, registers.seed_high)),
+            thresholds.seed.eq(Cat(registers["seed_low"], registers["seed_high"])),
             thresholds.load.eq(sequencer.clear),
             thresholds.clear.eq(sequencer.powering),
             thresholds.redraw.eq(sequencer.powering | fired.any()),
             thresholds.decay.eq(due & ~sequencer.powering),
             thresholds.rise.eq(fired & adapts.replicate(self.structure.neurons)),
             *(
-                getattr(thresholds, name).eq(getattr(registers, name))
+                getattr(thresholds, name).eq(registers[name])
                 for name in ("theta_sd", "adapt_step", "adapt_leak", "theta_off")
             ),
         ]

@@ -77,20 +77,6 @@ class LateralInhibition(wiring.Component):
         Strobe: the generator steps.
     """
 
-    config: wiring.PureInterface
-    clear: Signal
-    restore: Signal
-    latches: Signal
-    evaluate: Signal
-    refresh: Signal
-    v_l: Signal
-    random: Signal
-    l_g: Signal
-    suppressed: Signal
-    busy: Signal
-    changed: Signal
-    take_random: Signal
-
     def __init__(self, neurons: int, tie: str, memory_map: MemoryMap, prefix: str, lanes: int = 1) -> None:
         if not isinstance(neurons, int) or neurons < 1:
             raise ValueError(f"neurons must be an integer of at least 1, not {neurons!r}")

@@ -84,26 +84,6 @@ class HybridNeuron(wiring.Component):
     Source: zhang2021, Fig. 3; docs/arithmetic.md.
     """
 
-    config: wiring.PureInterface
-    init: Signal
-    run: Signal
-    tick: Signal
-    pulses: Signal
-    learn: Signal
-    idle: Signal
-    clk_level: Signal
-    g1: Signal
-    v_l: Signal
-    node2: Signal
-    l1: Signal
-    l2: Signal
-    t1: Signal
-    t3: Signal
-    on: Signal
-    x: Signal
-    v1: Signal
-    trace: wiring.PureInterface
-
     def __init__(
         self,
         rows: int = 2,

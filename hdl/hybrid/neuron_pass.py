@@ -91,41 +91,7 @@ class NeuronPass(wiring.Component):
     Source: docs/arithmetic.md, sections 4 and 6.
     """
 
-    config: wiring.PureInterface
-    begin: Signal
-    clearing: Signal
-    store: Signal
-    index: Signal
-    issue: Signal
-    drop: Signal
-    skipped: Signal
-    scaled: Signal
-    t1: Signal
-    t3: Signal
-    gate: Signal
-    active: Signal
-    g_valid: Signal
-    g_index: Signal
-    growth: Signal
-    t_read: Signal
-    theta: Signal
-    adapt: Signal
-    m_a: Signal
-    m_b: Signal
-    m_product: Signal
-    x: Signal
-    on: Signal
-    lifted: Signal
-    formed: Signal
-    commit: Signal
-    o_index: Signal
-    o_x: Signal
-    o_on: Signal
-    o_node2: Signal
     o_flags: data.View
-    ended: Signal
-    waiting: Signal
-    completed: Signal
 
     def __init__(self, neurons: int, count_bits: int, lift: Window, filament: Window) -> None:
         self._neurons = neurons

@@ -82,22 +82,6 @@ class Node1(wiring.Component):
     latency = 4
     gain_delay = 4
 
-    config: wiring.PureInterface
-    v_in: Signal
-    i_valid: Signal
-    i_column: Signal
-    i_current: Signal
-    o_valid: Signal
-    o_column: Signal
-    o_v1: Signal
-    o_gain: Signal
-    w_start: Signal
-    w_column: Signal
-    w_total: Signal
-    w_busy: Signal
-    w_done: Signal
-    w_reciprocal: Signal
-
     def __init__(self, rows: int, neurons: int, recip_shift: int, memory_map: MemoryMap, prefix: str) -> None:
         for label, value in {"rows": rows, "neurons": neurons}.items():
             if not isinstance(value, int) or value < 1:

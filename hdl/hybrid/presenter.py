@@ -116,22 +116,6 @@ class Presenter(wiring.Component):
     Source: zhang2021, Fig. 5; docs/arithmetic.md, sections 4 and 10.
     """
 
-    i: wiring.PureInterface
-    tick: Signal
-    busy: Signal
-    fire: Signal
-    v_l: Signal
-    init: Signal
-    start: Signal
-    clk: Signal
-    pulses: Signal
-    gates: Signal
-    learn: Signal
-    pace: Signal
-    idle: Signal
-    done: Signal
-    high: Signal
-
     def __init__(self, rows: int, gates: int, layers: int, substeps: int) -> None:
         self.layout = Presentation(rows, gates, layers)
         self._pace = Pace(substeps)

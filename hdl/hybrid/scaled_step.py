@@ -40,13 +40,6 @@ class ScaledStep(wiring.Component):
     Source: zhang2021, Supp. 4; docs/arithmetic.md, section 7.
     """
 
-    start: Signal
-    scaled: Signal
-    unit: Signal
-    substeps: Signal
-    step: Signal
-    done: Signal
-
     def __init__(self, count_bits: int) -> None:
         check_integer("count_bits", count_bits, 1)
         super().__init__(

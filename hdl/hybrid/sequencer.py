@@ -10,6 +10,18 @@ from memtwin.hdl.hybrid.ts_device import TsDevice
 __all__ = ["Sequencer"]
 
 
+# Strobes and levels of one bit, which are all described in the class.
+_INPUTS = (
+    *("init", "start", "read", "restore", "driven", "may_skip", "formed", "drive_done", "ended", "waiting"),
+    *("inhibited", "settling", "due", "learns", "column_learns", "step_done", "walk_done", "column_done"),
+    *("redraws", "thresholds_busy"),
+)
+_OUTPUTS = (
+    *("busy", "advance", "reading", "powering", "clearing", "clear", "edge", "half", "quiet", "skipped"),
+    *("potentiates", "issue", "restart", "sums", "refresh", "step", "walk", "divide", "thresholds_start"),
+)
+
+
 class Sequencer(wiring.Component):
     """Takes a layer through a half-period, or through power-up (docs/arithmetic.md, sections 3 and 4).
 
@@ -94,68 +106,17 @@ class Sequencer(wiring.Component):
         Strobe: the pass over the thresholds.
     """
 
-    init: Signal
-    start: Signal
-    read: Signal
-    read_index: Signal
-    restore: Signal
-    word: Signal
-    driven: Signal
-    may_skip: Signal
-    formed: Signal
-    pace: Signal
-    drive_done: Signal
-    ended: Signal
-    waiting: Signal
-    completed: Signal
-    inhibited: Signal
-    settling: Signal
-    due: Signal
-    learns: Signal
-    column_learns: Signal
-    step_done: Signal
-    walk_done: Signal
-    column_done: Signal
-    redraws: Signal
-    thresholds_busy: Signal
-    busy: Signal
-    index: Signal
-    advance: Signal
-    reading: Signal
-    powering: Signal
-    clearing: Signal
-    clear: Signal
-    edge: Signal
-    half: Signal
-    quiet: Signal
-    skipped: Signal
-    potentiates: Signal
-    count: Signal
-    issue: Signal
-    restart: Signal
-    sums: Signal
-    refresh: Signal
-    step: Signal
-    walk: Signal
-    divide: Signal
-    thresholds_start: Signal
-
     def __init__(self, neurons: int, substeps: int) -> None:
         self._neurons = neurons
         self._substeps = substeps
-        inputs = ("init", "start", "read", "restore", "driven", "may_skip", "formed", "drive_done", "ended", "waiting")
-        inputs += ("inhibited", "settling", "due", "learns", "column_learns", "step_done", "walk_done", "column_done")
-        inputs += ("redraws", "thresholds_busy")
-        outputs = ("busy", "advance", "reading", "powering", "clearing", "clear", "edge", "half", "quiet", "skipped")
-        outputs += ("potentiates", "issue", "restart", "sums", "refresh", "step", "walk", "divide", "thresholds_start")
         super().__init__(
             {
-                **{name: In(1) for name in inputs},
+                **{name: In(1) for name in _INPUTS},
                 "read_index": In(range(neurons)),
                 "word": In(16),
                 "pace": In(ceil_log2(substeps) + 1),
                 "completed": In(ceil_log2(substeps) + 1),
-                **{name: Out(1) for name in outputs},
+                **{name: Out(1) for name in _OUTPUTS},
                 "index": Out(range(neurons)),
                 "count": Out(16),
             }

@@ -57,24 +57,6 @@ class SpikeShaper(wiring.Component):
     Source: zhang2021, Fig. 3 (latches, gates G1 to G3, transistors T1 and T3); docs/arithmetic.md, sections 4 and 6.
     """
 
-    clk: Signal
-    edge: Signal
-    clear: Signal
-    commit: Signal
-    restore: Signal
-    latches: Signal
-    node2: Signal
-    refractory: Signal
-    depression: Signal
-    l1: Signal
-    l2: Signal
-    g1: Signal
-    g2: Signal
-    g3: Signal
-    t1: Signal
-    t3: Signal
-    fired: Signal
-
     def __init__(self) -> None:
         super().__init__(
             {

@@ -1,6 +1,6 @@
 """The spike shapers of a layer."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -43,25 +43,6 @@ class Shapers(wiring.Component):
 
     Source: zhang2021, Fig. 3; docs/arithmetic.md, section 6.
     """
-
-    clk: Signal
-    edge: Signal
-    clear: Signal
-    refractory: Signal
-    depression: Signal
-    commit: Signal
-    index: Signal
-    i_node2: Signal
-    restore: Signal
-    latches: Signal
-    g1: Signal
-    v_l: Signal
-    l1: Signal
-    l2: Signal
-    t1: Signal
-    t3: Signal
-    fired: Signal
-    node2: Signal
 
     def __init__(self, neurons: int) -> None:
         check_integer("neurons", neurons, 1)

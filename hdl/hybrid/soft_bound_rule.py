@@ -42,15 +42,6 @@ class SoftBoundRule(ColumnWalk):
 
     depth = 4
 
-    potentiate: Signal
-    depress: Signal
-    step_potentiation: Signal
-    step_depression: Signal
-    g_min: Signal
-    g_max: Signal
-    g_load: Signal
-    total: Signal
-
     def __init__(self, rows: int, neurons: int) -> None:
         super().__init__(
             rows,

@@ -80,32 +80,6 @@ class Thresholds(wiring.Component):
     Source: docs/arithmetic.md, sections 2, 3 and 9.
     """
 
-    config: "wiring.PureInterface"
-    start: Signal
-    redraw: Signal
-    decay: Signal
-    clear: Signal
-    rise: Signal
-    seed: Signal
-    load: Signal
-    step: Signal
-    theta_sd: Signal
-    adapt_step: Signal
-    adapt_leak: Signal
-    theta_off: Signal
-    read: Signal
-    theta: Signal
-    adapt: Signal
-    random: Signal
-    busy: Signal
-    o_valid: Signal
-    o_neuron: Signal
-    o_theta: Signal
-    o_adapt: Signal
-    m_a: Signal
-    m_b: Signal
-    m_product: Signal
-
     def __init__(self, neurons: int, memory_map: MemoryMap, prefix: str) -> None:
         check_integer("neurons", neurons, 1)
         self.neurons = neurons

@@ -59,27 +59,6 @@ class TsDevice(wiring.Component):
     latency = 4
     theta_delay = 2
 
-    valid: Signal
-    x: Signal
-    on: Signal
-    growth: Signal
-    driven: Signal
-    skipped: Signal
-    theta: Signal
-    adapt: Signal
-    leak: Signal
-    leak_half: Signal
-    relax: Signal
-    theta_off: Signal
-    x_max: Signal
-    o_valid: Signal
-    o_x: Signal
-    o_on: Signal
-    o_node2: Signal
-    m_a: Signal
-    m_b: Signal
-    m_product: Signal
-
     def __init__(self) -> None:
         super().__init__(
             {

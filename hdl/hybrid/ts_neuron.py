@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -65,18 +65,6 @@ class TsNeuron(wiring.Component):
 
     Source: zhang2021, Fig. 2; docs/arithmetic.md, section 6.
     """
-
-    config: wiring.PureInterface
-    init: Signal
-    run: Signal
-    tick: Signal
-    pulse: Signal
-    idle: Signal
-    clk_level: Signal
-    on: Signal
-    spike: Signal
-    x: Signal
-    trace: wiring.PureInterface
 
     def __init__(
         self, words: Mapping[str, Sequence[int]] | None = None, *, substeps: int = 16, recip_shift: int = 12

@@ -83,14 +83,6 @@ class IzhikevichLayer(wiring.Component):
     Source: docs/izhikevich.md, section 2.
     """
 
-    config: wiring.PureInterface
-    start: Signal
-    first: Signal
-    inputs: Signal
-    busy: Signal
-    on: Signal
-    trace: wiring.PureInterface
-
     def __init__(self, config: IzhikevichLayerConfig, memory_map: MemoryMap, prefix: str) -> None:
         if not isinstance(config, IzhikevichLayerConfig):
             raise TypeError(f"config must be an IzhikevichLayerConfig, not {config!r}")
@@ -124,7 +116,7 @@ class IzhikevichLayer(wiring.Component):
         total = Signal(TOTAL)
         m.d.comb += [
             datapath.first.eq(self.first),
-            datapath.step.eq(registers.step),
+            datapath.step.eq(registers["step"]),
             datapath.total.eq(total),
         ]
         self._coefficients(m, datapath, neuron)

@@ -61,19 +61,6 @@ class IzhikevichNeuron(wiring.Component):
 
     latency = 11
 
-    start: Signal
-    first: Signal
-    v: Signal
-    u: Signal
-    total: Signal
-    step: Signal
-    field: Signal
-    word: Signal
-    o_valid: Signal
-    o_v: Signal
-    o_u: Signal
-    o_spike: Signal
-
     def __init__(self) -> None:
         super().__init__(
             {

@@ -70,13 +70,6 @@ class LifCrossbar(wiring.Component):
     Source: docs/lif-arithmetic.md, sections 2 and 6.
     """
 
-    config: wiring.PureInterface
-    i: wiring.PureInterface
-    start: Signal
-    adding: Signal
-    o_valid: Signal
-    o_sum: Signal
-
     def __init__(
         self,
         rows: int,

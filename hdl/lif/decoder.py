@@ -55,18 +55,6 @@ class LifDecoder(wiring.Component):
     Source: docs/lif-arithmetic.md, section 4.
     """
 
-    config: wiring.PureInterface
-    start: Signal
-    first: Signal
-    valid: Signal
-    spike: Signal
-    v: Signal
-    u: Signal
-    stop: Signal
-    busy: Signal
-    answer: Signal
-    spikes: Signal
-
     def __init__(self, neurons: int, memory_map: MemoryMap) -> None:
         self.neurons = neurons
         self._registers = Registers(memory_map, "", ("decoder",))
@@ -91,7 +79,7 @@ class LifDecoder(wiring.Component):
         m = Module()
         m.submodules.registers = registers = self._registers
         wiring.connect(m, wiring.flipped(self.config), registers.config)
-        by_first = registers.decoder[0]
+        by_first = registers["decoder"][0]
 
         counts = cells(m, "counts", 16, self.neurons)
         read, write = counts.read_port(), counts.write_port()

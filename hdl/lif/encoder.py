@@ -68,14 +68,6 @@ class LifEncoder(wiring.Component):
     Source: docs/lif-arithmetic.md, section 3.
     """
 
-    config: wiring.PureInterface
-    seed: Signal
-    start: Signal
-    moment: Signal
-    busy: Signal
-    o: wiring.PureInterface
-    count: Signal
-
     def __init__(self, rows: int, capacity: int, memory_map: MemoryMap, prefix: str) -> None:
         check_integer("rows", rows, 1, 1024)
         check_integer("capacity", capacity, 2, 1024)
@@ -121,7 +113,7 @@ class LifEncoder(wiring.Component):
         found = Signal()
         is_lone = Signal()  # the pair that was fetched is the last one and has no second entry
         advance = Signal()
-        is_latency = registers.mode[0]
+        is_latency = registers["mode"][0]
 
         shapes = {"entry_row": row_shape(self.rows), "entry_value": unsigned(VALUE_BITS)}
         entries: dict[str, list] = {}
@@ -143,17 +135,17 @@ class LifEncoder(wiring.Component):
 
         m.d.comb += [
             generator.load.eq(self.seed),
-            generator.seed.eq(Cat(registers.seed_low, registers.seed_high)),
+            generator.seed.eq(Cat(registers["seed_low"], registers["seed_high"])),
             generator.step.eq(walking & advance & ~is_latency),
         ]
         number = Cat(0, pair)  # of the pair's first entry
-        is_last = (number + 2 >= registers.entries) | (pair == pairs - 1)
+        is_last = (number + 2 >= registers["entries"]) | (pair == pairs - 1)
         with m.If(self.start):
-            m.d.sync += [pair.eq(0), walking.eq(registers.entries != 0), self.count.eq(0)]
+            m.d.sync += [pair.eq(0), walking.eq(registers["entries"] != 0), self.count.eq(0)]
         with m.Elif(advance):
             m.d.sync += [
                 fetched.eq(walking),
-                is_lone.eq(number + 1 == registers.entries),
+                is_lone.eq(number + 1 == registers["entries"]),
                 compared.eq(fetched),
                 found.eq(compared),
             ]

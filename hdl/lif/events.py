@@ -58,13 +58,6 @@ class LifEvents(wiring.Component):
     Source: docs/lif-arithmetic.md, section 7.
     """
 
-    config: wiring.PureInterface
-    start: Signal
-    moment: Signal
-    busy: Signal
-    o: wiring.PureInterface
-    count: Signal
-
     def __init__(self, rows: int, capacity: int, memory_map: MemoryMap, prefix: str) -> None:
         check_integer("rows", rows, 1, 1024)
         check_integer("capacity", capacity, 1, MOST_EVENTS)
@@ -99,7 +92,7 @@ class LifEvents(wiring.Component):
             fields[name] = read.data
 
         walking, fetched = Signal(), Signal()
-        is_due = (place != registers.number) & (fields["step"] == self.moment)
+        is_due = (place != registers["number"]) & (fields["step"] == self.moment)
         m.d.comb += [
             self.busy.eq(walking),
             self.o.valid.eq(walking & fetched & is_due),

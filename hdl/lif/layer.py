@@ -126,19 +126,6 @@ class LifLayer(wiring.Component):
     Source: docs/lif-arithmetic.md, sections 2 and 5.
     """
 
-    config: wiring.PureInterface
-    events: wiring.PureInterface
-    start: Signal
-    first: Signal
-    done: Signal
-    valid: Signal
-    spike: Signal
-    v: Signal
-    u: Signal
-    spikes: wiring.PureInterface
-    on: Signal
-    trace: wiring.PureInterface
-
     def __init__(self, config: LifLayerConfig, memory_map: MemoryMap, prefix: str) -> None:
         if not isinstance(config, LifLayerConfig):
             raise TypeError(f"config must be a LifLayerConfig, not {config!r}")
@@ -218,10 +205,10 @@ class LifLayer(wiring.Component):
         m.d.comb += [
             neuron.v.eq(Mux(self.first, 0, state.v)),
             neuron.hold.eq(Mux(self.first, 0, state.hold)),
-            neuron.gain_shift.eq(registers.gain_shift),
-            neuron.v_reset.eq(registers.v_reset),
-            neuron.refractory.eq(registers.refractory),
-            neuron.subtract.eq(registers.options[0]),
+            neuron.gain_shift.eq(registers["gain_shift"]),
+            neuron.v_reset.eq(registers["v_reset"]),
+            neuron.refractory.eq(registers["refractory"]),
+            neuron.subtract.eq(registers["options"][0]),
             self.valid.eq(neuron.o_valid),
             self.spike.eq(neuron.o_spike),
             self.v.eq(neuron.o_v),

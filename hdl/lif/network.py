@@ -8,7 +8,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
 
 from memtwin.hdl.core.config import MemoryMap, connect_config
-from memtwin.hdl.core.trace import trace_word
+from memtwin.hdl.core.trace import TracePort, trace_word
 from memtwin.hdl.lif.decoder import LifDecoder
 from memtwin.hdl.lif.encoder import LifEncoder
 from memtwin.hdl.lif.events import LifEvents
@@ -135,13 +135,13 @@ class LifNetwork(NetworkPort):
         events = source.o
         for index, layer in enumerate(self._layers):
             m.submodules[f"layer{index + 1}"] = layer
-            trace = getattr(self, f"trace{index + 1}")
+            trace = self.trace(index + 1)
             m.d.comb += [
                 layer.start.eq(presenter.start[index]),
                 layer.first.eq(presenter.first),
                 layer.events.valid.eq(events.valid),
                 layer.events.payload.eq(events.payload),
-                getattr(self, f"layer{index + 1}").on.eq(layer.on),
+                self.pulses(index + 1).eq(layer.on),
                 trace.valid.eq(layer.trace.valid),
                 trace.word.eq(layer.trace.word),
             ]
@@ -153,11 +153,11 @@ class LifNetwork(NetworkPort):
                 wiring.connect(m, layer.spikes, queue.i)
                 events = queue.o
 
-        _write_trace(m, self.trace1, presenter.start[0], trace_word(LifTraceKind.EVENTS, 0, source.count))
+        _write_trace(m, self.trace(1), presenter.start[0], trace_word(LifTraceKind.EVENTS, 0, source.count))
         if self._decoder is not None:
             answer = Cat(self.answer, Const(0, 16))[:16]
             word = trace_word(LifTraceKind.ANSWER, 0, answer, self.answer_spikes)
-            _write_trace(m, getattr(self, f"trace{len(self._layers)}"), presenter.answered, word)
+            _write_trace(m, self.trace(len(self._layers)), presenter.answered, word)
         return m
 
     def _decode(self, m: Module, presenter: LifPresenter, decoder: LifDecoder) -> None:
@@ -176,7 +176,7 @@ class LifNetwork(NetworkPort):
         ]
 
 
-def _write_trace(m: Module, trace: wiring.PureInterface, strobe: Value, word: Value) -> None:
+def _write_trace(m: Module, trace: TracePort, strobe: Value, word: Value) -> None:
     """Write a word of its own into the trace of a layer, which writes nothing when a step or an answer is ready."""
     with m.If(strobe):
         m.d.comb += [trace.valid.eq(1), trace.word.eq(word)]

@@ -71,24 +71,6 @@ class LifNeuron(wiring.Component):
     bias_delay = 5
     threshold_delay = 8
 
-    valid: Signal
-    acc: Signal
-    gain: Signal
-    v: Signal
-    hold: Signal
-    leak: Signal
-    bias: Signal
-    threshold: Signal
-    gain_shift: Signal
-    v_reset: Signal
-    refractory: Signal
-    subtract: Signal
-    o_valid: Signal
-    o_spike: Signal
-    o_v: Signal
-    o_hold: Signal
-    o_u: Signal
-
     def __init__(self) -> None:
         super().__init__(
             {

@@ -76,22 +76,6 @@ class LifPresenter(wiring.Component):
     Source: docs/lif-arithmetic.md, sections 2, 4 and 6.
     """
 
-    i: wiring.PureInterface
-    tick: Signal
-    busy: Signal
-    layer_done: Signal
-    stop: Signal
-    seed: Signal
-    step: Signal
-    moment: Signal
-    first: Signal
-    start: Signal
-    shown: Signal
-    idle: Signal
-    step_done: Signal
-    done: Signal
-    answered: Signal
-
     def __init__(self, layers: int, *, encoder: bool = True) -> None:
         check_integer("layers", layers, 1)
         self._encoder = encoder

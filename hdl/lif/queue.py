@@ -1,6 +1,6 @@
 """Spikes that wait between two layers of LIF neurons."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module
 from amaranth.lib import fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -33,10 +33,6 @@ class SpikeQueue(wiring.Component):
     refused : Out(1)
         A spike came while the queue was full, and is lost. Never, if what is said above of `i` holds; for checks.
     """
-
-    i: wiring.PureInterface
-    o: wiring.PureInterface
-    refused: Signal
 
     def __init__(self, neurons: int) -> None:
         check_integer("neurons", neurons, 1)

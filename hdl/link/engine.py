@@ -110,32 +110,6 @@ class LinkEngine(wiring.Component):
     Source: docs/link.md, sections 3 and 4.
     """
 
-    frame_valid: Signal
-    length: Signal
-    byte: Signal
-    place: Signal
-    release: Signal
-    o: wiring.PureInterface
-    speaks: Signal
-    silence: Signal
-    sent: Signal
-    address: Signal
-    link_address: Signal
-    data: Signal
-    write: Signal
-    read: Signal
-    q: Signal
-    access: Signal
-    ready: Signal
-    link_write: Signal
-    link_q: Signal
-    idle: Signal
-    reset: Signal
-    answer_pending: Signal
-    settle: Signal
-    frame_taken: Signal
-    refused: Signal
-
     def __init__(self, *, identity_words: int, end: int, readable: Sequence[range], go: int, read_latency: int) -> None:
         check_integer("read_latency", read_latency, 2)
         self._identity_words = identity_words

@@ -49,14 +49,6 @@ class EventFrames(wiring.Component):
     """
 
     entry: data.View
-    valid: Signal
-    level: Signal
-    pop: Signal
-    beat: Signal
-    ended: Signal
-    allow: Signal
-    open: Signal
-    o: wiring.PureInterface
 
     def __init__(self, entry: data.StructLayout) -> None:
         self._traces = "trace" in entry.members

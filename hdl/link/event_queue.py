@@ -44,11 +44,7 @@ class EventQueue(wiring.Component):
     """
 
     item: data.View
-    push: Signal
-    valid: Signal
     entry: data.View
-    pop: Signal
-    level: Signal
 
     def __init__(self, entry: data.StructLayout, depth: int) -> None:
         self._layout = entry

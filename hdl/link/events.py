@@ -94,22 +94,6 @@ class LinkEvents(wiring.Component):
     Source: docs/link.md, section 7.
     """
 
-    spikes: Signal
-    spikes_strobe: Signal
-    over: Signal
-    answer: Signal
-    idle: Signal
-    beat: Signal
-    options: Signal
-    trace_kinds: Signal
-    hold: Signal
-    busy: Signal
-    ended: Signal
-    dropped: Signal
-    allow: Signal
-    open: Signal
-    o: wiring.PureInterface
-
     def __init__(self, neurons: Sequence[int], *, fires: bool, traces: bool, depth: int) -> None:
         neurons = list(neurons)
         for count in neurons:

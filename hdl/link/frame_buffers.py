@@ -39,16 +39,6 @@ class FrameBuffers(wiring.Component):
     Source: docs/link.md, section 2.
     """
 
-    write_address: Signal
-    write_data: Signal
-    write: Signal
-    done: Signal
-    full: Signal
-    waits: Signal
-    address: Signal
-    data: Signal
-    release: Signal
-
     def __init__(self) -> None:
         super().__init__(
             {

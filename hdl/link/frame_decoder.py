@@ -56,18 +56,6 @@ class FrameDecoder(wiring.Component):
     Netw. 7 (2), 1999.
     """
 
-    i: wiring.PureInterface
-    framing_error: Signal
-    frame_valid: Signal
-    length: Signal
-    address: Signal
-    data: Signal
-    release: Signal
-    malformed: Signal
-    oversized: Signal
-    crc_error: Signal
-    overrun: Signal
-
     def __init__(self) -> None:
         super().__init__(
             {

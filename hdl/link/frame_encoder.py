@@ -37,10 +37,6 @@ class FrameEncoder(wiring.Component):
     Netw. 7 (2), 1999.
     """
 
-    i: wiring.PureInterface
-    o: wiring.PureInterface
-    idle: Signal
-
     def __init__(self) -> None:
         super().__init__(
             {

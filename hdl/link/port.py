@@ -69,12 +69,6 @@ class LinkPort(wiring.Component):
     Source: docs/link.md.
     """
 
-    rx: Signal
-    tick: Signal
-    tx: Signal
-    divider: Signal
-    on_trial: Signal
-
     def __init__(
         self,
         host: HostPort,

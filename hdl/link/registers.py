@@ -128,29 +128,6 @@ class LinkRegisters(wiring.Component):
     Source: docs/link.md, section 4.
     """
 
-    address: Signal
-    data: Signal
-    write: Signal
-    q: Signal
-    access: Signal
-    ready: Signal
-    clear: Signal
-    settle: Signal
-    answer_pending: Signal
-    used: Signal
-    frame_valid: Signal
-    counted: Signal
-    dropped: Signal
-    idle: Signal
-    powered: Signal
-    busy: Signal
-    over: Signal
-    beat: Signal
-    divider: Signal
-    on_trial: Signal
-    options: Signal
-    trace_kinds: Signal
-
     def __init__(
         self,
         divider: int,

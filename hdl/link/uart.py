@@ -50,12 +50,6 @@ class UartReceiver(wiring.Component):
     Source: docs/link.md, section 1.
     """
 
-    rx: Signal
-    divider: Signal
-    o: wiring.PureInterface
-    framing_error: Signal
-    busy: Signal
-
     def __init__(self, divider_bits: int = DIVIDER_BITS) -> None:
         super().__init__(
             {
@@ -142,11 +136,6 @@ class UartTransmitter(wiring.Component):
 
     Source: docs/link.md, section 1.
     """
-
-    i: wiring.PureInterface
-    divider: Signal
-    tx: Signal
-    idle: Signal
 
     def __init__(self, divider_bits: int = DIVIDER_BITS) -> None:
         self._divider_bits = divider_bits

@@ -57,19 +57,6 @@ class WordAddress(wiring.Component):
     Source: docs/link.md, sections 3 and 4.
     """
 
-    load: Signal
-    place: Signal
-    byte: Signal
-    count: Signal
-    clear: Signal
-    identity: Signal
-    run: Signal
-    is_write: Signal
-    address: Signal
-    is_link: Signal
-    is_inside: Signal
-    is_beyond: Signal
-
     def __init__(self, end: int, readable: Sequence[range], go: int) -> None:
         check_integer("end", end, 0, 1 << REGION_BITS)
         check_integer("go", go, REGISTERS_BASE, REGISTERS_BASE + (1 << REGION_BITS) - 1)

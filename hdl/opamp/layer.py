@@ -148,20 +148,6 @@ class OpampLayer(wiring.Component):
     Source: us12387090, Figs. 4 to 8; docs/opamp-arithmetic.md, sections 3 to 6, 8 and 9.
     """
 
-    config: wiring.PureInterface
-    init: Signal
-    start: Signal
-    phase: Signal
-    driven: Signal
-    first: Signal
-    events: Signal
-    mask: Signal
-    learn: Signal
-    busy: Signal
-    on: Signal
-    set: Signal
-    trace: wiring.PureInterface
-
     def __init__(self, config: OpampLayerConfig, memory_map: MemoryMap, prefix: str) -> None:
         if not isinstance(config, OpampLayerConfig):
             raise TypeError(f"config must be an OpampLayerConfig, not {config!r}")
@@ -235,7 +221,7 @@ class OpampLayer(wiring.Component):
         ]
         m.d.sync += [
             summed.eq(log2.o_valid),
-            total.eq(log2.o + (registers.current_log << 2)),
+            total.eq(log2.o + (registers["current_log"] << 2)),
             nonzero.eq(Cat(crossbar.o_sum.any(), nonzero)),
         ]
 
@@ -261,7 +247,7 @@ class OpampLayer(wiring.Component):
             state_write.en.eq(clearing | leaves),
             *(state_write.data[name].eq(Mux(clearing, 0, getattr(neuron, f"o_{name}"))) for name in devices),
             *(getattr(neuron, name).eq(state[name]) for name in devices),
-            *(getattr(neuron, name).eq(getattr(registers, name)) for name in circuit.scalars),
+            *(getattr(neuron, name).eq(registers[name]) for name in circuit.scalars),
         ]
         for name, window in self._windows.items():
             read = table(m, name, window, self.config, block=True)
@@ -369,7 +355,7 @@ class OpampLayer(wiring.Component):
         m.d.comb += [
             rule.column.eq(column),
             rule.events.eq(seen),
-            *(getattr(rule, name).eq(getattr(self._registers, name)) for name in LEARNING),
+            *(getattr(rule, name).eq(self._registers[name]) for name in LEARNING),
             rule.r_data.eq(crossbar.r_data),
             *(getattr(crossbar, name).eq(getattr(rule, name)) for name in CROSSBAR_PORTS),
         ]

@@ -74,10 +74,6 @@ class Interpolation(wiring.Component):
     Source: docs/opamp-arithmetic.md, section 2.
     """
 
-    i: Signal
-    base: Signal
-    step: Signal
-
     def __init__(self, table: Sequence[int], fraction: int) -> None:
         points = len(table) - 1
         if points < 2 or points & (points - 1):
@@ -169,11 +165,6 @@ class Log2(wiring.Component):
 
     latency = 4
 
-    i_valid: Signal
-    i: Signal
-    o_valid: Signal
-    o: Signal
-
     def __init__(self, width: int) -> None:
         check_integer("width", width, 1, 24)
         super().__init__({"i_valid": In(1), "i": In(width), "o_valid": Out(1), "o": Out(LOG)})
@@ -249,11 +240,6 @@ class Exp2(wiring.Component):
 
     latency = 4
 
-    i: Signal
-    zero: Signal
-    full: Signal
-    o: Signal
-
     def __init__(self, width: int) -> None:
         check_integer("width", width, 16, 24)
         super().__init__({"i": In(LOG), "zero": In(1), "full": In(1), "o": Out(width)})
@@ -313,10 +299,6 @@ class LogSum(wiring.Component):
     """
 
     latency = 3
-
-    a: Signal
-    b: Signal
-    o: Signal
 
     def __init__(self, *, parallel: bool) -> None:
         if not isinstance(parallel, bool):

@@ -133,22 +133,11 @@ class OpampNeuron(wiring.Component):
     Source: us12387090, Figs. 4 to 7; docs/opamp-arithmetic.md, section 6.
     """
 
-    valid: Signal
-    current: Signal
-    s: Signal
-    on: Signal
     v_th_log: Signal
     v_sat_log: Signal
     v1: Signal
     r1_log: Signal
     r2_log: Signal
-    o_valid: Signal
-    o_v_out1: Signal
-    o_v_out2: Signal
-    o_below: Signal
-    o_s: Signal
-    o_on: Signal
-    o_set: Signal
 
     def __init__(self, circuit: OpampCircuit) -> None:
         if not isinstance(circuit, OpampCircuit):

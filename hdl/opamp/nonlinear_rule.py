@@ -34,13 +34,6 @@ class NonlinearRule(ColumnWalk):
 
     depth = 5
 
-    step_up: Signal
-    step_down: Signal
-    bend_up: Signal
-    bend_down: Signal
-    g_off: Signal
-    g_on: Signal
-
     def __init__(self, rows: int, neurons: int) -> None:
         super().__init__(
             rows,

@@ -94,21 +94,6 @@ class OpampPresenter(wiring.Component):
     Source: docs/opamp-arithmetic.md, sections 4 and 7.
     """
 
-    i: wiring.PureInterface
-    tick: Signal
-    busy: Signal
-    init: Signal
-    start: Signal
-    phase: Signal
-    driven: Signal
-    first: Signal
-    events: Signal
-    gates: Signal
-    learn: Signal
-    idle: Signal
-    done: Signal
-    substep: Signal
-
     def __init__(self, rows: int, gates: int, layers: int) -> None:
         self.layout = OpampPresentation(rows, gates, layers)
         self._pace = Pace(1)  # in units of a substep

@@ -66,22 +66,6 @@ class TsMemristor(wiring.Component):
 
     resistance_latency = 2
 
-    s: Signal
-    on: Signal
-    v_th_log: Signal
-    voltage: Signal
-    r_off_log: Signal
-    v_hold_log: Signal
-    swing: Signal
-    rise: Signal
-    fall: Signal
-    rise_per_fall: Signal
-    fall_per_rise: Signal
-    rt: Signal
-    o_s: Signal
-    o_on: Signal
-    o_set: Signal
-
     def __init__(self, voltage_delay: int, latency: int) -> None:
         check_integer("voltage_delay", voltage_delay, 4)
         check_integer("latency", latency, voltage_delay + 2)

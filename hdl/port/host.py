@@ -77,18 +77,6 @@ class HostPort(wiring.Component):
 
     read_latency = READ_LATENCY + 1
 
-    address: Signal
-    data: Signal
-    enable: Signal
-    read: Signal
-    tick: Signal
-    q: Signal
-    ready: Signal
-    idle: Signal
-    clk_level: Signal
-    begins: Signal
-    spikes_strobe: Signal
-
     def __init__(self, network: NetworkPort, *, paced: bool = False) -> None:
         if not isinstance(network, NetworkPort):
             raise TypeError(f"network must be a NetworkPort, not {network!r}")

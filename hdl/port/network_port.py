@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Protocol, TypeVar
 
-from amaranth.hdl import Signal, Value
+from amaranth.hdl import Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from memtwin.hdl.core.config import ConfigBus, MemoryMap
-from memtwin.hdl.core.trace import TraceSignature
+from memtwin.hdl.core.trace import TracePort, TraceSignature
 
 __all__ = ["LayerShape", "NetworkPort", "OutputProbeSignature", "layers_in_a_row"]
 
@@ -122,16 +122,6 @@ class NetworkPort(wiring.Component):
         Traces.
     """
 
-    config: wiring.PureInterface
-    presentations: wiring.PureInterface
-    tick: Signal
-    clk_level: Signal
-    idle: Signal
-    done: Signal
-    begins: Signal
-    spikes_strobe: Signal
-    answer: Signal
-
     layers: Sequence[LayerShape]
     presentation: data.StructLayout
     kind: str
@@ -169,6 +159,10 @@ class NetworkPort(wiring.Component):
     def pulses(self, number: int) -> Value:
         """Return the output pulses of layer `number`, counted from 1, one bit per neuron."""
         return getattr(self, f"layer{number}").on
+
+    def trace(self, number: int) -> TracePort:
+        """Return the trace of layer `number`, counted from 1."""
+        return getattr(self, f"trace{number}")
 
     def fires(self, number: int) -> Value:
         """Return a level per neuron of layer `number` that rises when it fires, while `clk_level` is high.

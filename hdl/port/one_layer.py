@@ -49,8 +49,6 @@ class OneLayerNetwork(NetworkPort):
     """
 
     presentation: Stretch
-    layer1: wiring.PureInterface
-    trace1: wiring.PureInterface
 
     def __init__(
         self,
@@ -73,7 +71,7 @@ class OneLayerNetwork(NetworkPort):
         m.submodules.layer1 = layer = self._layer
         wiring.connect(m, wiring.flipped(self.presentations), presenter.i)
         wiring.connect(m, wiring.flipped(self.config), layer.config)
-        wiring.connect(m, layer.trace, wiring.flipped(self.trace1))
+        wiring.connect(m, layer.trace, wiring.flipped(self.trace(1)))
         shown = (*self.presentation.held, *self.presentation.spikes)
         m.d.comb += [
             presenter.tick.eq(self.tick),
@@ -81,7 +79,7 @@ class OneLayerNetwork(NetworkPort):
             layer.start.eq(presenter.start),
             layer.first.eq(presenter.first),
             *(getattr(layer, name).eq(getattr(presenter, name)) for name in shown),
-            self.layer1.on.eq(layer.on),
+            self.pulses(1).eq(layer.on),
             self.clk_level.eq(~presenter.idle),
             self.idle.eq(presenter.idle),
             self.done.eq(presenter.done),

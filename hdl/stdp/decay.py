@@ -35,10 +35,6 @@ class StdpDecay(wiring.Component):
 
     latency = 3
 
-    i: Signal
-    leak: Signal
-    o: Signal
-
     def __init__(self) -> None:
         super().__init__({"i": In(STATE_BITS), "leak": In(16), "o": Out(STATE_BITS)})
 

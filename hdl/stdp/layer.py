@@ -103,16 +103,6 @@ class StdpLayer(wiring.Component):
     Source: yu-tio2, eq. (1) and (2); yang2020, Fig. 16; docs/stdp.md, section 2.
     """
 
-    config: wiring.PureInterface
-    start: Signal
-    first: Signal
-    learn: Signal
-    inputs: Signal
-    forced: Signal
-    busy: Signal
-    on: Signal
-    trace: wiring.PureInterface
-
     def __init__(self, config: StdpLayerConfig, memory_map: MemoryMap, prefix: str) -> None:
         if not isinstance(config, StdpLayerConfig):
             raise TypeError(f"config must be a StdpLayerConfig, not {config!r}")
@@ -184,9 +174,9 @@ class StdpLayer(wiring.Component):
         total = Signal(CONDUCTANCE.width + sum_shift)
         m.d.comb += [
             update.g.eq(g_read.data),
-            update.g_off.eq(registers.g_off),
-            update.g_on.eq(registers.g_on),
-            update.rate.eq(Mux(update.up, registers.up, registers.down)),
+            update.g_off.eq(registers["g_off"]),
+            update.g_on.eq(registers["g_on"]),
+            update.rate.eq(Mux(update.up, registers["up"], registers["down"])),
             update.decay.eq(Mux(update.up, x_read.data[4:], y[4:])),
         ]
 
@@ -201,14 +191,14 @@ class StdpLayer(wiring.Component):
         spike = Signal()
         m.d.sync += [
             sum_1.eq(round_shift(total, sum_shift)),
-            gain_1.eq(registers.gain),
+            gain_1.eq(registers["gain"]),
             product_2.eq(sum_1 * gain_1),
             drive_3.eq(saturate(round_shift(product_2, shift), STATE_BITS)),
             v_4.eq(v + drive_3),
             v_5.eq(saturate(v_4, STATE_BITS)),
         ]
         above = Signal()
-        m.d.sync += above.eq(v_5 > Cat(Const(0, 4), registers.threshold))
+        m.d.sync += above.eq(v_5 > Cat(Const(0, 4), registers["threshold"]))
         m.d.comb += spike.eq(above | self.forced.bit_select(neuron, 1))
 
         def to_next_neuron() -> None:
@@ -229,7 +219,7 @@ class StdpLayer(wiring.Component):
                 m.d.comb += [
                     issue.eq(~issued),
                     decay.i.eq(Mux(self.first, 0, x_read.data)),
-                    decay.leak.eq(registers.leak_row),
+                    decay.leak.eq(registers["leak_row"]),
                     leaves.eq(valid[StdpDecay.latency]),
                     x_write.en.eq(leaves),
                 ]
@@ -241,7 +231,7 @@ class StdpLayer(wiring.Component):
             with m.State("LOAD"):
                 m.d.comb += [
                     decay.i.eq(Mux(self.first, 0, Mux(count == 1, s_read.data.y, s_read.data.v))),
-                    decay.leak.eq(Mux(count == 1, registers.leak_neuron, registers.leak)),
+                    decay.leak.eq(Mux(count == 1, registers["leak_neuron"], registers["leak"])),
                 ]
                 m.d.sync += [count.eq(count + 1), total.eq(0)]
                 with m.If(count == 1 + StdpDecay.latency):

@@ -45,14 +45,6 @@ class StdpUpdate(wiring.Component):
 
     latency = 7
 
-    up: Signal
-    g_off: Signal
-    g_on: Signal
-    rate: Signal
-    decay: Signal
-    g: Signal
-    o_g: Signal
-
     def __init__(self) -> None:
         super().__init__(
             {

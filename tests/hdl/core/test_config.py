@@ -146,7 +146,7 @@ class Shelves(wiring.Component):
         m.submodules.registers = self.registers
         configs = [part.config for part in (*self.parts, self.registers)]
         connect_config(m, self.config, configs, self.own.shown(self.config, 0xABCD))
-        m.d.comb += self.leak.eq(self.registers.leak)
+        m.d.comb += self.leak.eq(self.registers["leak"])
         return m
 
 
