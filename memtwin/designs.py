@@ -1,40 +1,29 @@
-"""Designs: the gateware of one run of an experiment, with the coefficients of the default cards.
-
-They are what `memtwin verilog` writes, `memtwin verify` checks and `memtwin build` puts on a board. The gateware is
-imported when it is made: names, options and cards of a design are checked without Amaranth.
-"""
+"""Designs that are shipped: the gateware of one run of an experiment, with the coefficients of the default cards."""
 
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from memtwin.design import HOST_USE, Design, Words
 from memtwin.sim.backends import Job
-from memtwin.sim.coefficients import LayerCoefficients
 from memtwin.sim.errors import InputError
 from memtwin.sim.experiments import EXPERIMENTS
 from memtwin.sim.experiments.base import Experiment, Settings
-from memtwin.sim.kind import Gateware
-from memtwin.sim.kinds import kind_of
 from memtwin.sim.run_warnings import warnings_of_jobs
 from memtwin.train.drawn_digits import DrawnDigits
 
 if TYPE_CHECKING:
-    from amaranth.lib import wiring
-
     from memtwin.boards.content import BoardContent
+    from memtwin.design import Built
     from memtwin.hdl.core.config import MemoryMap
     from memtwin.hdl.hybrid.structure import HybridLayerConfig
 
-    Built = tuple[wiring.Component, MemoryMap]
-
-__all__ = ["DESIGNS", "HOST_USE", "Changes", "Design", "board_content", "find_design", "verilog"]
-
-Words = Mapping[str, Sequence[int]]
+__all__ = ["DESIGNS", "Changes", "ShippedDesign", "board_content", "find_design", "verilog"]
 
 _EXPERIMENTS: dict[str, Experiment] = {**EXPERIMENTS, DrawnDigits.name: DrawnDigits()}
 
@@ -65,8 +54,8 @@ class Changes:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Design:
-    """A design that is shipped.
+class ShippedDesign(Design):
+    """A design that is shipped; see `Design`.
 
     Attributes
     ----------
@@ -93,16 +82,17 @@ class Design:
     bench: str
     parts: "Callable[[Any, Words], Built] | None" = None
     changes: Changes = Changes()
-
-    @property
-    def top(self) -> str:
-        """Name of the top module."""
-        return self.name.replace("-", "_")
+    is_shipped: ClassVar[bool] = True
 
     @property
     def is_network(self) -> bool:
-        """It is a network behind a host port, so that a host can drive it over a link."""
+        """It is a network behind a host port."""
         return self.parts is None
+
+    @property
+    def is_changed(self) -> bool:
+        """A user has changed it."""
+        return self.changes != Changes()
 
     @property
     def settings(self) -> Settings:
@@ -128,44 +118,51 @@ class Design:
         return replace(job, spec=job.spec.first_trial(), shown=program, allow_clipping=self.changes.allow_clipping)
 
     @property
-    def spec(self) -> Any:
-        """The network that it is a twin of."""
-        return self.bare_job.spec
-
-    @cached_property
-    def coefficients(self) -> list[LayerCoefficients]:
-        """Integers of each layer."""
-        return self.bare_job.coefficients()
-
-    @property
     def warnings(self) -> list[str]:
         """What a user should know, a line each."""
         return [*warnings_of_jobs([(self.run, self.bare_job)], "rtl"), *self.settings.warnings]
 
     @property
-    def layers(self) -> list[Any]:
-        """Structure of the layers."""
-        return [self._gateware.layer(layer.structure) for layer in self.coefficients]
-
-    @property
-    def words(self) -> dict[str, list[int]]:
-        """Coefficients of all layers, and what else the gateware of their kind holds."""
-        from memtwin.sim.engines import gateware
-
-        return gateware.first_words(self.bare_job, self.coefficients)
-
-    @property
-    def _gateware(self) -> Gateware:
-        return kind_of(self.spec).gateware()
+    def narrower(self) -> str:
+        """One lane, if it has several."""
+        return "--set lanes=1" if self.settings.options.get("lanes", 1) > 1 else ""
 
     def build(self) -> "Built":
-        """Build the gateware, which holds the coefficients after reset; and the addresses of the coefficients."""
-        if self.parts is not None:
-            return self.parts(self.layers, self.words)
-        from memtwin.sim.engines import gateware
+        """Build the gateware: its `parts`, or the network behind a host port."""
+        return super().build() if self.parts is None else self.parts(self.layers, self.words)
 
-        host = gateware.host_of(self.bare_job, self.coefficients)
-        return host, host.network.memory_map
+    def head(self, memory_map: "MemoryMap") -> list[str]:
+        """Describe it in lines of text: use, structure, options and cards."""
+        from memtwin.header import WIDTH
+
+        spec, settings = self.spec, self.settings
+        substep = f"{1e6 * spec.step:g} us"
+        lines = [f"memtwin, design {self.name}: {self.title}", ""]
+        lines += textwrap.wrap(" ".join(self.use.format(substep=substep).split()), WIDTH)
+        for number, layer in enumerate(self.coefficients, 1):
+            shown = ", ".join(f"{name} {value}" for name, value in layer.structure.items())
+            lines += ["", f"Layer {number}: {shown}"]
+        lines += ["", "Coefficients after reset are those of"]
+        words = {name.partition(".")[2] for name in memory_map.windows}
+        rules = _EXPERIMENTS[self.experiment].all_options
+        # A file by its name alone: the text does not depend on where it lies.
+        options = [f"{name} {Path(rules[name].words(value)).name}" for name, value in settings.options.items()]
+        told = [f"experiment {self.experiment}: {', '.join([*options, f'seed {settings.seed}'])}"]
+        for card in spec.cards(words):
+            told.append(f"card {card.name}: {', '.join(f'{name} {field}' for name, field in card.fields.items())}")
+        for line in told:
+            lines += textwrap.wrap(line, WIDTH, initial_indent="  ", subsequent_indent="    ")
+        return lines
+
+    def board_content(self) -> "BoardContent":
+        """What it takes to a board: structure, coefficients, the circuit's own time, and what is shown."""
+        from memtwin.boards.content import BoardContent
+        from memtwin.boards.twins import TWINS
+
+        if self.name not in TWINS:
+            return super().board_content()
+        content = BoardContent(layers=self.layers, words=self.words, substep_hz=round(1 / self.spec.step))
+        return replace(content, **TWINS[self.name].shows(self.job))
 
 
 def _ts_neuron(layers: "list[HybridLayerConfig]", words: Words) -> "Built":
@@ -197,10 +194,6 @@ _NEURON_USE = """\
 After reset wait for idle, then hold run high: clk_level is the paper's CLK. With tick tied high it runs as fast as it
 can; with tick as a strobe of one clock every {substep} it keeps to the circuit's own time."""
 
-HOST_USE = """\
-A write is taken in a clock with enable and ready high: coefficients and presentations, at the addresses below. A
-write to go shows the presentation; idle is high when it is over."""
-
 _LIF_USE = f"""\
 {HOST_USE} Before that write the image: row and value of each pixel that is not zero, in ascending order
 of rows, and how many they are."""
@@ -213,15 +206,15 @@ _IZHIKEVICH_USE = f"""\
 until the next step with spikes or with other currents."""
 
 
-def _opamp(name: str, title: str, run: str) -> Design:
+def _opamp(name: str, title: str, run: str) -> ShippedDesign:
     """Twin of a run of the experiment of the same name."""
-    return Design(name=name, title=title, experiment=name, run=run, use=HOST_USE, bench="tb_opamp")
+    return ShippedDesign(name=name, title=title, experiment=name, run=run, use=HOST_USE, bench="tb_opamp")
 
 
 DESIGNS = {
     design.name: design
     for design in (
-        Design(
+        ShippedDesign(
             name="ts-neuron",
             title="bare threshold switch under voltage pulses",
             experiment="ts-pulses",
@@ -230,7 +223,7 @@ DESIGNS = {
             bench="tb_ts_neuron",
             parts=_ts_neuron,
         ),
-        Design(
+        ShippedDesign(
             name="hybrid-neuron",
             title="hybrid memristor-CMOS neuron with two synapses",
             experiment="hybrid-neuron",
@@ -239,7 +232,7 @@ DESIGNS = {
             bench="tb_hybrid_neuron",
             parts=_hybrid_neuron,
         ),
-        Design(
+        ShippedDesign(
             name="lia",
             title="lateral inhibition array",
             experiment="lia",
@@ -250,7 +243,7 @@ busy is low.""",
             bench="tb_lia",
             parts=_lia,
         ),
-        Design(
+        ShippedDesign(
             name="digits",
             title="two-layer network of hybrid neurons that learns patterns",
             experiment="digits",
@@ -263,7 +256,7 @@ busy is low.""",
         _opamp("opamp-7a", "neuron with a dynamic memristor in parallel with the switch", "D"),
         _opamp("opamp-7b", "neuron with two dynamic memristors", "D"),
         _opamp("apparatus", "two-layer network of novelty and learning neurons", "stream"),
-        Design(
+        ShippedDesign(
             name="lif",
             title="five LIF neurons, each under a constant current",
             experiment="lif",
@@ -271,7 +264,7 @@ busy is low.""",
             use=_LIF_USE,
             bench="tb_lif",
         ),
-        Design(
+        ShippedDesign(
             name="mnist",
             title="network of LIF neurons that tells digits apart",
             experiment="mnist",
@@ -279,7 +272,7 @@ busy is low.""",
             use=_LIF_USE,
             bench="tb_lif",
         ),
-        Design(
+        ShippedDesign(
             name="stdp-window",
             title="STDP synapse of one input and one neuron",
             experiment="stdp-window",
@@ -287,7 +280,7 @@ busy is low.""",
             use=_STDP_USE,
             bench="tb_stdp",
         ),
-        Design(
+        ShippedDesign(
             name="coincidence",
             title="LIF neuron whose synapses find correlated inputs",
             experiment="coincidence",
@@ -295,7 +288,7 @@ busy is low.""",
             use=_STDP_USE,
             bench="tb_stdp",
         ),
-        Design(
+        ShippedDesign(
             name="izhikevich",
             title="five Izhikevich neurons under a step of current",
             experiment="izhikevich",
@@ -307,7 +300,7 @@ busy is low.""",
 }
 
 
-def find_design(name: str, changes: Changes | None = None) -> Design:
+def find_design(name: str, changes: Changes | None = None) -> ShippedDesign:
     """Return the design of that name, with the changes that a user asks for.
 
     Raises
@@ -321,55 +314,22 @@ def find_design(name: str, changes: Changes | None = None) -> Design:
 
 
 def verilog(name: str, changes: Changes | None = None) -> str:
-    """Verilog of a design, the same text whenever and wherever it is written.
+    """Verilog of a design, see `Design.verilog`.
 
     Raises
     ------
     InputError
         If there is no design of that name, or a change does not fit.
     """
-    design = find_design(name, changes)
-    from memtwin.header import written
-
-    component, memory_map = design.build()
-    return written(_header(design, component, memory_map), component, design.top)
-
-
-def _header(design: Design, component: "wiring.Component", memory_map: "MemoryMap") -> list[str]:
-    """Describe the design in lines of text."""
-    from memtwin.header import WIDTH, interface
-
-    spec, settings = design.spec, design.settings
-    substep = f"{1e6 * spec.step:g} us"
-    lines = [f"memtwin, design {design.name}: {design.title}", ""]
-    lines += textwrap.wrap(" ".join(design.use.format(substep=substep).split()), WIDTH)
-    for number, layer in enumerate(design.coefficients, 1):
-        shown = ", ".join(f"{name} {value}" for name, value in layer.structure.items())
-        lines += ["", f"Layer {number}: {shown}"]
-    lines += ["", "Coefficients after reset are those of"]
-    words = {name.partition(".")[2] for name in memory_map.windows}
-    rules = _EXPERIMENTS[design.experiment].all_options
-    # A file by its name alone: the text does not depend on where it lies.
-    options = [f"{name} {Path(rules[name].words(value)).name}" for name, value in settings.options.items()]
-    told = [f"experiment {design.experiment}: {', '.join([*options, f'seed {settings.seed}'])}"]
-    for card in spec.cards(words):
-        told.append(f"card {card.name}: {', '.join(f'{name} {field}' for name, field in card.fields.items())}")
-    for line in told:
-        lines += textwrap.wrap(line, WIDTH, initial_indent="  ", subsequent_indent="    ")
-    return [*lines, "", *interface(component, memory_map)]
+    return find_design(name, changes).verilog()
 
 
 def board_content(name: str, changes: Changes | None = None) -> "BoardContent":
-    """What a design takes to a board: structure, coefficients, the circuit's own time, and what is shown.
+    """What a design takes to a board on which it plays for itself, see `Design.board_content`.
 
     Raises
     ------
     InputError
-        If there is no design of that name, or a change does not fit.
+        If there is no design of that name, it needs a host, or a change does not fit.
     """
-    design = find_design(name, changes)
-    from memtwin.boards.content import BoardContent
-    from memtwin.boards.twins import TWINS
-
-    content = BoardContent(layers=design.layers, words=design.words, substep_hz=round(1 / design.spec.step))
-    return replace(content, **TWINS[name].shows(design.job))
+    return find_design(name, changes).board_content()

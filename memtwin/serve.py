@@ -10,17 +10,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from memtwin import designs
 from memtwin.boards import registry
+from memtwin.design import Design
 from memtwin.hdl.link.port import LinkPort
-from memtwin.hdl.port.host import HostPort
 from memtwin.link.design_maps import design_map, host_of
 from memtwin.link.maps import write_map
 from memtwin.sim.engines import virtual_board
 from memtwin.sim.engines.virtual_board import VirtualBoard
 from memtwin.sim.errors import InputError
 
-__all__ = ["CLOCK_BOARD", "DIVIDER", "BuiltBoard", "Server", "board_of", "build", "serving"]
+__all__ = ["CLOCK_BOARD", "DIVIDER", "BuiltBoard", "Server", "build", "serving"]
 
 CLOCK_BOARD = "icebreaker"  # at whose clock the twin says that it runs
 # The least, and of what a host may write the least too, for a simulator takes its time for every clock.
@@ -56,26 +55,16 @@ class BuiltBoard:
     map_path: Path
 
 
-def build(design: str, changes: designs.Changes | None = None) -> BuiltBoard:
+def build(design: Design) -> BuiltBoard:
     """Compile the virtual board of a design, or find it in the cache.
 
     Raises
     ------
     InputError
-        If there is no such design, it cannot be reached over a link, or a tool is missing.
+        If it cannot be reached over a link, a value does not fit its word, or a tool is missing.
     """
-    return board_of(design, host_of(design, changes))
-
-
-def board_of(design: str, host: HostPort) -> BuiltBoard:
-    """Compile the virtual board of a network behind its bus, or find it in the cache; `design` is what it is called.
-
-    Raises
-    ------
-    InputError
-        If a tool is missing.
-    """
-    document = design_map(design, host, traces=True)
+    host = host_of(design)
+    document = design_map(design.name, host, traces=True)
     link = LinkPort(
         host,
         clock_hz=round(registry.board(CLOCK_BOARD).clock_hz),
@@ -87,7 +76,7 @@ def board_of(design: str, host: HostPort) -> BuiltBoard:
         traces=True,
     )
     program = virtual_board.binary(virtual_board.SerialTop(link, host.idle, link.on_trial))
-    return BuiltBoard(design, program, write_map(document, program.with_suffix(".map.json")))
+    return BuiltBoard(design.name, program, write_map(document, program.with_suffix(".map.json")))
 
 
 class _Frames:

@@ -1,8 +1,8 @@
 """Runs cocotb benches: of the shipped designs, on their Verilog or on their netlist after synthesis."""
 
 import contextlib
-import json
 import os
+import pickle
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ from cocotb_tools.check_results import get_results
 from cocotb_tools.runner import get_runner
 from vcd.gtkw import GTKWSave
 
-from memtwin import designs
+from memtwin.design import Design
 from memtwin.sim.engines import verilator
 from memtwin.sim.engines.synthesis import cells, synthesise
 from memtwin.sim.errors import InputError
@@ -224,23 +224,19 @@ def _write_gtkw(waves: Path, top: str, ports: Sequence[str]) -> None:
             save.trace(found[port.lstrip("\\")])
 
 
-def verify(
-    design: str, simulator: str, out: Path, *, seed: int = 0, changes: designs.Changes | None = None
-) -> dict[str, Any]:
+def verify(design: Design, simulator: str, out: Path, *, seed: int = 0) -> dict[str, Any]:
     """Run the bench of a design, which compares it with the integer model word by word.
 
     Parameters
     ----------
-    design : str
-        Name of a design.
+    design : Design
+        Design, as shipped or of a network of one's own.
     simulator : str
         One of `SIMULATORS`.
     out : Path
         Directory; gets ``DESIGN-SIMULATOR.vcd``, ``.gtkw`` and ``.log``.
     seed : int
         Seed of the stimulus.
-    changes : Changes, optional
-        What differs from the design as shipped; the bench reads it, and the name, from the environment.
 
     Returns
     -------
@@ -251,22 +247,20 @@ def verify(
     Raises
     ------
     InputError
-        If the design or the simulator is unknown, a tool is missing, or a file cannot be written.
+        If the simulator is unknown, a value does not fit its word, a tool is missing, or a file cannot be written.
     """
-    chosen = designs.find_design(design, changes)
-    report = run_bench(
-        designs.verilog(design, changes),
-        top=chosen.top,
-        bench=f"memtwin.benches.{chosen.bench}",
-        simulator=simulator,
-        out=out,
-        name=f"{design}-{simulator}",
-        env={
-            "MEMTWIN_DESIGN": design,
-            "MEMTWIN_SEED": str(seed),
-            "MEMTWIN_CHANGES": json.dumps(changes and vars(changes)),
-            # The simulator runs in a folder of its own; files are named from here.
-            "MEMTWIN_FOLDER": os.getcwd(),
-        },
-    )
-    return {"design": design, "simulator": simulator, "seed": seed, **report, "warnings": chosen.warnings}
+    # Worked out now: the simulator runs in a folder of its own, where paths of files would mean other ones.
+    _ = design.job, design.bare_job
+    with scratch() as folder:
+        stored = folder / "design.pickle"
+        stored.write_bytes(pickle.dumps(design))
+        report = run_bench(
+            design.verilog(),
+            top=design.top,
+            bench=f"memtwin.benches.{design.bench}",
+            simulator=simulator,
+            out=out,
+            name=f"{design.name}-{simulator}",
+            env={"MEMTWIN_DESIGN": str(stored), "MEMTWIN_SEED": str(seed)},
+        )
+    return {"design": design.name, "simulator": simulator, "seed": seed, **report, "warnings": design.warnings}

@@ -16,7 +16,7 @@ from memtwin.benches.common import (
     varied,
     words_of_model,
 )
-from memtwin.designs import Design
+from memtwin.design import Design
 from memtwin.sim.backends import Job
 from memtwin.sim.engines import gateware
 from memtwin.sim.hybrid.quantize import quantize

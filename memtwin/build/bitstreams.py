@@ -3,13 +3,12 @@
 import os
 import sys
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
-from memtwin import designs
 from memtwin.boards import build as board_build
 from memtwin.boards.fits import fits, fitting
 from memtwin.boards.registry import board as find_board
+from memtwin.design import Design
 from memtwin.hdl.port.host import HostPort
 from memtwin.link.design_maps import design_map, host_of
 
@@ -23,7 +22,7 @@ def to_stderr(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def is_linked(design: str, board: str) -> bool:
+def is_linked(design: Design, board: str) -> bool:
     """Whether a design is built with the link unless a user asks for the other.
 
     Networks are, but where it was measured that the link does not fit.
@@ -31,17 +30,16 @@ def is_linked(design: str, board: str) -> bool:
     Raises
     ------
     InputError
-        If the design or the board is unknown.
+        If the board is unknown.
     """
-    name = find_board(board).name
-    return designs.find_design(design).is_network and fits(linked=True).get(name, {}).get(design, {}).get("fits", True)
+    found = fits(linked=True).get(find_board(board).name, {}) if design.is_shipped else {}
+    return design.is_network and found.get(design.name, {}).get("fits", True)
 
 
 def build(
-    design: str,
+    design: Design,
     board: str,
     out: str | os.PathLike[str],
-    changes: designs.Changes | None = None,
     *,
     linked: bool | None = None,
     reuse: bool = False,
@@ -51,12 +49,12 @@ def build(
 
     Parameters
     ----------
-    design, board : str
-        Names.
+    design : Design
+        Design, as shipped or of a network of one's own.
+    board : str
+        Name.
     out : path
         Folder of the results, see `memtwin.boards.build.build_top`.
-    changes : Changes, optional
-        What differs from the default cards and options.
     linked : bool, optional
         A host drives it, or it plays for itself; without it see `is_linked`.
     reuse, say
@@ -70,40 +68,40 @@ def build(
     Raises
     ------
     InputError
-        If the design or the board is unknown, the design is no network but is to have the link, a change does not fit,
-        or a tool is missing.
+        If the board is unknown, the design is no network but is to have the link, it needs the link but is to have
+        none, a value does not fit its word, or a tool is missing.
     DoesNotFit, TooSlow, ToolError
         See `memtwin.boards.build.build`.
     """
     with_link = is_linked(design, board) if linked is None else linked
+
+    def network(traces: bool) -> tuple[HostPort, Mapping[str, object]]:
+        host = host_of(design)
+        return host, design_map(design.name, host, traces=traces)
+
     try:
         if with_link:
-            network = partial(_network, design, changes)
-            report = board_build.build_linked(design, board, out, network, reuse=reuse, say=say)
+            report = board_build.build_linked(design.name, board, out, network, reuse=reuse, say=say)
         else:
-            content = partial(designs.board_content, changes=changes)
-            report = board_build.build(design, board, out, content, reuse=reuse, say=say)
+            content = design.board_content()
+            report = board_build.build(design.name, board, out, lambda _: content, reuse=reuse, say=say)
     except (board_build.DoesNotFit, board_build.TooSlow) as error:
-        error.args = ("; ".join([str(error), *_hints(design, board, changes, with_link)]),)
+        error.args = ("; ".join([str(error), *_hints(design, board, with_link)]),)
         raise
-    return {**report, "warnings": designs.find_design(design, changes).warnings}
+    return {**report, "warnings": design.warnings}
 
 
-def _hints(design: str, board: str, changes: designs.Changes | None, linked: bool) -> list[str]:
+def _hints(design: Design, board: str, linked: bool) -> list[str]:
     """Say what can be done about a design that a board does not hold.
 
     What was measured of a design as it is shipped says nothing of one that was changed.
     """
-    out = ["--alone builds it without the link, in fewer cells"] if linked else []
-    if designs.find_design(design, changes).settings.options.get("lanes", 1) > 1:
-        out.append("--set lanes=1 takes fewer cells and more clocks")
-    boards = [name for name in fitting(design, linked=linked) if name != find_board(board).name]
-    if boards and changes in (None, designs.Changes()):
+    out = ["--alone builds it without the link, in fewer cells"] if linked and design.is_shipped else []
+    if option := design.narrower:
+        out.append(f"{option} takes fewer cells and more clocks")
+    found = [] if design.is_changed else fitting(design.name, linked=linked)
+    boards = [name for name in found if name != find_board(board).name]
+    if boards:
         more = ", and others that memtwin boards lists" if len(boards) > _NAMED else ""
         out.append(f"{'with the link ' * linked}it fits {', '.join(boards[:_NAMED])}{more}")
     return out
-
-
-def _network(design: str, changes: designs.Changes | None, traces: bool) -> tuple[HostPort, Mapping[str, object]]:
-    host = host_of(design, changes)
-    return host, design_map(design, host, traces=traces)

@@ -55,7 +55,7 @@ def measure(design: str, name: str, out: Path, *, linked: bool = False) -> dict[
     began = time.monotonic()
     try:
         if linked:
-            report = bitstreams.build(design, name, out, linked=True)
+            report = bitstreams.build(designs.find_design(design), name, out, linked=True)
         else:
             report = build(design, name, out, designs.board_content)
     except DoesNotFit as error:

@@ -7,7 +7,7 @@ from typing import Any
 from memtwin.boards import registry
 from memtwin.boards.flash import flash as flash_board
 from memtwin.build.bitstreams import build
-from memtwin.designs import Changes
+from memtwin.design import Design
 from memtwin.link import Link, LinkError
 from memtwin.sim.errors import InputError
 
@@ -18,10 +18,9 @@ _PAUSE_S = 0.25
 
 
 def program(
-    design: str,
+    design: Design,
     board: str,
     out: Path,
-    changes: Changes | None = None,
     *,
     port: str | None = None,
     linked: bool | None = None,
@@ -30,12 +29,12 @@ def program(
 
     Parameters
     ----------
-    design, board : str
-        Names.
+    design : Design
+        Design, as shipped or of a network of one's own.
+    board : str
+        Name.
     out : Path
         Folder of the bitstream.
-    changes : Changes, optional
-        What differs from the design as shipped.
     port : str, optional
         Serial port that the twin is to be asked at afterwards, see `greeting`.
     linked : bool, optional
@@ -48,7 +47,7 @@ def program(
     """
     if port is not None and linked is False:
         raise InputError("option --port: expected a design with the link; leave out --alone")
-    report = build(design, board, out, changes, linked=True if port is not None else linked, reuse=True)
+    report = build(design, board, out, linked=True if port is not None else linked, reuse=True)
     flash_board(report["bitstream"], board)
     return report
 

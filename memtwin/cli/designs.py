@@ -1,7 +1,7 @@
 """Commands on designs: ``memtwin verilog``, ``memtwin build``, ``memtwin flash``, ``memtwin verify``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -32,24 +32,19 @@ def verilog(
     as_json: Json = False,
 ) -> None:
     """Write the Verilog of a design, or of a network file; with -o, beside it the map of what has a host port."""
-    if own.is_file(design):
-        own.verilog(design, asked, bits=bits, seed=seed, allow_clipping=allow_clipping, out=out, as_json=as_json)
-        return
-    own.refuse({"bits": bits})
-    changes = asked.changes(design, seed=seed, allow_clipping=allow_clipping)
-    from memtwin import designs
+    chosen = own.design_of(design, asked, seed=seed, allow_clipping=allow_clipping, bits=bits)
     from memtwin.link.design_maps import write_design_map
 
-    text, warnings = designs.verilog(design, changes), designs.find_design(design, changes).warnings
+    text, warnings = chosen.verilog(), chosen.warnings
     warn(warnings)
     if out is not None or not as_json:
         write_text(text, out)
-    written = None if out is None else write_design_map(design, out, changes)
+    written = None if out is None else write_design_map(chosen, out)
     if written is not None:
         notice(f"wrote {written}")
     if as_json:
         files = {"verilog": out and str(out), "map": written and str(written)}
-        print_json({"design": design, **files, **({"text": text} if out is None else {}), "warnings": warnings})
+        print_json({"design": chosen.name, **files, **({"text": text} if out is None else {}), "warnings": warnings})
 
 
 @asking
@@ -59,15 +54,19 @@ def verify(
     simulator: Annotated[str, typer.Option("--sim", help="icarus, verilator or netlist.")] = "verilator",
     out: Annotated[Path, typer.Option("-o", help="Directory for waves and logs.")] = Path("out/verify"),
     seed: Seed = 0,
+    input_file: own.Input = None,
+    steps: own.Steps = None,
+    bits: own.Bits = None,
     allow_clipping: Clipping = False,
     as_json: Json = False,
 ) -> None:
-    """Run the cocotb bench of a design on its Verilog, or on its netlist; leaves VCD and gtkw."""
-    changes = asked.changes(design, seed=seed, allow_clipping=allow_clipping)
+    """Run the cocotb bench of a design, or a network file, on its Verilog or its netlist; leaves VCD and gtkw."""
+    shown: dict[str, Any] = {"input_file": input_file, "steps": steps}
+    chosen = own.design_of(design, asked, seed=seed, allow_clipping=allow_clipping, bits=bits, **shown)
     from memtwin.verify import verify as verify_design
 
-    with progress(f"{design} on {simulator}"):
-        report = verify_design(design, simulator, out, seed=seed, changes=changes)
+    with progress(f"{chosen.name} on {simulator}"):
+        report = verify_design(chosen, simulator, out, seed=seed)
     tell(report, as_json)
     if report["failed"] or not report["passed"]:
         raise typer.Exit(1)
@@ -86,25 +85,11 @@ def build(
     as_json: Json = False,
 ) -> None:
     """Build the bitstream of a design, or a network file, for a board; with the link, the map of its addresses too."""
-    if own.is_file(design):
-        own.build(
-            design,
-            asked,
-            board,
-            bits=bits,
-            seed=seed,
-            linked=linked,
-            allow_clipping=allow_clipping,
-            out=out,
-            as_json=as_json,
-        )
-        return
-    own.refuse({"bits": bits})
-    changes = asked.changes(design, seed=seed, allow_clipping=allow_clipping)
+    chosen = own.design_of(design, asked, seed=seed, allow_clipping=allow_clipping, bits=bits)
     find_board(board)
     from memtwin.build.bitstreams import build as build_bitstream
 
-    tell(build_bitstream(design, board, out, changes, linked=linked), as_json)
+    tell(build_bitstream(chosen, board, out, linked=linked), as_json)
 
 
 @asking
@@ -113,16 +98,17 @@ def flash(
     asked: Asked,
     board: Board,
     seed: Seed = 0,
+    bits: own.Bits = None,
     allow_clipping: Clipping = False,
     linked: Linked = None,
     port: Annotated[str | None, typer.Option("--port", help="Serial port of the board, to ask the twin at.")] = None,
     out: Annotated[Path, typer.Option("-o", help="Directory of the bitstream.")] = Path("out"),
 ) -> None:
-    """Build a design if needed, and program a board with it; with --port, ask it over the link whether it is there."""
-    changes = asked.changes(design, seed=seed, allow_clipping=allow_clipping)
+    """Build a design, or a network file, if needed, and program a board with it; with --port, ask if it is there."""
+    chosen = own.design_of(design, asked, seed=seed, allow_clipping=allow_clipping, bits=bits)
     find_board(board)
     from memtwin.build.programming import greeting, program
 
-    report = program(design, board, out, changes, port=port, linked=linked)
+    report = program(chosen, board, out, port=port, linked=linked)
     warn(report["warnings"])
-    notice(f"{board} runs {design}" if port is None else greeting(port, board, report))
+    notice(f"{board} runs {chosen.name}" if port is None else greeting(port, board, report))

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -13,10 +13,6 @@ from memtwin.cli.options import MOST_BAUD, Asked, Clipping, Design, Json, MapFil
 from memtwin.console import notice, print_json, print_line, progress, warn
 from memtwin.link import BAUD, Link, Snapshot
 from memtwin.sim.units import format_si
-
-if TYPE_CHECKING:
-    from memtwin.designs import Changes
-    from memtwin.serve import BuiltBoard
 
 __all__ = ["register"]
 
@@ -41,32 +37,20 @@ def serve(
     as_json: Json = False,
 ) -> None:
     """Run a design, or a network file, as a virtual board: its gateware behind a TCP port that speaks its bytes."""
-    if own.is_file(design):
-        built = own.virtual_board(design, asked, bits=bits, seed=seed, allow_clipping=allow_clipping)
-    else:
-        own.refuse({"bits": bits})
-        built = _virtual_board(design, asked.changes(design, seed=seed, allow_clipping=allow_clipping))
-    from memtwin.serve import serving
+    chosen = own.design_of(design, asked, seed=seed, allow_clipping=allow_clipping, bits=bits)
+    warn(chosen.warnings)
+    from memtwin.serve import build, serving
 
+    with progress(f"compiling {chosen.name}"):
+        built = build(chosen)
     with serving(built.program, host=host, port=port, log=notice) as (server, _):
-        told = json.dumps({"port": server.port, "design": design, "map": str(built.map_path)})
+        told = json.dumps({"port": server.port, "design": chosen.name, "map": str(built.map_path)})
         print(told if as_json else server.url, flush=True)  # whoever started this reads it from a pipe
-        notice(f"{design} is served until Ctrl-C; its map is {built.map_path}")
+        notice(f"{chosen.name} is served until Ctrl-C; its map is {built.map_path}")
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: server.stop())
         server.run()
         notice("stopped")
-
-
-def _virtual_board(design: str, changes: "Changes") -> "BuiltBoard":
-    """Compile a design."""
-    # Only now: they take the gateware along.
-    from memtwin.designs import find_design
-    from memtwin.serve import build
-
-    warn(find_design(design, changes).warnings)
-    with progress(f"compiling {design}"):
-        return build(design, changes)
 
 
 def connect(

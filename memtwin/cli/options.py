@@ -99,11 +99,10 @@ class Asked:
         given = (f"{name}={value}" for name, value in short.items() if value is not None)
         return (*(self.assignment or ()), *given)
 
-    def changes(self, design: str, *, seed: int = 0, allow_clipping: bool = False) -> "Changes":
-        """What differs from a design as it is shipped; a name that is none is refused before gateware is imported."""
-        from memtwin.designs import Changes, find_design
+    def changes(self, *, seed: int = 0, allow_clipping: bool = False) -> "Changes":
+        """What differs from a design as it is shipped."""
+        from memtwin.designs import Changes
 
-        find_design(design)
         return Changes(
             cards=self.cards,
             assignments=self.assignments,

@@ -15,10 +15,8 @@ from memtwin.console import (
     progress,
     quantised_line,
     summarise,
-    tell,
     tell_comparison,
     warn,
-    write_text,
 )
 from memtwin.sim.errors import InputError
 from memtwin.sim.files import write_arrays, write_whole
@@ -26,23 +24,21 @@ from memtwin.sim.kinds import KINDS
 from memtwin.sim.recording import acceleration_of
 
 if TYPE_CHECKING:
+    from memtwin.design import Design
     from memtwin.own.network import Network
     from memtwin.own.simulation import Simulation
-    from memtwin.serve import BuiltBoard
 
 __all__ = [
     "Bits",
     "Input",
     "Steps",
-    "build",
     "compare",
+    "design_of",
     "is_file",
     "refuse",
     "register",
     "report",
     "run",
-    "verilog",
-    "virtual_board",
 ]
 
 Input = Annotated[
@@ -109,6 +105,35 @@ def refuse(options: Mapping[str, Any]) -> None:
         if value is not None:
             option = name.removesuffix("_file")
             raise InputError(f"option --{option}: is for network files, FILE.toml or FILE.nir")
+
+
+def design_of(
+    name: str,
+    asked: Asked,
+    *,
+    seed: int,
+    allow_clipping: bool,
+    bits: int | None,
+    input_file: Path | None = None,
+    steps: int | None = None,
+) -> "Design":
+    """Return the design that is shipped under a name, or that of a network file, as a user asks for it.
+
+    Raises
+    ------
+    InputError
+        If there is no such design or file, or what is asked for does not fit it.
+    """
+    if not is_file(name):
+        from memtwin.designs import find_design
+
+        refuse({"input_file": input_file, "steps": steps, "bits": bits})
+        return find_design(name, asked.changes(seed=seed, allow_clipping=allow_clipping))
+    from memtwin.own.design import OwnDesign
+
+    network = _load(name, asked, bits)
+    shown = None if input_file is steps is None else _shown(network, input_file, steps)
+    return OwnDesign(network, shown, seed=seed, allow_clipping=allow_clipping)
 
 
 def _shown(network: "Network", input_file: Path | None, steps: int | None) -> Any:
@@ -277,64 +302,3 @@ def report(name: str, asked: Asked, *, bits: int | None, seed: int, as_json: boo
         print_json(rows)
     else:
         print_table([quantised_line(row) for row in rows], ("layer", "name", "asked", "got", "error", "saturated"))
-
-
-def verilog(
-    name: str, asked: Asked, *, bits: int | None, seed: int, allow_clipping: bool, out: Path | None, as_json: bool
-) -> None:
-    """Write the Verilog of a network file, and beside it the map of its addresses."""
-    from memtwin.own import hardware
-    from memtwin.own.network import job_of
-    from memtwin.sim.engines import gateware
-    from memtwin.sim.run_warnings import warnings_of_jobs
-
-    network = _load(name, asked, bits)
-    job = job_of(network, seed=seed, allow_clipping=allow_clipping)
-    warnings = warnings_of_jobs([(network.name, job)], "rtl")
-    coefficients = job.coefficients()
-    host = gateware.host_of(job, coefficients)
-    text = hardware.text_of(network, coefficients, host)
-    warn(warnings)
-    if out is not None or not as_json:
-        write_text(text, out)
-    written = None if out is None else hardware.write_map_of(network, host, out)
-    if written is not None:
-        notice(f"wrote {written}")
-    if as_json:
-        files = {"verilog": out and str(out), "map": written and str(written)}
-        print_json({"design": network.name, **files, **({"text": text} if out is None else {}), "warnings": warnings})
-
-
-def build(
-    name: str,
-    asked: Asked,
-    board: str,
-    *,
-    bits: int | None,
-    seed: int,
-    linked: bool | None,
-    allow_clipping: bool,
-    out: Path,
-    as_json: bool,
-) -> None:
-    """Build the bitstream of a network file, with the link."""
-    from memtwin import build as build_network
-
-    if linked is False:
-        raise InputError("option --alone: expected a design that plays for itself; a network file needs the link")
-    network = _load(name, asked, bits)
-    tell(build_network(network, board, out, seed=seed, allow_clipping=allow_clipping), as_json)
-
-
-def virtual_board(name: str, asked: Asked, *, bits: int | None, seed: int, allow_clipping: bool) -> "BuiltBoard":
-    """Compile the virtual board of a network file."""
-    from memtwin.own.network import job_of
-    from memtwin.serve import board_of
-    from memtwin.sim.engines import gateware
-    from memtwin.sim.run_warnings import warnings_of_jobs
-
-    network = _load(name, asked, bits)
-    job = job_of(network, seed=seed, allow_clipping=allow_clipping)
-    warn(warnings_of_jobs([(network.name, job)], "rtl"))
-    with progress(f"compiling {network.name}"):
-        return board_of(network.name, gateware.host_of(job, job.coefficients()))

@@ -8,7 +8,8 @@ from typing import Any
 
 from amaranth.hdl import Fragment, UnusedElaboratable
 
-from memtwin import designs
+from memtwin.design import Design
+from memtwin.designs import DESIGNS
 from memtwin.hdl.link.map import DIGEST_BYTES, design_digest, link_map
 from memtwin.hdl.port.host import HostPort
 from memtwin.link.maps import write_map
@@ -17,22 +18,22 @@ from memtwin.sim.errors import InputError
 __all__ = ["design_map", "host_of", "shipped_maps", "write_design_map"]
 
 
-def host_of(design: str, changes: designs.Changes | None = None) -> HostPort:
+def host_of(design: Design) -> HostPort:
     """Build the gateware of a design that can be reached over a link.
 
     Raises
     ------
     InputError
-        If there is no such design, it is no network behind a host port, or a change does not fit.
+        If it is no network behind a host port, or a value does not fit its word.
     """
-    host = _host(design, changes)
+    host = _host(design)
     if host is None:
-        raise InputError(f"design {design}: cannot be reached over a link; expected a network, such as digits")
+        raise InputError(f"design {design.name}: cannot be reached over a link; expected a network, such as digits")
     return host
 
 
-def _host(design: str, changes: designs.Changes | None) -> HostPort | None:
-    component, _ = designs.find_design(design, changes).build()
+def _host(design: Design) -> HostPort | None:
+    component, _ = design.build()
     if isinstance(component, HostPort):
         return component
     Fragment.get(component, None)  # else Amaranth warns that nothing was made of it
@@ -62,49 +63,45 @@ def design_map(design: str, host: HostPort, *, traces: bool, digest: bytes | Non
     )
 
 
-def write_design_map(
-    design: str, result: Path, changes: designs.Changes | None = None, *, traces: bool = True
-) -> Path | None:
+def write_design_map(design: Design, result: Path, *, traces: bool = True) -> Path | None:
     """Write the map of a design beside what was made of it, as ``NAME.map.json``; returns its path.
 
     Returns None, and writes nothing, if the design is no network behind a host port.
 
     Parameters
     ----------
-    design : str
-        Its name.
+    design : Design
+        Design, as shipped or of a network of one's own.
     result : Path
         File that the map goes with: Verilog, bitstream.
-    changes : Changes, optional
-        What differs from the design as shipped.
     traces : bool
         The link streams trace words.
 
     Raises
     ------
     InputError
-        If there is no such design, a change does not fit, or the file cannot be written.
+        If a value does not fit its word, or the file cannot be written.
     """
-    host = _host(design, changes)
+    host = _host(design)
     if host is None:
         return None
-    return write_map(design_map(design, host, traces=traces), result.with_suffix(".map.json"))
+    return write_map(design_map(design.name, host, traces=traces), result.with_suffix(".map.json"))
 
 
 def shipped_maps() -> Iterator[Mapping[str, Any]]:
     """Make the maps of all designs as shipped, with and without traces; the digest of the gateware is left at 0."""
-    for name in designs.DESIGNS:
-        yield from _maps(name)
+    for design in DESIGNS.values():
+        yield from _maps(design)
 
 
-def _maps(design: str) -> list[dict[str, Any]]:
+def _maps(design: Design) -> list[dict[str, Any]]:
     # The gateware is made for its addresses alone.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnusedElaboratable)
-        host = _host(design, None)
+        host = _host(design)
         if host is None:
             return []
-        found = [design_map(design, host, traces=traces, digest=bytes(DIGEST_BYTES)) for traces in (False, True)]
+        found = [design_map(design.name, host, traces=traces, digest=bytes(DIGEST_BYTES)) for traces in (False, True)]
         del host
         gc.collect()
     return found

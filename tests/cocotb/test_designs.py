@@ -2,7 +2,7 @@
 
 import pytest
 
-from memtwin.designs import DESIGNS
+from memtwin.designs import DESIGNS, find_design
 from memtwin.verify import SIMULATORS, verify
 
 # Every design runs under Icarus; the other simulator and the netlists see the same bench and Verilog, so a few small
@@ -21,6 +21,6 @@ def cases():
 def test_design_equals_the_model(design, simulator, request, tmp_path):
     if simulator != "verilator":
         request.getfixturevalue("icarus")
-    report = verify(design, simulator, tmp_path)
+    report = verify(find_design(design), simulator, tmp_path)
     log = (tmp_path / f"{design}-{simulator}.log").read_text()
     assert (report["passed"], report["failed"]) == (2, 0), log

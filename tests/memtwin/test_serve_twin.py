@@ -38,7 +38,7 @@ HANG_S = 120  # a guard against a hang, no limit
 
 @pytest.fixture(scope="module")
 def lif():
-    return build("lif")
+    return build(find_design("lif"))
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +47,10 @@ def small(tmp_path_factory):
     path = tmp_path_factory.mktemp("patterns") / "two.txt"
     path.write_text(PATTERNS)
     changes = Changes(assignments=(f"patterns={path}",))
-    job = find_design("digits", changes).job
+    design = find_design("digits", changes)
+    job = design.job
     program = replace(job.shown, **{name: own[:, :PRESENTATIONS] for name, own in vars(job.shown).items()})
-    return build("digits", changes), replace(job, shown=program, record=True)
+    return build(design), replace(job, shown=program, record=True)
 
 
 @contextlib.contextmanager

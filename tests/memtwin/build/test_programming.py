@@ -8,13 +8,15 @@ from typer.testing import CliRunner
 from memtwin.boards.build import DoesNotFit, TooSlow
 from memtwin.build import bitstreams, programming
 from memtwin.cli.main import app
-from memtwin.designs import DESIGNS, Changes
+from memtwin.designs import DESIGNS, Changes, find_design
 from memtwin.hdl.port.host import HostPort
 from memtwin.hdl.verilog import convert
 from memtwin.link import LinkError
 from memtwin.sim.errors import InputError
 from tests.fake_twin import DESIGN_DIGEST, FakeTwin, a_map, on_a_line, served
 from tests.programs import write_program
+
+TOY = find_design("lif")  # a network; what is built is a stand-in
 
 
 @pytest.fixture
@@ -42,15 +44,15 @@ def measured(monkeypatch, found):
 def test_networks_have_the_link_where_it_fits(monkeypatch, builds, tmp_path):
     measured(monkeypatch, {"icebreaker": {"digits": {"fits": False}, "mnist": {"fits": True}}})
     for design in ("digits", "mnist", "opamp-5a", "lia"):
-        bitstreams.build(design, "icebreaker", tmp_path)
-    bitstreams.build("digits", "ulx3s-85f", tmp_path)
+        bitstreams.build(find_design(design), "icebreaker", tmp_path)
+    bitstreams.build(find_design("digits"), "ulx3s-85f", tmp_path)
     assert [linked for linked, _, _ in builds] == [False, True, True, False, True]
 
 
 def test_a_user_may_ask_for_the_other(monkeypatch, builds, tmp_path):
     measured(monkeypatch, {"icebreaker": {"digits": {"fits": False}}})
-    bitstreams.build("digits", "icebreaker", tmp_path, linked=True)
-    bitstreams.build("mnist", "icebreaker", tmp_path, linked=False)
+    bitstreams.build(find_design("digits"), "icebreaker", tmp_path, linked=True)
+    bitstreams.build(find_design("mnist"), "icebreaker", tmp_path, linked=False)
     assert builds == [(True, "digits", "icebreaker"), (False, "mnist", "icebreaker")]
 
 
@@ -82,17 +84,17 @@ def test_hints_are_of_the_design_that_is_built(monkeypatch, tmp_path, design, se
     monkeypatch.setattr(bitstreams, "fitting", lambda name, *, linked: boards)
     changes = Changes(assignments=set_)
     with pytest.raises((DoesNotFit, TooSlow)) as caught:
-        bitstreams.build(design, "icebreaker", tmp_path, changes, linked=linked)
+        bitstreams.build(find_design(design, changes), "icebreaker", tmp_path, linked=linked)
     assert str(caught.value) == "no" + hint
 
 
 def test_what_cannot_have_the_link(tmp_path):
     with pytest.raises(InputError, match="design lia: cannot be reached over a link; expected a network"):
-        bitstreams.build("lia", "icebreaker", tmp_path, linked=True, say=lambda line: None)
+        bitstreams.build(find_design("lia"), "icebreaker", tmp_path, linked=True, say=lambda line: None)
     with pytest.raises(InputError, match="board none: unknown"):
-        bitstreams.build("none", "none", tmp_path)
-    with pytest.raises(InputError, match="design none: unknown"):
-        bitstreams.build("none", "icebreaker", tmp_path)
+        bitstreams.build(TOY, "none", tmp_path)
+    with pytest.raises(InputError, match="option --alone: expected a design that plays for itself; izhikevich needs"):
+        bitstreams.build(find_design("izhikevich"), "icebreaker", tmp_path, linked=False)
 
 
 @pytest.mark.parametrize("design", ["ts-neuron", "lif"])
@@ -132,8 +134,8 @@ def loader(monkeypatch, tmp_path):
     memory_map.write_text(json.dumps(a_map()), encoding="utf-8")
     asked = []
 
-    def build(design, board, out, changes, *, linked, reuse):
-        asked.append((design, board, changes, linked, reuse))
+    def build(design, board, out, *, linked, reuse):
+        asked.append((design.name, board, design.changes, linked, reuse))
         return {"bitstream": str(bitstream), "link": linked, "map": str(memory_map), "warnings": []}
 
     monkeypatch.setattr(programming, "build", build)
@@ -165,13 +167,13 @@ def test_without_a_port_nobody_is_asked(loader, tmp_path):
 def test_a_twin_without_link_has_no_port(loader, tmp_path):
     record, asked, _, _ = loader
     with pytest.raises(InputError, match="option --port: expected a design with the link; leave out --alone"):
-        programming.program("toy", "icebreaker", tmp_path, port="/dev/null", linked=False)
+        programming.program(TOY, "icebreaker", tmp_path, port="/dev/null", linked=False)
     assert not asked
     assert not record.exists()
 
 
 def test_another_twin_at_the_port_is_not_taken_for_this_one(loader, tmp_path):
-    report = programming.program("toy", "icebreaker", tmp_path, linked=True)
+    report = programming.program(TOY, "icebreaker", tmp_path, linked=True)
     with (
         served(FakeTwin(a_map("another"))) as server,
         pytest.raises(LinkError, match=r"expected its own map [0-9a-f]{16}, not [0-9a-f]{16} \(toy\)"),
@@ -181,7 +183,7 @@ def test_another_twin_at_the_port_is_not_taken_for_this_one(loader, tmp_path):
 
 def test_a_board_has_time_to_start(loader, tmp_path, monkeypatch):
     _, _, _, document = loader
-    report = programming.program("toy", "icebreaker", tmp_path, linked=True)
+    report = programming.program(TOY, "icebreaker", tmp_path, linked=True)
     calls = []
     whole = programming.Link
 

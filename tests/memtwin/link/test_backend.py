@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from memtwin import api
+from memtwin.designs import find_design
 from memtwin.link import Link, LinkError, Snapshot, write_map
 from memtwin.link import backend as board
 from memtwin.nir.networks import Encoding
@@ -27,7 +28,7 @@ BAUD = 1_000_000
 @contextlib.contextmanager
 def served(design):
     """Virtual board of a design, and its port."""
-    with serving(build(design).program) as (server, twin):
+    with serving(build(find_design(design)).program) as (server, twin):
         thread = threading.Thread(target=server.run)
         thread.start()
         try:

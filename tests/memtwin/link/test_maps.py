@@ -23,7 +23,7 @@ UNKNOWN = bytes(8)
 @pytest.mark.parametrize("design", ["digits", "opamp-7b", "apparatus", "lif", "mnist"])
 def test_every_word_of_a_design_is_where_the_gateware_has_it(design):
     with unused():
-        host = host_of(design)
+        host = host_of(find_design(design))
         document = design_map(design, host, traces=True, digest=UNKNOWN)
         link_map = LinkMap(json.loads(json.dumps(document)))
         memory_map = host.network.memory_map
@@ -188,5 +188,5 @@ def test_verilog_comes_with_its_map(tmp_path):
     found = read_map(tmp_path / "out" / "lif.map.json")
     assert (found.design, found.network) == ("lif", "lif")
     assert int(found.document["design_digest"], 16)
-    assert write_design_map("lia", tmp_path / "lia.v") is None
+    assert write_design_map(find_design("lia"), tmp_path / "lia.v") is None
     assert not (tmp_path / "lia.map.json").exists()

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 import memtwin as mt
-from memtwin.own.network import job_of
-from memtwin.serve import board_of, serving
-from memtwin.sim.engines import gateware
+from memtwin.own.design import OwnDesign
+from memtwin.serve import build, serving
 from memtwin.sim.kinds import KINDS
 
 HYBRID = (mt.hybrid.Layer(inputs=5, neurons=3, inhibition=True, learn=True),)
@@ -248,8 +247,7 @@ def test_the_names_of_the_package_are_there_and_no_module_takes_their_place():
 
 
 def test_a_network_on_a_virtual_board_is_the_model(lif):
-    job = job_of(lif)
-    built = board_of(lif.name, gateware.host_of(job, job.coefficients()))
+    built = build(OwnDesign(lif))
     spikes = drive(6, 30)
     with serving(built.program) as (server, _):
         thread = threading.Thread(target=server.run)
