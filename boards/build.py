@@ -295,11 +295,11 @@ def build_top(
             # That of an earlier build would be of another design.
             map_file.unlink(missing_ok=True)
         else:
-            results[".map.json"] = "map.json"
-            (folder / "map.json").write_text(json.dumps(memory_map, indent=1) + "\n", encoding="utf-8")
+            results[".map.json"] = folder / "map.json"
+            results[".map.json"].write_text(json.dumps(memory_map, indent=1) + "\n", encoding="utf-8")
         for ending, made in results.items():
             with whole(out / (stem + ending)) as partial:
-                shutil.copyfile(folder / made, partial)
+                shutil.copyfile(made, partial)
         result = {
             "design": design,
             "board": board.name,

@@ -8,6 +8,7 @@ from amaranth.hdl import (
     DomainRenamer,
     Elaboratable,
     Instance,
+    IOValue,
     Module,
     ResetSignal,
     Signal,
@@ -16,6 +17,7 @@ from amaranth.lib import io, wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
 
+from memtwin.boards.pins import request_port
 from memtwin.boards.pll import Ecp5Pll, GowinPll, Ice40Pll
 from memtwin.boards.registry import Board
 
@@ -44,12 +46,9 @@ class Settled(wiring.Component):
         `locked` has held.
     """
 
-    locked: In(1)
-    ready: Out(1)
-
     def __init__(self, clocks: int) -> None:
         self._clocks = clocks
-        super().__init__()
+        super().__init__({"locked": In(1), "ready": Out(1)})
 
     def elaborate(self, platform: object) -> Module:
         """Build the timer."""
@@ -102,10 +101,11 @@ class ClockGenerator(Elaboratable):
     def _pll(self, m: Module, platform: Platform, clock: Signal, locked: Signal) -> Instance:
         """Return the PLL of the chip, fed by the oscillator."""
         board, pll = self.board, self.board.pll
-        port = platform.request(board.oscillator, dir="-")
+        port = request_port(platform, board.oscillator)
         if board.pad and isinstance(pll, Ice40Pll):
+            assert isinstance(port, io.SingleEndedPort)
             return _ice40_pll(board, pll, clock, locked, "SB_PLL40_PAD", io_PACKAGEPIN=port.io)
-        m.submodules.clock_in = clock_in = io.Buffer("i", port)
+        m.submodules.clock_in = clock_in = io.Buffer(io.Direction.Input, port)
         match pll:
             case Ice40Pll():
                 return _ice40_pll(board, pll, clock, locked, "SB_PLL40_CORE", i_REFERENCECLK=clock_in.i)
@@ -115,7 +115,9 @@ class ClockGenerator(Elaboratable):
                 return _gowin_pll(board, pll, clock_in.i, clock, locked)
 
 
-def _ice40_pll(board: Board, pll: Ice40Pll, clock: Signal, locked: Signal, cell: str, **source: Signal) -> Instance:
+def _ice40_pll(
+    board: Board, pll: Ice40Pll, clock: Signal, locked: Signal, cell: str, **source: Signal | IOValue
+) -> Instance:
     return Instance(
         cell,
         p_FEEDBACK_PATH="SIMPLE",

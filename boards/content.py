@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Generic
 
-from memtwin.hdl.port.network_port import LayerShape
+from memtwin.hdl.port.network_port import AnyLayer
 
 __all__ = ["BoardContent", "LessonPlan", "Phase", "Picture", "Presentation"]
 
@@ -129,7 +130,7 @@ class Picture:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BoardContent:
+class BoardContent(Generic[AnyLayer]):
     """Everything that a design takes from cards and experiments; it is computed elsewhere and only stored here.
 
     Parameters
@@ -154,7 +155,7 @@ class BoardContent:
         Steps for which one is shown; entries of the encoder (LIF neurons).
     """
 
-    layers: Sequence[LayerShape]
+    layers: Sequence[AnyLayer]
     words: Mapping[str, Sequence[int]]
     substep_hz: int
     pulses: int = 1

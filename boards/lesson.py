@@ -92,11 +92,13 @@ class Lesson(wiring.Component):
         number_bits = max(1, ceil_log2(len(plan.patterns)))
 
         order_init = [number for phase in plan.phases for number in phase.order]
-        m.submodules.order = order = memory.Memory(shape=unsigned(number_bits), depth=len(order_init), init=order_init)
+        order: memory.Memory = memory.Memory(shape=unsigned(number_bits), depth=len(order_init), init=order_init)
+        m.submodules.order = order
         # Small as it is, it would become logic, which a small chip has less of than block RAM.
-        m.submodules.patterns = patterns = memory.Memory(
+        patterns: memory.Memory = memory.Memory(
             shape=unsigned(self.layout.rows), depth=len(plan.patterns), init=plan.patterns, attrs={"rom_style": "block"}
         )
+        m.submodules.patterns = patterns
         order_read = order.read_port()
         pattern_read = patterns.read_port()
 

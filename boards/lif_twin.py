@@ -13,6 +13,7 @@ from memtwin.boards.base import SCOPE_PINS, WINNER_BITS, BoardDemo
 from memtwin.boards.content import BoardContent, Picture
 from memtwin.boards.shown import pictures_of
 from memtwin.hdl.core.config import ConfigBus, Window
+from memtwin.hdl.lif.layer import LifLayerConfig
 from memtwin.hdl.lif.network import LifNetwork
 from memtwin.hdl.lif.presenter import LifPresentation
 
@@ -110,7 +111,8 @@ class PictureRom(wiring.Component):
         """Build the memory and the sequence that reads it."""
         m = Module()
         word = data.StructLayout({"skip": SKIP_BITS, "length": LENGTH_BITS, "shade": SHADE_BITS})
-        m.submodules.rom = rom = memory.Memory(shape=word, depth=len(self.words), init=self.words)
+        rom: memory.Memory = memory.Memory(shape=word, depth=len(self.words), init=self.words)
+        m.submodules.rom = rom
         read = rom.read_port()
         at = Signal(range(len(self.words)))  # the next word
         start = Signal.like(at)  # the head of this picture
@@ -206,7 +208,7 @@ class LifTwin(BoardDemo):
             "capacity": job.spec.capacity,
         }
 
-    def __init__(self, content: BoardContent, clock_hz: int, sample_bits: int | None = None) -> None:
+    def __init__(self, content: BoardContent[LifLayerConfig], clock_hz: int, sample_bits: int | None = None) -> None:
         self._network = LifNetwork(content.layers, content.capacity, content.words)
         (first, *_), last = content.layers, content.layers[-1]
         if last.neurons > NO_ANSWER:

@@ -63,8 +63,8 @@ class LinkTop(Elaboratable):
         m.submodules.clock = ClockGenerator(board)
         m.submodules.link = link = self.link
         rx, tx = request_uart(board, platform)
-        m.submodules.rx_pin = rx_pin = io.Buffer("i", rx)
-        m.submodules.tx_pin = tx_pin = io.Buffer("o", tx)
+        m.submodules.rx_pin = rx_pin = io.Buffer(io.Direction.Input, rx)
+        m.submodules.tx_pin = tx_pin = io.Buffer(io.Direction.Output, tx)
         m.d.comb += [link.rx.eq(rx_pin.i), tx_pin.o.eq(link.tx)]
 
         lights: dict[str, ValueLike] = {}

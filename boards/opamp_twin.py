@@ -1,5 +1,6 @@
 """Op-amp neurons on a board, which play their stimulus."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from amaranth.hdl import Module, Mux, Signal, ValueLike
@@ -11,7 +12,7 @@ from memtwin.boards.content import BoardContent, Presentation
 from memtwin.boards.panel import AnalogPin
 from memtwin.boards.shown import presentations_of
 from memtwin.hdl.core.trace import INDEX_BITS, KIND_BITS
-from memtwin.hdl.opamp.layer import OpampTraceKind
+from memtwin.hdl.opamp.layer import OpampLayerConfig, OpampTraceKind
 from memtwin.hdl.opamp.network import OpampNetwork
 from memtwin.hdl.opamp.presenter import OpampPresentation
 
@@ -48,7 +49,7 @@ class Player(wiring.Component):
         If there is nothing to play, or a presentation does not fit the network.
     """
 
-    def __init__(self, stimulus: "list[Presentation]", layout: OpampPresentation) -> None:
+    def __init__(self, stimulus: Sequence[Presentation], layout: OpampPresentation) -> None:
         if not stimulus:
             raise ValueError("stimulus must have at least one presentation")
         for number, shown in enumerate(stimulus, 1):
@@ -64,7 +65,8 @@ class Player(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Build the memory and its address."""
         m = Module()
-        m.submodules.rom = rom = memory.Memory(shape=self.layout, depth=len(self._init), init=self._init)
+        rom: memory.Memory = memory.Memory(shape=self.layout, depth=len(self._init), init=self._init)
+        m.submodules.rom = rom
         read = rom.read_port()
         at = Signal(range(len(self._init)))
         m.d.comb += [read.addr.eq(at), self.presentations.payload.eq(read.data)]
@@ -104,7 +106,7 @@ class OpampTwin(BoardDemo):
         """All presentations."""
         return {"stimulus": presentations_of(job.shown)}
 
-    def __init__(self, content: BoardContent, clock_hz: int, sample_bits: int = SAMPLE_BITS) -> None:
+    def __init__(self, content: BoardContent[OpampLayerConfig], clock_hz: int, sample_bits: int = SAMPLE_BITS) -> None:
         self._network = OpampNetwork(content.layers, content.words)
         self._player = Player(content.stimulus, self._network.presentation)
         ends = [1] if len(content.layers) == 1 else [1, len(content.layers)]

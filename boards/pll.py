@@ -5,7 +5,6 @@ Designs run at a whole number of megahertz: then a bit of a fast serial port is 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from typing import ClassVar, Self
 
 __all__ = ["Ecp5Pll", "GowinPll", "Ice40Pll", "Limits", "Pll", "find_pll"]
@@ -43,7 +42,7 @@ class Ice40Pll:
     divf: int
     divq: int
 
-    LIMITS: ClassVar = Limits(detector=(10, 133), vco=(533, 1066))
+    LIMITS: ClassVar[Limits] = Limits(detector=(10, 133), vco=(533, 1066))
 
     @property
     def reference(self) -> int:
@@ -86,7 +85,7 @@ class Ecp5Pll:
     clkfb_div: int
     clkop_div: int
 
-    LIMITS: ClassVar = Limits(detector=(10, 400), vco=(400, 800))
+    LIMITS: ClassVar[Limits] = Limits(detector=(10, 400), vco=(400, 800))
 
     @property
     def reference(self) -> int:
@@ -149,7 +148,6 @@ class GowinPll:
 Pll = Ice40Pll | Ecp5Pll | GowinPll
 
 
-@cache
 def find_pll(kind: type[Pll], input_hz: int, most_hz: int, limits: Limits) -> Pll:
     """Return the settings with the highest whole number of megahertz up to `most_hz`.
 

@@ -4,7 +4,7 @@ import importlib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["BOARDS", "CHIPS", "Board", "Chip", "board"]
 
 _PLLS: dict[str, type[Pll]] = {"ice40": Ice40Pll, "ecp5": Ecp5Pll, "gowin": GowinPll}
+_LIMITS = {"ice40": Ice40Pll.LIMITS, "ecp5": Ecp5Pll.LIMITS}
 _MHZ = 1_000_000
 
 
@@ -36,7 +37,7 @@ class Chip:
         Designs run at the highest whole number of megahertz up to this that the PLL makes.
     synthesis : str
         Options of Yosys.
-    limits_mhz : sequence of int
+    limits_mhz : (int, int, int, int), optional
         Limits of the PLL where they differ within the family: lowest and highest frequency at the phase detector, and
         of the oscillator.
     """
@@ -49,7 +50,7 @@ class Chip:
     kbit: int
     clock_mhz: int
     synthesis: str = ""
-    limits_mhz: tuple[int, ...] = ()
+    limits_mhz: tuple[int, int, int, int] | None = None
 
     @property
     def size(self) -> dict[str, int]:
@@ -66,7 +67,7 @@ class Chip:
         """Limits of the PLL."""
         if self.limits_mhz:
             return Limits(detector=self.limits_mhz[:2], vco=self.limits_mhz[2:])
-        return _PLLS[self.family].LIMITS
+        return _LIMITS[self.family]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +160,7 @@ class Board:
     def pll(self) -> Pll:
         """Settings that make the clock that designs run at."""
         chip = self.silicon
-        return find_pll(_PLLS[chip.family], self.oscillator_hz, chip.clock_mhz * _MHZ, chip.limits)
+        return _find_pll(chip.family, self.oscillator_hz, chip.clock_mhz * _MHZ, chip.limits)
 
     @property
     def clock_hz(self) -> float:
@@ -204,28 +205,38 @@ def resource(words: str) -> tuple[str, int, str]:
     return name, int(number), "".join(member)
 
 
+@cache
+def _find_pll(family: str, input_hz: int, most_hz: int, limits: Limits) -> Pll:
+    """Return the settings of a PLL, which boards with one chip and one oscillator share."""
+    return find_pll(_PLLS[family], input_hz, most_hz, limits)
+
+
 def _pins(where: Mapping[str, str], name: str, direction: str) -> "Pins":
     """Return pins of a header, or of the chip."""
     from amaranth.build import Pins
 
     connector = where.get("connector")
-    return Pins(where[name], dir=direction, conn=tuple(connector.split()) if connector else None)
+    if connector is None:
+        return Pins(where[name], dir=direction)
+    kind, number = connector.split()
+    return Pins(where[name], dir=direction, conn=(kind, number))
 
 
 def _read() -> tuple[dict[str, Chip], dict[str, Board]]:
     """Read all chips and boards."""
     table = tomllib.loads((files(__package__) / "data/boards.toml").read_text(encoding="utf-8"))
-    chips = {
-        name: Chip(name=name, **{**entry, "limits_mhz": tuple(entry.get("limits_mhz", ()))})
-        for name, entry in table["chip"].items()
-    }
+    chips = {}
+    for name, entry in table["chip"].items():
+        if "limits_mhz" in entry:
+            entry["limits_mhz"] = tuple(entry["limits_mhz"])
+        chips[name] = Chip(name=name, **entry)
     boards = {}
     for name, entry in table["board"].items():
-        lists = {key: tuple(entry.pop(key, ())) for key in ("winner", "loader")}
+        entry |= {key: tuple(entry.get(key, ())) for key in ("winner", "loader")}
         silicon, chip, path = chips[entry.pop("chip")], entry.pop("part"), entry.pop("platform")
         # Pins of a header go to an adapter of the user's own.
         entry.setdefault("adapter", not isinstance(entry["uart"], str))
-        boards[name] = Board(name=name, path=path, silicon=silicon, chip=chip, **lists, **entry)
+        boards[name] = Board(name=name, path=path, silicon=silicon, chip=chip, **entry)
     return chips, boards
 
 

@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 
-from amaranth.build import Pins, Platform, ResourceError
+from amaranth.build import Platform
+from amaranth.build.res import ResourceError
 from amaranth.hdl import ClockDomain, Elaboratable, Module, ValueLike
 from amaranth.lib import io
 
 from memtwin.boards.base import BoardDemo
 from memtwin.boards.clock import ClockGenerator
 from memtwin.boards.panel import SelfPress
+from memtwin.boards.pins import request_members, request_port
 from memtwin.boards.registry import Board, resource
 from memtwin.sim.errors import InputError
 
@@ -43,17 +45,17 @@ class BoardTop(Elaboratable):
         for name in ("button", "button2"):
             if words := getattr(board, name):
                 label, number, _ = resource(words)
-                m.submodules[f"{name}_pin"] = pin = io.Buffer("i", platform.request(label, number, dir="-"))
+                m.submodules[f"{name}_pin"] = pin = io.Buffer(io.Direction.Input, request_port(platform, label, number))
                 m.d.comb += getattr(twin, name).eq(pin.i)
         if not board.button:
             m.submodules.self_press = press = SelfPress(round(board.clock_hz))
             m.d.comb += twin.button.eq(press.raw)
 
-        lights = {board.training: twin.training, board.spike: twin.spike}
+        lights: dict[str, ValueLike] = {board.training: twin.training, board.spike: twin.spike}
         lights |= {led: twin.winner[bit] for bit, led in enumerate(board.winner)}
         lights.pop("", None)
         drive_lights(m, platform, lights)
-        m.submodules.scope_pin = pin = io.Buffer("o", platform.request("scope", dir="-"))
+        m.submodules.scope_pin = pin = io.Buffer(io.Direction.Output, request_port(platform, "scope"))
         m.d.comb += pin.o.eq(twin.scope)
         return m
 
@@ -61,20 +63,11 @@ class BoardTop(Elaboratable):
 def drive_lights(m: Module, platform: Platform, lights: Mapping[str, ValueLike]) -> None:
     """Drive the LEDs. Of a LED with several colours the ones that nobody asks for are kept dark."""
     for label, number in dict.fromkeys(resource(words)[:2] for words in lights):
-        port = _request(platform, label, number)
+        port = request_members(platform, label, number)
         for member, part in port.items():
             words = " ".join(filter(None, (label, str(number), member)))
-            m.submodules["_".join((*words.split(), "pin"))] = pin = io.Buffer("o", part)
+            m.submodules["_".join((*words.split(), "pin"))] = pin = io.Buffer(io.Direction.Output, part)
             m.d.comb += pin.o.eq(lights.get(words, 0))
-
-
-def _request(platform: Platform, label: str, number: int) -> dict[str, io.PortLike]:
-    """Request the bare ports of a resource by member; one without members has a nameless one."""
-    parts = platform.lookup(label, number).ios
-    if isinstance(parts[0], Pins):
-        return {"": platform.request(label, number, dir="-")}
-    port = platform.request(label, number, dir={part.name: "-" for part in parts})
-    return {part.name: getattr(port, part.name) for part in parts}
 
 
 def request_uart(board: Board, platform: Platform) -> tuple[io.PortLike, io.PortLike]:
@@ -99,7 +92,7 @@ def request_uart(board: Board, platform: Platform) -> tuple[io.PortLike, io.Port
     """
     label, number, _ = resource(board.uart if isinstance(board.uart, str) else "uart 0")
     try:
-        port = _request(platform, label, number)
+        port = request_members(platform, label, number)
     except ResourceError as error:
         raise InputError(f"board {board.name}: expected its serial port to be free ({error})") from None
     return port["rx"], port["tx"]

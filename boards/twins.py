@@ -16,6 +16,7 @@ from memtwin.hdl.core.config import MemoryMap
 from memtwin.hdl.hybrid.lia import LateralInhibition
 from memtwin.hdl.hybrid.network import HybridNetwork
 from memtwin.hdl.hybrid.neuron import HybridNeuron
+from memtwin.hdl.hybrid.structure import HybridLayerConfig
 from memtwin.hdl.hybrid.ts_neuron import TsNeuron
 
 __all__ = ["TWINS", "DigitsTwin", "HybridNeuronTwin", "LiaTwin", "TsNeuronTwin"]
@@ -42,7 +43,7 @@ class DigitsTwin(BoardDemo):
         """What is taught, and shown after that; nothing if nothing is taught."""
         return {"lesson": lesson_of(job.shown) if job.shown.learn[0].any() else None}
 
-    def __init__(self, content: BoardContent, clock_hz: int, sample_bits: int = SAMPLE_BITS) -> None:
+    def __init__(self, content: BoardContent[HybridLayerConfig], clock_hz: int, sample_bits: int = SAMPLE_BITS) -> None:
         if content.lesson is None:
             raise ValueError("lesson must be given")
         self._network = HybridNetwork(content.layers, content.words)
@@ -98,7 +99,7 @@ class HybridNeuronTwin(BoardDemo):
         """The inputs that pulse first."""
         return {"pulses": bits(job.shown.pixels[0, 0])}
 
-    def __init__(self, content: BoardContent, clock_hz: int, sample_bits: int = SAMPLE_BITS) -> None:
+    def __init__(self, content: BoardContent[HybridLayerConfig], clock_hz: int, sample_bits: int = SAMPLE_BITS) -> None:
         (layer,) = content.layers
         self._neuron = HybridNeuron(layer.rows, content.words, substeps=layer.substeps, recip_shift=layer.recip_shift)
         super().__init__(content, clock_hz, sample_bits)
@@ -130,7 +131,7 @@ class TsNeuronTwin(BoardDemo):
     signals = ("clk", "spike", "on", "pulse", "", "", "", "x")
     lights = ("spike", "on")
 
-    def __init__(self, content: BoardContent, clock_hz: int, sample_bits: int = SAMPLE_BITS) -> None:
+    def __init__(self, content: BoardContent[HybridLayerConfig], clock_hz: int, sample_bits: int = SAMPLE_BITS) -> None:
         (layer,) = content.layers
         self._neuron = TsNeuron(content.words, substeps=layer.substeps, recip_shift=layer.recip_shift)
         super().__init__(content, clock_hz, sample_bits)
@@ -144,7 +145,7 @@ class TsNeuronTwin(BoardDemo):
 
 
 def _switched_pulses(
-    twin: HybridNeuronTwin | TsNeuronTwin, m: Module, neuron: wiring.Component, fires: Signal
+    twin: HybridNeuronTwin | TsNeuronTwin, m: Module, neuron: HybridNeuron | TsNeuron, fires: Signal
 ) -> Signal:
     """Run one neuron in its own time, with its signals on the scope; return whether there is a pulse in this period."""
     tick, button, button2, spike = twin._panel(m)
@@ -188,7 +189,7 @@ class LiaTwin(BoardDemo):
 
     signals = ("v_l0", "v_l1", "l_g0", "l_g1", "l_g2", "l_g3", "", "")
 
-    def __init__(self, content: BoardContent, clock_hz: int, sample_bits: int = SAMPLE_BITS) -> None:
+    def __init__(self, content: BoardContent[HybridLayerConfig], clock_hz: int, sample_bits: int = SAMPLE_BITS) -> None:
         (layer,) = content.layers
         if layer.neurons < WINNER_BITS:
             raise ValueError(f"layers must have at least {WINNER_BITS} neurons, not {layer.neurons}")

@@ -1,8 +1,9 @@
 """Words in memory: what a datapath reads one at a time, and tables among them that the configuration bus writes."""
 
 from collections.abc import Iterable
+from typing import Any
 
-from amaranth.hdl import Module, Mux, ShapeLike, ValueLike
+from amaranth.hdl import Module, Mux, ShapeLike, Value, ValueLike
 from amaranth.lib import memory
 
 from memtwin.hdl.core.config import ConfigPort, Window
@@ -31,8 +32,9 @@ def cells(
         It goes into block RAM even with a handful of words, of which synthesis would make hundreds of registers.
     """
     # Without the first attribute Yosys adds logic for a word that is read in the clock of its write.
-    attrs = {"no_rw_check": 1, **({"ram_style": "block"} if block else {})}
-    m.submodules[name] = made = memory.Memory(shape=shape, depth=depth, init=init, attrs=attrs)
+    attrs: dict[str, Any] = {"no_rw_check": 1, **({"ram_style": "block"} if block else {})}
+    made: memory.Memory = memory.Memory(shape=shape, depth=depth, init=init, attrs=attrs)
+    m.submodules[name] = made
     return made
 
 
@@ -64,7 +66,9 @@ def table(
     made = cells(m, name, shape, len(window.contents), window.contents, block=block)
     write = made.write_port()
     hit = window.hit(bus)
-    address, word, strobe = window.offset(bus), bus.data, hit
+    address: Value = window.offset(bus)
+    word: Value = bus.data
+    strobe = hit
     if own is not None:
         address, word, strobe = Mux(hit, address, own[0]), Mux(hit, word, own[1]), hit | own[2]
     m.d.comb += [write.addr.eq(address), write.data.eq(word), write.en.eq(strobe)]

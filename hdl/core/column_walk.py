@@ -1,6 +1,6 @@
 """The walk of a learning rule through one column of synapses, which is the same for every rule."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import wiring
@@ -92,7 +92,7 @@ class ColumnWalk(wiring.Component):
             }
         )
 
-    def change(self, m: Module, active: Value, valid: list[Value]) -> tuple[Value, Value]:
+    def change(self, m: Module, active: Value, valid: Sequence[Value]) -> tuple[Value, Value]:
         """Build the pipeline of the rule.
 
         Parameters
@@ -101,7 +101,7 @@ class ColumnWalk(wiring.Component):
             Where it belongs.
         active : Value
             The row that is being read is active; its conductance is on `r_data` one clock later.
-        valid : list of Value
+        valid : sequence of Value
             A row was read as many clocks ago.
 
         Returns

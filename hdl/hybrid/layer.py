@@ -141,10 +141,10 @@ class HybridLayer(wiring.Component):
         m.submodules.neuron_pass = neuron_pass = self._pass
         m.submodules.rule = self._rule
         m.submodules.thresholds = thresholds = self._thresholds
-        parts: list[wiring.Component] = [registers, growth, thresholds, crossbar, node1, neuron_pass]
+        buses = [part.config for part in (registers, growth, thresholds, crossbar, node1, neuron_pass)]
         if self._lia is not None:
             m.submodules.lia = self._lia
-            parts.append(self._lia)
+            buses.append(self._lia.config)
         m.d.comb += [
             sequencer.init.eq(self.init),
             sequencer.start.eq(self.start),
@@ -160,7 +160,7 @@ class HybridLayer(wiring.Component):
         self._learn(m)
         self._change_thresholds(m)
         words = self._show_state(m, inhibited)
-        connect_config(m, self.config, [part.config for part in parts], *words)
+        connect_config(m, self.config, buses, *words)
         self._trace(m, active)
         return m
 

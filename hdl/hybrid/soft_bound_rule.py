@@ -1,5 +1,7 @@
 """Learning of the hybrid neurons: the Hebbian rule with soft bounds."""
 
+from collections.abc import Sequence
+
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -58,7 +60,7 @@ class SoftBoundRule(ColumnWalk):
             },
         )
 
-    def change(self, m: Module, active: Value, valid: list[Value]) -> tuple[Value, Value]:
+    def change(self, m: Module, active: Value, valid: Sequence[Value]) -> tuple[Value, Value]:
         """Build the rule: (1) distance to the bound, (2) product, (3) new conductance, (4) sum."""
         up = stages(m, "up", 3, active)
         touched = stages(m, "touched", 4, (self.potentiate & active) | (self.depress & ~active))

@@ -136,9 +136,9 @@ class LifCrossbar(wiring.Component):
         slice_bits = ceil_log2(self.slices)
         mask = (1 << bits) - 1
         init = [0] * (self.rows << slice_bits)
-        for index, word in enumerate(self.window.init):
+        for index, weight in enumerate(self.window.init):
             row, column = divmod(index, self.columns)
-            init[(row << slice_bits) + column // lanes] |= (word & mask) << bits * (column % lanes)
+            init[(row << slice_bits) + column // lanes] |= (weight & mask) << bits * (column % lanes)
         memory = cells(m, "weights", lanes * bits, len(init), init)
         read = memory.read_port()
         m.d.comb += read.addr.eq(Cat(column_slice, self.i.payload))

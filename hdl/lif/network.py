@@ -125,12 +125,12 @@ class LifNetwork(NetworkPort):
             self.begins.eq(presenter.step & (presenter.first if self.has_answer else presenter.moment == 1)),
             self.spikes_strobe.eq(presenter.step_done),
         ]
-        if self._decoder is None:
+        if isinstance(source, LifEncoder) and self._decoder is not None:
+            m.submodules.encoder = source
+            self._decode(m, presenter, source, self._decoder)
+        else:
             m.submodules.events = source
             m.d.comb += presenter.busy.eq(source.busy)
-        else:
-            m.submodules.encoder = source
-            self._decode(m, presenter, self._decoder)
 
         events = source.o
         for index, layer in enumerate(self._layers):
@@ -160,14 +160,14 @@ class LifNetwork(NetworkPort):
             _write_trace(m, self.trace(len(self._layers)), presenter.answered, word)
         return m
 
-    def _decode(self, m: Module, presenter: LifPresenter, decoder: LifDecoder) -> None:
+    def _decode(self, m: Module, presenter: LifPresenter, encoder: LifEncoder, decoder: LifDecoder) -> None:
         """Let the generator of the encoder be seeded, and the decoder answer."""
         m.submodules.decoder = decoder
         last = self._layers[-1]
         m.d.comb += [
-            presenter.busy.eq(self._source.busy | decoder.busy),
+            presenter.busy.eq(encoder.busy | decoder.busy),
             presenter.stop.eq(decoder.stop),
-            self._source.seed.eq(presenter.seed),
+            encoder.seed.eq(presenter.seed),
             decoder.start.eq(presenter.step),
             decoder.first.eq(presenter.first),
             *(getattr(decoder, name).eq(getattr(last, name)) for name in ("valid", "spike", "v", "u")),

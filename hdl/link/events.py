@@ -297,12 +297,13 @@ class LinkEvents(wiring.Component):
         return fired, runs & self.fires_strobe
 
     def _trace_words(
-        self, m: Module, runs: Value, item: Value, is_item: Signal, taken: Signal
+        self, m: Module, runs: Value, item: data.View, is_item: Signal, taken: Signal
     ) -> tuple[Value, list[Value]]:
         """Keep a trace word of each layer, and offer the first; returns whether there is one, and which get lost."""
         if not self._traces:
             return Const(0), []
-        words, overwritten = [], []
+        words: list[tuple[Signal, Signal]] = []
+        overwritten: list[Value] = []
         for number in range(1, len(self._neurons) + 1):
             word = Signal(64, name=f"traced{number}")
             is_kept = Signal(name=f"traced{number}_valid")

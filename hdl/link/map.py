@@ -84,13 +84,13 @@ def design_digest(host: HostPort) -> bytes:
 
 
 def _window(window: Window) -> dict:
-    matrix = isinstance(window, MatrixWindow)
+    shape = (window.rows, window.columns) if isinstance(window, MatrixWindow) else (None, None)
     return {
         "name": window.name,
         "base": window.base,
         "words": window.depth,
-        "rows": window.rows if matrix else None,
-        "columns": window.columns if matrix else None,
+        "rows": shape[0],
+        "columns": shape[1],
         "state": window.state,
     }
 

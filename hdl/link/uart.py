@@ -1,6 +1,6 @@
 """A UART with 8 data bits, no parity and one stop bit, whose bit time can be changed while it runs."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
@@ -10,7 +10,7 @@ __all__ = ["UartReceiver", "UartTransmitter"]
 DIVIDER_BITS = 16
 
 
-def _down(left: Signal, counting: Signal, load: Signal) -> Mux:
+def _down(left: Signal, counting: Value, load: Value) -> Value:
     """Next value of a counter: one less while `counting`, else `load`.
 
     The number that is added is `counting` itself, -1 or 0, so that the iCE40 takes one cell for each bit: an adder's

@@ -96,7 +96,8 @@ class Interpolation(wiring.Component):
         m = Module()
         fraction = self._fraction
         row = StructLayout({"base": self._base_bits, "slope": self._slope_bits})
-        m.submodules.table = table = memory.Memory(shape=row, depth=len(self._rows), init=self._rows)
+        table: memory.Memory = memory.Memory(shape=row, depth=len(self._rows), init=self._rows)
+        m.submodules.table = table
         read = table.read_port()
         m.d.comb += [read.addr.eq(self.i[fraction:]), self.base.eq(read.data.base)]
 

@@ -190,7 +190,8 @@ class OpampNeuron(wiring.Component):
             *(getattr(switch, name).eq(getattr(self, name)) for name in ("s", "on", "v_th_log", *_SWITCH)),
             *(getattr(self, name).eq(getattr(switch, name)) for name in ("o_s", "o_on", "o_set")),
         ]
-        memristors = None
+        rm: dict[str, Signal] = {}
+        voltage: dict[str, Signal] = {}
         if circuit.memristors:
             memristors = DynamicMemristors(circuit.memristors, latency - DynamicMemristors.growth_latency)
             m.submodules.memristors = memristors
@@ -199,15 +200,17 @@ class OpampNeuron(wiring.Component):
                     continue
                 inside, outside = getattr(memristors, name), getattr(self, name)
                 m.d.comb += inside.eq(outside) if member.flow == In else outside.eq(inside)
+            rm = {place: getattr(memristors, f"rm_{place}") for place in circuit.memristors}
+            voltage = {place: getattr(memristors, f"voltage_{place}") for place in circuit.memristors}
 
-        v_out1 = self._amplifier(m, memristors.rm_first if circuit.first == "dynamic" else None)
-        drop, below = v_out1, Const(0, 1)
+        v_out1 = self._amplifier(m, rm.get("first"))
+        drop: Value = v_out1
+        below: Value = Const(0, 1)
         if circuit.terminal:
             drop, below = self._terminal(m, v_out1)
         rt = switch.rt
         rt_at = switch.resistance_latency
-        rm = None if circuit.second == "switch" else memristors.rm_second
-        parallel, parallel_at, total = self._resistances(m, rt, rm)
+        parallel, parallel_at, total = self._resistances(m, rt, rm.get("second"))
 
         # Voltages: the drop in the ratio of one resistance to the total one. No ratio is above 1.
         both_at = voltage_at - 2
@@ -226,14 +229,14 @@ class OpampNeuron(wiring.Component):
         v_out2 = share("v_out2", log_word(self.r1_log))
         m.d.comb += switch.voltage.eq(v_t)
         if circuit.second == "parallel":
-            m.d.comb += memristors.voltage_second.eq(v_t)
+            m.d.comb += voltage["second"].eq(v_t)
         elif circuit.second == "series":
-            (rm,) = delayed(m, "rm", both_at + 1 - rt_at, rm)
-            m.d.comb += memristors.voltage_second.eq(share("v_second", rm))
+            (rm_second,) = delayed(m, "rm", both_at + 1 - rt_at, rm["second"])
+            m.d.comb += voltage["second"].eq(share("v_second", rm_second))
         if circuit.first == "dynamic":
             wait = latency - DynamicMemristors.growth_latency - self._v_out1_at
             (first_voltage,) = delayed(m, "v_first", wait, v_out1)
-            m.d.comb += memristors.voltage_first.eq(first_voltage)
+            m.d.comb += voltage["first"].eq(first_voltage)
 
         # Results at the same time.
         (o_v_out1,) = delayed(m, "v_out1", latency - self._v_out1_at, v_out1)

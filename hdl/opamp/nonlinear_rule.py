@@ -1,5 +1,7 @@
 """Learning of the op-amp neurons: the synapses of a neuron that sets make a step, up or down."""
 
+from collections.abc import Sequence
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib.wiring import In
 
@@ -48,7 +50,7 @@ class NonlinearRule(ColumnWalk):
             },
         )
 
-    def change(self, m: Module, active: Value, valid: list[Value]) -> tuple[Value, Value]:
+    def change(self, m: Module, active: Value, valid: Sequence[Value]) -> tuple[Value, Value]:
         """Build the rule: (1) distance to the bound it comes from, (2) product, (3) step, (4) sum, (5) other bound."""
         up = stages(m, "up", 5, active)
         conductance = stages(m, "conductance", 3, self.r_data, first=2)  # of clocks 1 to 4

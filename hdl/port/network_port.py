@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from amaranth.hdl import Value
 from amaranth.lib import data, stream, wiring
@@ -11,11 +11,13 @@ from amaranth.lib.wiring import In, Out
 from memtwin.hdl.core.config import ConfigBus, MemoryMap
 from memtwin.hdl.core.trace import TracePort, TraceSignature
 
-__all__ = ["LayerShape", "NetworkPort", "OutputProbeSignature", "layers_in_a_row"]
+__all__ = ["AnyLayer", "LayerShape", "NetworkPort", "OutputProbeSignature", "layers_in_a_row"]
 
 
 class LayerShape(Protocol):
-    """Structure of a layer, as far as other layers and a host see it."""
+    """Structure of a layer, a dataclass, as far as other layers and a host see it."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
     @property
     def rows(self) -> int:

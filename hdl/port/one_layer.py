@@ -1,15 +1,35 @@
 """Networks of one layer that is shown stretches of spike trains."""
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 
-from memtwin.hdl.core.config import MemoryMap
+from memtwin.hdl.core.config import ConfigPort, MemoryMap
 from memtwin.hdl.core.stretches import Stretch, StretchPresenter
-from memtwin.hdl.port.network_port import NetworkPort
+from memtwin.hdl.core.trace import TracePort
+from memtwin.hdl.port.network_port import LayerShape, NetworkPort
 
 __all__ = ["OneLayerNetwork"]
+
+
+class StretchLayer(Protocol):
+    """What a layer that is shown stretches must have."""
+
+    config: ConfigPort
+    start: Signal
+    first: Signal
+    busy: Signal
+    on: Signal
+    trace: TracePort
+
+    @property
+    def structure(self) -> LayerShape:
+        """What is fixed in it."""
+
+    def elaborate(self, platform: object) -> Module:
+        """Build it."""
 
 
 class OneLayerNetwork(NetworkPort):
@@ -19,9 +39,8 @@ class OneLayerNetwork(NetworkPort):
 
     Parameters
     ----------
-    layer : Component
-        With the members `config`, `start`, `first`, `busy`, `on` and `trace`, one for each of `spikes` and `held`, and
-        the attribute `structure`.
+    layer : StretchLayer
+        The layer, with an input for each of `spikes` and `held`.
     memory_map : MemoryMap
         Map in which it has claimed its coefficients.
     words : mapping of str to sequence of int, optional
@@ -52,7 +71,7 @@ class OneLayerNetwork(NetworkPort):
 
     def __init__(
         self,
-        layer: wiring.Component,
+        layer: StretchLayer,
         memory_map: MemoryMap,
         words: Mapping[str, Sequence[int]] | None,
         *,

@@ -98,6 +98,6 @@ class HostTester:
                 await self.driver.write(address, word)
             await self.driver.wait()
         expected = words_of_model(job)
-        for number, (monitor, words) in enumerate(zip(self.monitors, expected, strict=True), 1):
-            assert_equal(monitor.take(), words, f"layer {number}", self.kind.trace.fields)
+        for number, (monitor, layer) in enumerate(zip(self.monitors, expected, strict=True), 1):
+            assert_equal(monitor.take(), layer, f"layer {number}", self.kind.trace.fields)
         return expected

@@ -28,7 +28,7 @@ class OpampTester(HostTester):
         for one, layer in zip(words, self.design.coefficients, strict=True):
             sorted_words = trace.read(one, layer.structure)
             sets = np.count_nonzero(np.diff(sorted_words.circuit["on"], axis=0, prepend=0) == 1)
-            found.append((sets, sorted_words.synapses["row"].size))
+            found.append((int(sets), sorted_words.synapses["row"].size))
         return found
 
     def varied(self) -> Job:
@@ -52,10 +52,11 @@ class OpampTester(HostTester):
 
     def _layer(self, layer: LayerSpec) -> LayerSpec:
         cards = {"neuron": layer.neuron, "switch": layer.switch, **layer.memristors}
+        varied: dict[str, Any] = {place: self._vary(card, 1.3) for place, card in cards.items()}
         shape = (layer.neurons, layer.rows)
         return replace(
             layer,
-            **{place: self._vary(card, 1.3) for place, card in cards.items()},
+            **varied,
             g_initial=layer.g_initial * self.rng.uniform(1, 3, shape),
         )
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memtwin.benches.host import HostTester
+from memtwin.own.design import OwnDesign
 from memtwin.own.network import Network
 from memtwin.sim.backends import Job
 from memtwin.sim.own.options import Flag, Options, rules
@@ -49,6 +50,7 @@ class OwnTester(HostTester):
         return self.drawn(self._draw)
 
     def _draw(self) -> Job:
+        assert isinstance(self.design, OwnDesign)
         network = self.design.network
         layers = [replace(layer, **self._flags(layer)) for layer in network.layers]
         other = Network(layers, **{**vars(network.circuit), **self._flags(network.circuit)})
