@@ -20,6 +20,7 @@ from memtwin.sim.experiments import EXPERIMENTS as CIRCUITS
 from memtwin.sim.experiments.base import Experiment, Measured, Settings
 from memtwin.sim.experiments.blocks import blocks, check_trials, join
 from memtwin.sim.files import whole
+from memtwin.sim.findings import merge
 from memtwin.sim.kinds import kind_of
 from memtwin.sim.recording import Recording, acceleration_of
 from memtwin.sim.run_warnings import warnings_of_jobs, warnings_of_recordings
@@ -278,7 +279,7 @@ def compare(
         findings[label] = compare_recordings(job, a, b)
         # What is said of a recording needs none of its data.
         recorded += [(label, dataclasses.replace(recording, layers=[], state={})) for recording in (a, b)]
-    found = {"experiment": name, "backends": [first, second], "seed": seed, **_merge(findings)}
+    found = {"experiment": name, "backends": [first, second], "seed": seed, **merge(findings)}
     return {**found, "warnings": list(dict.fromkeys(warnings + warnings_of_recordings(recorded)))}
 
 
@@ -363,48 +364,3 @@ def _write(
     for label, recording in recordings.items():
         files += write_waves(recording, out / label)
     return files
-
-
-def _merge(findings: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Merge the findings of several runs: sums of counts, the largest errors, the first difference."""
-    if all("equal" in finding for finding in findings.values()):
-        differences = (
-            {"run": label, **finding["first_difference"]}
-            for label, finding in findings.items()
-            if finding["first_difference"] is not None
-        )
-        return {
-            "equal": all(finding["equal"] for finding in findings.values()),
-            "words": sum(finding["words"] for finding in findings.values()),
-            "ticks": sum(finding["ticks"] for finding in findings.values()),
-            "first_difference": next(differences, None),
-            "compared": _largest("compared", {label: finding["compared"] for label, finding in findings.items()}),
-        }
-    # What a script reads is there also where nothing could be measured.
-    errors: dict[str, Any] = {"event_time_s": None, "event_count_difference": None, "rms_between_events": {}}
-    errors |= _largest("errors", {label: finding["errors"] for label, finding in findings.items()})
-    return {
-        "errors": errors,
-        "within": all(finding["within"] for finding in findings.values()),
-        "outside": [f"{label}: {why}" for label, finding in findings.items() for why in finding["outside"]],
-    }
-
-
-def _largest(name: str, found: dict[str, Any]) -> Any:
-    """Merge values of one name, by run: the largest of numbers, the sum of counts, lists with the run of each entry."""
-    found = {label: value for label, value in found.items() if value is not None}
-    kinds = [*found.values()]
-    if not kinds:
-        return None
-    if isinstance(kinds[0], dict):
-        names = {key: None for value in kinds for key in value}
-        return {
-            key: _largest(key if name == "errors" else name, {label: v[key] for label, v in found.items() if key in v})
-            for key in names
-        }
-    if isinstance(kinds[0], list):
-        return [{"run": label, **entry} for label, entries in found.items() for entry in entries]
-    return sum(kinds) if name in _SUMMED else max(kinds)
-
-
-_SUMMED = ("compared", "event_count_difference", "samples")

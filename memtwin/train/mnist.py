@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from memtwin.nir.networks import StoredNetwork
 from memtwin.sim.backends import Job
 from memtwin.sim.errors import InputError
-from memtwin.sim.experiments.base import Experiment, Measured, Option, Settings, every_field
+from memtwin.sim.experiments.base import Experiment, Measured, Settings, every_field
+from memtwin.sim.experiments.option import Option
 from memtwin.sim.extras import extra_for
 from memtwin.sim.figures import axis, panels
 from memtwin.sim.lif.recording import LifRecording

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memtwin.sim.backends import Job
-from memtwin.sim.experiments.base import Experiment, Measured, Option, Settings, check_times
+from memtwin.sim.experiments.base import Experiment, Measured, Settings
 from memtwin.sim.experiments.opamp import OPAMP_COMMON, substeps
+from memtwin.sim.experiments.option import Option, check_times
 from memtwin.sim.figures import COLOURS, axis, panels
 from memtwin.sim.opamp.shown import Stimulus
 from memtwin.sim.opamp.spec import LayerSpec, OpampSpec

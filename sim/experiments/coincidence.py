@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from memtwin.sim.backends import Job
 from memtwin.sim.errors import InputError
-from memtwin.sim.experiments.base import Experiment, Measured, Option, Settings
+from memtwin.sim.experiments.base import Experiment, Measured, Settings
+from memtwin.sim.experiments.option import Option
 from memtwin.sim.experiments.stdp_window import STDP_CARDS, STDP_IDLE, STEP
 from memtwin.sim.figures import COLOURS, axis, panels
 from memtwin.sim.recording import Recording

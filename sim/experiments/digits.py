@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from memtwin.sim.backends import Job
 from memtwin.sim.experiments import digits_figures as draw
-from memtwin.sim.experiments.base import AMPLITUDE, Experiment, Measured, Option, Settings, check_times
+from memtwin.sim.experiments.base import Experiment, Measured, Settings
 from memtwin.sim.experiments.lia import programmed
+from memtwin.sim.experiments.option import AMPLITUDE, Option, check_times
 from memtwin.sim.experiments.patterns import load_patterns
 from memtwin.sim.hybrid.shown import Program
 from memtwin.sim.hybrid.spec import TIES, LayerSpec, NetworkSpec

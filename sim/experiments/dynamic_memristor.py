@@ -7,8 +7,9 @@ import numpy as np
 
 from memtwin.sim.backends import Job
 from memtwin.sim.errors import InputError
-from memtwin.sim.experiments.base import Experiment, Measured, Option, Settings, every_field
+from memtwin.sim.experiments.base import Experiment, Measured, Settings, every_field
 from memtwin.sim.experiments.opamp import OPAMP_COMMON, substeps
+from memtwin.sim.experiments.option import Option
 from memtwin.sim.figures import COLOURS, axis, panels
 from memtwin.sim.opamp.shown import Stimulus
 from memtwin.sim.opamp.spec import LayerSpec, OpampSpec

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memtwin.sim.backends import Job
-from memtwin.sim.experiments.base import AMPLITUDE, Experiment, Measured, Option, Settings, every_field
+from memtwin.sim.experiments.base import Experiment, Measured, Settings, every_field
+from memtwin.sim.experiments.option import AMPLITUDE, Option
 from memtwin.sim.experiments.reading import amplitude, by_amplitude, rate, times
 from memtwin.sim.figures import COLOURS, axis, digital, panels, spread_bars
 from memtwin.sim.hybrid.shown import Program

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from memtwin.sim.backends import Job
 from memtwin.sim.cards import Card
-from memtwin.sim.experiments.base import AMPLITUDE, Experiment, Measured, Option, Settings, every_field
+from memtwin.sim.experiments.base import Experiment, Measured, Settings, every_field
+from memtwin.sim.experiments.option import AMPLITUDE, Option
 from memtwin.sim.figures import COLOURS, axis, digital, panels
 from memtwin.sim.hybrid.physics_lia import InhibitionArray
 from memtwin.sim.hybrid.quantize import quantize

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from memtwin.sim.backends import Job
 from memtwin.sim.errors import InputError
-from memtwin.sim.experiments.base import Experiment, Measured, Option, Settings, every_field
+from memtwin.sim.experiments.base import Experiment, Measured, Settings, every_field
+from memtwin.sim.experiments.option import Option
 from memtwin.sim.figures import COLOURS, axis, panels
 from memtwin.sim.lif.physics import charge, interval
 from memtwin.sim.lif.shown import Images

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from memtwin.sim.backends import Job
 from memtwin.sim.errors import InputError
-from memtwin.sim.experiments.base import Experiment, Measured, Option, Settings, every_field
+from memtwin.sim.experiments.base import Experiment, Measured, Settings, every_field
 from memtwin.sim.experiments.opamp_figures import draw_stimulus
+from memtwin.sim.experiments.option import Option
 from memtwin.sim.opamp.shown import Stimulus
 from memtwin.sim.opamp.spec import CIRCUITS, LayerSpec, OpampSpec
 from memtwin.sim.recording import Recording, Waveform

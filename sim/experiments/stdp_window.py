@@ -7,7 +7,8 @@ import numpy as np
 
 from memtwin.sim.backends import Job
 from memtwin.sim.errors import InputError
-from memtwin.sim.experiments.base import Experiment, Measured, Option, Settings
+from memtwin.sim.experiments.base import Experiment, Measured, Settings
+from memtwin.sim.experiments.option import Option
 from memtwin.sim.figures import COLOURS, axis, panels
 from memtwin.sim.recording import Recording
 from memtwin.sim.stdp.recording import StdpRecording

@@ -7,7 +7,8 @@ import numpy as np
 
 from memtwin.sim.backends import Job
 from memtwin.sim.cards import Card
-from memtwin.sim.experiments.base import AMPLITUDE, Experiment, Measured, Option, Settings, every_field
+from memtwin.sim.experiments.base import Experiment, Measured, Settings, every_field
+from memtwin.sim.experiments.option import AMPLITUDE, Option
 from memtwin.sim.experiments.reading import amplitude, by_amplitude, times
 from memtwin.sim.figures import COLOURS, axis, panels, spread_bars
 from memtwin.sim.hybrid.shown import Program
