@@ -315,11 +315,7 @@ def netlist(
     job = jobs[next(iter(jobs))] if run is None else jobs.get(run)
     if job is None:
         raise InputError(f"option --run: {name} has {', '.join(jobs)}, not {run!r}")
-    spice = kind_of(job.spec).module("spice")
-    if spice is None:
-        raise InputError(f"experiment {name}: has no analog circuit to write as a netlist")
-    text: str = spice.netlist(job)
-    return text
+    return kind_of(job.spec).netlist(job)
 
 
 def _plan(chosen: Experiment, settings: Settings, allow_clipping: bool) -> dict[str, backends.Job]:

@@ -33,7 +33,10 @@ def check_saved(runs: Mapping[str, Job], backend: str) -> None:
         raise InputError(f"option --save: backend {backend} leaves no state; expected {', '.join(_BACKENDS)}")
     for label, job in runs.items():
         if not job.spec.keeps_state:
-            raise InputError(f"option --save: run {label} leaves no state; expected hybrid or LIF neurons")
+            raise InputError(
+                f"option --save: run {label} leaves no state; what its {job.spec.kind} neurons remember is not within "
+                "reach (docs/link.md, section 5)"
+            )
 
 
 def structure_digest(job: Job) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from memtwin.sim.errors import InputError
 from memtwin.sim.trace_format import TraceFormat
 
 if TYPE_CHECKING:
@@ -111,6 +112,20 @@ class Kind(ABC):
         The backends in floating point and on integers are such: ``physics``, ``model``, ``ngspice``.
         """
         return module_of(self.package, name)
+
+    def netlist(self, job: "Job") -> str:
+        """Write the analog circuit of a job, with its stimulus, for ngspice.
+
+        Raises
+        ------
+        InputError
+            If the kind has no such circuit, or the job is too much for ngspice.
+        """
+        spice = self.module("spice")
+        if spice is None:
+            raise InputError(f"netlist: {job.spec.kind} neurons have no analog circuit to write as one")
+        text: str = spice.netlist(job)
+        return text
 
     def gateware(self) -> "Gateware":
         """Import the gateware of the kind, which needs Amaranth."""

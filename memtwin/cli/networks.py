@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from memtwin.cli import own
 from memtwin.cli.options import Asked, Clipping, Json, Seed, Trials, asking
 from memtwin.console import (
     HELP_ALONE,
@@ -121,10 +122,7 @@ def import_network(
         return
     print_line(f"{found['file']}  step {format_si(network.spec.dt, 's')}, weights of {network.spec.weight_bits} bits")
     print_table(found["layers"], ("node", "kind", "rows", "neurons", "synapses", "reset"))
-    rows = []
-    for layer in found["layers"]:
-        for line in layer["report"]:
-            rows.append({"node": layer["node"], **quantised_line(line)})
+    rows = [quantised_line(line) for line in found["quantisation"]]
     print()
     print_table(rows, ("node", "name", "asked", "got", "error", "saturated"))
 
@@ -204,14 +202,22 @@ def _exporter(form: str) -> Any:
 
 @asking
 def export_recording(
-    name: Annotated[str, typer.Argument(metavar="EXPERIMENT", help="On LIF neurons: mnist, lif.")],
+    name: Annotated[str, typer.Argument(metavar="EXPERIMENT", help="On LIF neurons: mnist, lif, FILE.")],
     asked: Asked,
     out: Out,
     backend: Annotated[str, typer.Option("--backend", help="physics, model or rtl.")] = "model",
     seed: Seed = 0,
     trials: Trials = None,
+    input_file: own.Input = None,
+    steps: own.Steps = None,
+    bits: own.Bits = None,
 ) -> None:
-    """Run an experiment and write spikes and membranes of every step as NIR data."""
+    """Run an experiment, or a network file, and write spikes and membranes of every step as NIR data."""
+    shown: dict[str, Any] = {"input_file": input_file, "steps": steps, "bits": bits}
+    if own.is_file(name):
+        own.export_recording(name, asked, backend, out, seed=seed, trials=trials, **shown)
+        return
+    own.refuse(shown)
     from memtwin import api
     from memtwin.nir.recording import write_recording
     from memtwin.sim.backends import run

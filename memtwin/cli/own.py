@@ -34,7 +34,9 @@ __all__ = [
     "Steps",
     "compare",
     "design_of",
+    "export_recording",
     "is_file",
+    "netlist",
     "refuse",
     "register",
     "report",
@@ -79,12 +81,12 @@ def new(
     notice(f"wrote {out}")
 
 
-def _load(name: str, asked: Asked, bits: int | None, **unused: Any) -> "Network":
+def _load(name: str, asked: Asked, bits: int | None) -> "Network":
     """Read a network file with what a user asks; refuse options that are for experiments."""
     from memtwin.own.files import load_network
 
     for_experiments = {name: getattr(asked, name) for name in ("spread", "order", "patterns", "net", "data", "images")}
-    for option, value in {**for_experiments, **unused}.items():
+    for option, value in for_experiments.items():
         if value not in (None, False):
             raise InputError(f"option --{option}: is for experiments; a network file says it itself, or --set")
     network = load_network(name, settings=asked.assignment or (), cards=asked.cards, bits=bits)
@@ -161,17 +163,18 @@ def run(
     port: str | None,
     baud: int | None,
     map_file: Path | None,
+    start: Path | None,
+    save: Path | None,
     out: Path | None,
     allow_clipping: bool,
     as_json: bool,
-    **unused: Any,
 ) -> None:
     """Run a network file on one backend."""
     from memtwin.api import CLOCK_BOARD
     from memtwin.boards.registry import board as find_board
     from memtwin.own.run import simulate
 
-    network = _load(name, asked, bits, **unused)
+    network = _load(name, asked, bits)
     shown = _shown(network, input_file, steps)
     clock_hz = find_board(board or CLOCK_BOARD).clock_hz
     with progress() as report:
@@ -184,6 +187,8 @@ def run(
             port=port,
             baud=baud,
             map_file=map_file,
+            start=start,
+            save=save,
             allow_clipping=allow_clipping,
             report=report,
         )
@@ -302,3 +307,40 @@ def report(name: str, asked: Asked, *, bits: int | None, seed: int, as_json: boo
         print_json(rows)
     else:
         print_table([quantised_line(row) for row in rows], ("layer", "name", "asked", "got", "error", "saturated"))
+
+
+def netlist(name: str, asked: Asked, *, seed: int, input_file: Path | None, steps: int | None) -> str:
+    """Return the netlist of the circuit of a network file for ngspice."""
+    from memtwin.sim.kinds import kind_of
+
+    network = _load(name, asked, None)
+    return kind_of(network.spec).netlist(network.job(_shown(network, input_file, steps), seed=seed))
+
+
+def export_recording(
+    name: str,
+    asked: Asked,
+    backend: str,
+    out: Path,
+    *,
+    input_file: Path | None,
+    steps: int | None,
+    bits: int | None,
+    seed: int,
+    trials: int | None,
+) -> None:
+    """Run a network file and write what was recorded as NIR data."""
+    from memtwin.nir.networks import StoredNetwork
+    from memtwin.nir.recording import write_recording
+    from memtwin.own.run import simulate
+    from memtwin.sim.kinds import kind_of
+
+    network = _load(name, asked, bits)
+    if not kind_of(network.spec).in_nir:
+        raise InputError(f"network {network.name}: expected one of LIF neurons; NIR data is of networks of them")
+    shown = _shown(network, input_file, steps)
+    with progress() as report:
+        found = simulate(network, shown, backend, trials=1 if trials is None else trials, seed=seed, report=report)
+    warn(found.warnings)
+    write_recording(StoredNetwork(spec=network.spec, names=network.names), found.recording, out)
+    notice(f"wrote {out}")

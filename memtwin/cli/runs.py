@@ -174,9 +174,18 @@ def export_spice(
         str | None, typer.Option("--run", help="Run of the experiment, such as B; the first without it.")
     ] = None,
     seed: Seed = 0,
+    input_file: own.Input = None,
+    steps: own.Steps = None,
     out: OutFile = None,
 ) -> None:
-    """Write the netlist of an experiment's circuit for ngspice."""
+    """Write the netlist of the circuit of an experiment, or of a network file, for ngspice."""
+    shown: dict[str, Any] = {"input_file": input_file, "steps": steps}
+    if own.is_file(name):
+        if run is not None:
+            raise InputError("option --run: is for experiments; a network file has one run")
+        write_text(own.netlist(name, asked, seed=seed, **shown), out)
+        return
+    own.refuse(shown)
     write_text(
         api.netlist(name, run=run, cards=asked.cards, assignments=asked.assignments, seed=seed, spread=asked.spread),
         out,

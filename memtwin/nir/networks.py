@@ -165,8 +165,9 @@ class StoredNetwork:
 
     def json(self) -> dict[str, Any]:
         """Say what the network is, and what quantisation changed in every layer."""
-        layers = []
+        layers, quantisation = [], []
         for name, layer, coefficients in zip(self.names, self.spec.layers, self.coefficients(), strict=True):
+            quantisation += [{"node": name, **entry.json()} for entry in coefficients.report]
             leaky = np.isfinite(layer.per_neuron("tau"))
             layers.append(
                 {
@@ -176,16 +177,16 @@ class StoredNetwork:
                     "neurons": layer.neurons,
                     "synapses": layer.rows * layer.neurons,
                     "reset": layer.reset,
-                    "report": [entry.json() for entry in coefficients.report],
                 }
             )
         shown = self.encoding
         return {
             "file": self.source,
-            "dt": self.spec.dt,
+            "dt_s": self.spec.dt,
             "dt_source": self.dt_source,
             "weight_bits": self.spec.weight_bits,
             "layers": layers,
+            "quantisation": quantisation,
             "encoding": shown and {"mode": shown.mode, "decoder": shown.decoder, "steps": shown.steps},
             "cards": sorted(self.cards),
             "notes": dict(self.notes),

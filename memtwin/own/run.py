@@ -9,8 +9,11 @@ from memtwin.own.simulation import Simulation
 from memtwin.sim.compare import compare as compare_recordings
 from memtwin.sim.errors import InputError
 from memtwin.sim.run_warnings import warnings_of_jobs, warnings_of_recordings
+from memtwin.states import check_saved, load_states, save_states
 
 __all__ = ["compare_network", "simulate"]
+
+_RUN = "network"  # what the only run is called in a file of states, whatever the file of the network is called
 
 
 def simulate(
@@ -25,6 +28,8 @@ def simulate(
     port: str | None = None,
     baud: int | None = None,
     map_file: str | os.PathLike[str] | None = None,
+    start: str | os.PathLike[str] | None = None,
+    save: str | os.PathLike[str] | None = None,
     report: Report | None = None,
 ) -> Simulation:
     """Run a network on one backend.
@@ -47,6 +52,8 @@ def simulate(
         Run with coefficients that do not fit their words, clipped; else they are refused.
     port, baud, map_file
         Of ``"board"``: where the twin is, and the map that was written with its bitstream; see `memtwin.api.run`.
+    start, save : path, optional
+        File of the state to start from, and file for that at the end, on backends with words.
     report : callable, optional
         Called with the name of the network and the part of the run that is done.
 
@@ -57,10 +64,16 @@ def simulate(
     """
     levels = Levels(backend, port=port, baud=baud, map_file=map_file)
     job = network.job(spikes, trials=trials, seed=seed, record=record, allow_clipping=allow_clipping)
+    if save is not None:
+        check_saved({_RUN: job}, backend)
+    if start is not None:
+        job = load_states(start, {_RUN: job})[_RUN]
     job = levels.solvable(job)
     levels.check({network.name: job})
     warnings = warnings_of_jobs([(network.name, job)], backend)
     recording = levels.run({network.name: job}, backend, report)[network.name]
+    if save is not None:
+        save_states(save, {_RUN: job}, {_RUN: recording})
     return Simulation(network, job, recording, [*warnings, *warnings_of_recordings([(network.name, recording)])])
 
 

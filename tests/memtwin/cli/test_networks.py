@@ -37,7 +37,7 @@ def net(tmp_path):
 
 def report(done):
     assert done.exit_code == 0, done.output
-    return {line["name"]: line for line in json.loads(done.stdout)["layers"][0]["report"]}
+    return {line["name"]: line for line in json.loads(done.stdout)["quantisation"]}
 
 
 def test_import_tells_in_how_many_neurons_a_sum_can_be_clamped(memtwin, net):
@@ -47,12 +47,21 @@ def test_import_tells_in_how_many_neurons_a_sum_can_be_clamped(memtwin, net):
     assert wide["got"] < 0.1 * wide["asked"]
 
 
+def test_import_has_the_keys_of_the_contract(memtwin, net):
+    found = json.loads(memtwin("import", net, "--json").stdout)
+    assert {"layers", "dt_s", "dt_source", "quantisation", "warnings"} <= set(found)
+    assert found["dt_s"] == 1e-3
+    for line in found["quantisation"]:
+        assert {"name", "asked", "got", "error", "saturated"} <= set(line)
+        assert line["node"] == "lif"
+
+
 def test_import_says_which_step_it_took_and_why_and_what_cannot_spike(memtwin, tmp_path):
     path = tmp_path / "net.nir"
     nir.write(path, nir.NIRGraph.from_list(nir.Linear(np.full((3, 4), 0.2)), nir.IF(np.ones(3), np.ones(3))))
     done = memtwin("import", path, "--json")
     assert "taken to be 1s, a unit: no neuron leaks, and a spike adds its weight in a step (--dt)" in done.stderr
-    assert (json.loads(done.stdout)["dt"], json.loads(done.stdout)["dt_source"]) == (1.0, "unit")
+    assert (json.loads(done.stdout)["dt_s"], json.loads(done.stdout)["dt_source"]) == (1.0, "unit")
     assert json.loads(done.stdout)["warnings"] == []
     done = memtwin("import", path, "--json", "--dt", "100us")
     assert "taken to be" not in done.stderr

@@ -127,7 +127,7 @@ def test_the_neuron_of_the_paper_fires_where_its_exact_solution_does(tmp_path):
     ("arguments", "what"),
     [
         (("run", "NET", "--order", "shuffled"), "option --order: is for experiments"),
-        (("run", "NET", "--save", "a.npz"), "option --save: is for experiments"),
+        (("run", "NET", "--save", "a.npz"), "option --save: run network leaves no state"),
         (("run", "NET", "--steps", 0), "steps: expected 1 to"),
         (("run", "NET", "--bits", 17), "weight_bits: expected a whole number from 2 to 16"),
         (("run", "NET", "--input", "none.csv"), "none.csv: cannot be read"),
@@ -139,6 +139,14 @@ def test_the_neuron_of_the_paper_fires_where_its_exact_solution_does(tmp_path):
         (("new", "neuron", "-o", "a.toml"), "kind: expected one of hybrid"),
         (("new", "lif", "-o", "a.txt"), "expected a file .toml"),
         (("new", "lif", "-o", "NET"), "is there already"),
+        (("verify", "NET", "--order", "shuffled"), "option --order: is for experiments"),
+        (("verify", "lif", "--steps", 3), "option --steps: is for network files"),
+        (("verify", "NET", "--input", "none.csv"), "none.csv: cannot be read"),
+        (("verify", "none.toml"), "none.toml: cannot be read"),
+        (("flash", "none.toml", "--board", "icebreaker"), "none.toml: cannot be read"),
+        (("flash", "NET", "--board", "none"), "board none: unknown"),
+        (("export", "spice", "NET", "--run", "B"), "option --run: is for experiments"),
+        (("export", "recording", "lif", "-o", "a.nir", "--steps", 3), "option --steps: is for network files"),
         (("build", "NET", "--board", "icebreaker", "--alone"), "needs the link"),
     ],
 )

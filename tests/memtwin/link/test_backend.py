@@ -107,7 +107,11 @@ def test_state_file_of_something_else(tmp_path):
     ("name", "backend", "said"),
     [
         ("digits", "physics", "option --save: backend physics leaves no state; expected model, rtl, netlist, board"),
-        ("opamp-5a", "model", "option --save: run B leaves no state; expected hybrid or LIF neurons"),
+        (
+            "opamp-5a",
+            "model",
+            "option --save: run B leaves no state; what its opamp neurons remember is not within reach",
+        ),
     ],
 )
 def test_without_a_state_nothing_is_run_or_saved(monkeypatch, tmp_path, name, backend, said):

@@ -445,7 +445,7 @@ def test_report_counts_what_does_not_fit():
     found = dataclasses.replace(network, allow_clipping=True).json()
     (warning,) = found["warnings"]
     assert warning.startswith("quantisation clips bias: asked 1e+06")
-    lines = {line["name"]: line for line in found["layers"][0]["report"]}
+    lines = {line["name"]: line for line in found["quantisation"]}
     assert (lines["bias"]["asked"], lines["bias"]["saturated"]) == (1e6, 1)
     assert lines["bias"]["got"] < 1e3
     assert lines["weight"]["saturated"] == 0

@@ -227,7 +227,7 @@ def test_shipped_networks_answer_drawn_digits_better_than_chance(name):
     network = load_network(name)
     assert network.encoding is not None
     assert network.notes["accuracy"] > 0.92
-    assert all(line["saturated"] == 0 for layer in network.json()["layers"] for line in layer["report"])
+    assert all(line["saturated"] == 0 for line in network.json()["quantisation"])
     assert accuracy(network, draw_digits(300, seed=2)) > 0.3  # they never saw any
 
 
@@ -257,11 +257,11 @@ def test_import_shows_layers_and_report(memtwin, net):
     done = memtwin("import", net, "--json")
     found = json.loads(done.stdout)
     assert [(layer["rows"], layer["neurons"]) for layer in found["layers"]] == [(196, 24), (24, 10)]
-    assert {"weight", "r", "v_threshold"} <= {line["name"] for line in found["layers"][0]["report"]}
+    assert {"weight", "r", "v_threshold"} <= {line["name"] for line in found["quantisation"]}
     assert found["encoding"] == {"mode": "latency", "decoder": "rate", "steps": 8}
     coarse = json.loads(memtwin("import", net, "--json", "--bits", 3).stdout)
     error = {
-        bits: next(line for line in document["layers"][0]["report"] if line["name"] == "weight")["error"]
+        bits: next(line for line in document["quantisation"] if line["name"] == "weight")["error"]
         for bits, document in ((6, found), (3, coarse))
     }
     assert error[6] == 0
