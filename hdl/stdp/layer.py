@@ -128,7 +128,7 @@ class StdpLayer(wiring.Component):
         m = Module()
         rows, neurons = self.structure.rows, self.structure.neurons
         m.submodules.registers = registers = self._registers
-        m.submodules.decay = decay = StdpDecay()
+        m.submodules.decay_step = decay = StdpDecay()
         m.submodules.update = update = StdpUpdate()
         wiring.connect(m, wiring.flipped(self.config), registers.config)
 
