@@ -4,8 +4,9 @@ It is what is written as Verilog, verified, built for a board and served. The ga
 names, options and cards are checked without Amaranth.
 """
 
+import textwrap
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -39,6 +40,8 @@ class Design(ABC):
     ----------
     name : str
         Letters, digits and hyphens, a letter first.
+    use : str
+        What a user of the Verilog must know first.
     bench : str
         Module of `memtwin.benches` that verifies it.
     is_network : bool
@@ -48,6 +51,7 @@ class Design(ABC):
     """
 
     name: str
+    use: str = HOST_USE
     bench: str
     is_shipped: ClassVar[bool] = False
 
@@ -81,9 +85,40 @@ class Design(ABC):
     def warnings(self) -> list[str]:
         """What a user should know, a line each."""
 
+    @property
     @abstractmethod
+    def headline(self) -> str:
+        """Say in a line what it is."""
+
+    @abstractmethod
+    def told(self) -> list[str]:
+        """Say what the coefficients come from beside cards: options, seed."""
+
+    def told_layers(self) -> list[list[str]]:
+        """Say of each layer what is fixed in the gateware, and what else there is to say, a line each."""
+        structures = (
+            ", ".join(f"{name} {value}" for name, value in own.structure.items()) for own in self.coefficients
+        )
+        return [[f"Layer {number}: {structure}"] for number, structure in enumerate(structures, 1)]
+
     def head(self, memory_map: "MemoryMap") -> list[str]:
         """Describe it in lines of text, which stand above the ports and addresses in its Verilog."""
+        from memtwin.header import WIDTH
+
+        def indented(lines: Iterable[str]) -> Iterator[str]:
+            for line in lines:
+                yield from textwrap.wrap(line, WIDTH, initial_indent="  ", subsequent_indent="    ")
+
+        use = self.use.format(substep=f"{1e6 * self.spec.step:g} us")
+        out = [self.headline, "", *textwrap.wrap(" ".join(use.split()), WIDTH)]
+        for first, *others in self.told_layers():
+            out += ["", first, *indented(others)]
+        words = {name.partition(".")[2] for name in memory_map.windows}
+        cards = dict.fromkeys(
+            f"card {card.name}: {', '.join(f'{name} {field}' for name, field in card.fields.items())}"
+            for card in self.spec.cards(words)
+        )
+        return [*out, "", "Coefficients after reset are those of", *indented([*self.told(), *cards])]
 
     @property
     def narrower(self) -> str:

@@ -1,6 +1,5 @@
 """Designs that are shipped: the gateware of one run of an experiment, with the coefficients of the default cards."""
 
-import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -20,7 +19,6 @@ from memtwin.train.drawn_digits import DrawnDigits
 if TYPE_CHECKING:
     from memtwin.boards.content import BoardContent
     from memtwin.design import Built
-    from memtwin.hdl.core.config import MemoryMap
     from memtwin.hdl.hybrid.structure import HybridLayerConfig
 
 __all__ = ["DESIGNS", "Changes", "ShippedDesign", "board_content", "find_design", "verilog"]
@@ -131,28 +129,17 @@ class ShippedDesign(Design):
         """Build the gateware: its `parts`, or the network behind a host port."""
         return super().build() if self.parts is None else self.parts(self.layers, self.words)
 
-    def head(self, memory_map: "MemoryMap") -> list[str]:
-        """Describe it in lines of text: use, structure, options and cards."""
-        from memtwin.header import WIDTH
+    @property
+    def headline(self) -> str:
+        """Say in a line what it is."""
+        return f"memtwin, design {self.name}: {self.title}"
 
-        spec, settings = self.spec, self.settings
-        substep = f"{1e6 * spec.step:g} us"
-        lines = [f"memtwin, design {self.name}: {self.title}", ""]
-        lines += textwrap.wrap(" ".join(self.use.format(substep=substep).split()), WIDTH)
-        for number, layer in enumerate(self.coefficients, 1):
-            shown = ", ".join(f"{name} {value}" for name, value in layer.structure.items())
-            lines += ["", f"Layer {number}: {shown}"]
-        lines += ["", "Coefficients after reset are those of"]
-        words = {name.partition(".")[2] for name in memory_map.windows}
-        rules = _EXPERIMENTS[self.experiment].all_options
+    def told(self) -> list[str]:
+        """Say which experiment it is of, with which options."""
+        settings, rules = self.settings, _EXPERIMENTS[self.experiment].all_options
         # A file by its name alone: the text does not depend on where it lies.
         options = [f"{name} {Path(rules[name].words(value)).name}" for name, value in settings.options.items()]
-        told = [f"experiment {self.experiment}: {', '.join([*options, f'seed {settings.seed}'])}"]
-        for card in spec.cards(words):
-            told.append(f"card {card.name}: {', '.join(f'{name} {field}' for name, field in card.fields.items())}")
-        for line in told:
-            lines += textwrap.wrap(line, WIDTH, initial_indent="  ", subsequent_indent="    ")
-        return lines
+        return [f"experiment {self.experiment}: {', '.join([*options, f'seed {settings.seed}'])}"]
 
     def board_content(self) -> "BoardContent":
         """What it takes to a board: structure, coefficients, the circuit's own time, and what is shown."""

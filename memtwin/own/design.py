@@ -1,18 +1,15 @@
 """A network of one's own as a design: what shipped designs can be taken to, it can be, too."""
 
 import re
-import textwrap
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from memtwin.design import HOST_USE, Design
+from memtwin.design import Design
 from memtwin.own.network import Network, job_of
 from memtwin.sim.backends import Job
+from memtwin.sim.errors import printable
 from memtwin.sim.own.sources import Poisson
 from memtwin.sim.run_warnings import warnings_of_jobs
-
-if TYPE_CHECKING:
-    from memtwin.hdl.core.config import MemoryMap
 
 __all__ = ["OwnDesign"]
 
@@ -66,18 +63,22 @@ class OwnDesign(Design):
         lanes = (layer.structure.get("lanes", 1) for layer in self.coefficients)
         return next((f"--set layer{number}.lanes=1" for number, each in enumerate(lanes, 1) if each > 1), "")
 
-    def head(self, memory_map: "MemoryMap") -> list[str]:
-        """Describe it in lines of text: use, structure and options of each layer, options of the network."""
-        from memtwin.header import WIDTH
+    @property
+    def headline(self) -> str:
+        """Say in a line what it is."""
+        own = self.network
+        sizes = " x ".join(str(number) for number in (own.inputs, *(layer.neurons for layer in own.layers)))
+        return f"memtwin, network {own.name}: {own.kind} neurons, {sizes}"
 
-        network = self.network
-        sizes = " x ".join(str(number) for number in (network.inputs, *(layer.neurons for layer in network.layers)))
-        lines = [f"memtwin, network {network.name}: {network.kind} neurons, {sizes}", ""]
-        lines += textwrap.wrap(" ".join(HOST_USE.split()), WIDTH)
-        for name, own, layer in zip(network.names, self.coefficients, network.layers, strict=True):
-            structure = ", ".join(f"{key} {value}" for key, value in own.structure.items())
-            lines += ["", f"Layer {name}: {structure}", *_options(layer, WIDTH)]
-        return [*lines, "", "Coefficients after reset are those of", *_options(network.circuit, WIDTH)]
+    def told(self) -> list[str]:
+        """Say the options of the network."""
+        return [f"network {self.network.name}: {', '.join([*_options(self.network.circuit), f'seed {self.seed}'])}"]
+
+    def told_layers(self) -> list[list[str]]:
+        """Say of each layer its structure and its options."""
+        structures = (first.partition(": ")[2] for (first,) in super().told_layers())
+        own = zip(self.network.names, structures, self.network.layers, strict=True)
+        return [[f"Layer {printable(name)}: {structure}", ", ".join(_options(layer))] for name, structure, layer in own]
 
 
 def _plain(name: str) -> str:
@@ -86,7 +87,6 @@ def _plain(name: str) -> str:
     return plain if re.match("[A-Za-z]", plain) else f"network-{plain}"
 
 
-def _options(options: Any, width: int) -> list[str]:
+def _options(options: Any) -> list[str]:
     """Say what options are."""
-    shown = ", ".join(f"{name} {text}" for name, text in options.told())
-    return textwrap.wrap(shown, width, initial_indent="  ", subsequent_indent="    ")
+    return [f"{name} {text}" for name, text in options.told()]

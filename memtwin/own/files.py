@@ -91,11 +91,8 @@ def load_network(
         settings = [*settings, f"weight_bits={bits}"]
     _set(own, settings, cards)
     layers = [table.cls.given(f"{where}, layer {number}", table.values) for number, table in enumerate(own[1:], 1)]
-    name = data.get("name", path.stem)
-    if not isinstance(name, str) or not name.isprintable() or not name:
-        raise InputError(f'{where}: expected name = "...", printable')
     try:
-        made = Network(layers, name=name, **own[0].values)  # type: ignore[arg-type]
+        made = Network(layers, name=data.get("name", path.stem), **own[0].values)  # type: ignore[arg-type]
     except InputError as error:
         raise InputError(f"{where}, {error}") from None
     made.input = source_of(data["input"], path.parent, where) if "input" in data else None

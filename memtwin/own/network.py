@@ -53,6 +53,8 @@ class Network:
     """
 
     def __init__(self, layers: Sequence[OwnLayer], *, name: str = "network", **options: Any) -> None:
+        if not isinstance(name, str) or not name.isprintable() or not name:
+            raise InputError("network: expected a name of printable characters")
         layers = list(layers)
         if not layers or not all(isinstance(layer, OwnLayer) for layer in layers):
             raise InputError("network: expected a list of layers, such as [mt.hybrid.Layer(inputs=5, neurons=3)]")

@@ -102,6 +102,23 @@ def test_files_and_modules_have_plain_names(name, design):
     assert (own.name, own.top) == (design, design.replace("-", "_"))
 
 
+def test_the_head_of_the_verilog_describes_this_network(tmp_path):
+    (tmp_path / "net.toml").write_text(template("stdp"))
+    network = load_network(tmp_path / "net.toml", settings=["layer1.g_initial=1mS", "dt=500us"])
+    network.names = ("a\nendmodule",)
+    text = mt.verilog(network, seed=3)
+    head = text[: text.index("`timescale")]
+    assert all(line.startswith("//") for line in head.splitlines() if line)
+    head = " ".join(line.removeprefix("//").strip() for line in head.splitlines())
+    assert "memtwin, network net: stdp neurons, 5 x 3" in head
+    assert r"Layer a\nendmodule: rows 5, neurons 3, gain_shift" in head
+    assert "inputs 5, neurons 3, g_initial 1mS, learn true" in head
+    assert "network net: device ag-tio2, kick 1V, rate_up 1.0, rate_down 1.0, dt 500us, c2c false, seed 3" in head
+    assert "card ag-tio2: i_volatile 7uA, v_th 250mV," in head
+    with pytest.raises(mt.InputError, match="network: expected a name of printable characters"):
+        mt.Network([mt.lif.Layer(inputs=1, neurons=1)], name="a\nb")
+
+
 def test_flash_takes_a_file(builds, net, tmp_path, monkeypatch):
     flashed = []
     monkeypatch.setattr(programming, "flash_board", lambda *arguments: flashed.append(arguments))
