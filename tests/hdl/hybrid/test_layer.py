@@ -6,22 +6,9 @@ from memtwin.hdl.core.config import MemoryMap
 from memtwin.hdl.hybrid.layer import HybridLayer
 from memtwin.hdl.hybrid.structure import HybridLayerConfig
 from tests.hdl.bench import Bench
-from tests.hdl.helpers import fetch, load, places, refused
-from tests.hdl.hybrid.card import ADAPTIVE, DEPRESSION, REFRACTORY, SCALED, SKIP
-
-# S1 = 10 kOhm at the input and S2 = 40 kOhm to ground (zhang2021, Fig. 3b).
-FIXED_RESISTORS = [[100e-6], [25e-6]]
-
-
-def rounded(value, shift):
-    return (value + (1 << shift >> 1)) >> shift
-
-
-def neuron(**card):
-    return Bench(rows=2, neurons=1, conductance=FIXED_RESISTORS, **card)
-
-
-# --- the timing table -------------------------------------------------------------------------------------------------
+from tests.hdl.helpers import refused
+from tests.hdl.hybrid.card import DEPRESSION, REFRACTORY, SKIP
+from tests.hdl.hybrid.layer_bench import neuron, rounded
 
 
 def test_fires_on_the_fifth_pulse_of_every_cycle():
@@ -130,9 +117,6 @@ def test_a_fire_in_the_last_substep_is_a_fire():
     bench.run(fires)
 
 
-# --- node 1 and the filament ------------------------------------------------------------------------------------------
-
-
 def test_node_1_divides_and_the_growth_is_interpolated():
     rows = [[80e-6, 300e-6], [120e-6, 20e-6], [40e-6, 900e-6]]
     bench = Bench(rows=3, neurons=2, conductance=rows, config={"lanes": 2})
@@ -204,9 +188,6 @@ def test_a_closed_mask_keeps_node_1_at_ground():
     bench.run(script)
 
 
-# --- passes -----------------------------------------------------------------------------------------------------------
-
-
 def test_a_quiet_half_period_is_one_pass_only_with_skip_and_nothing_on():
     counts = {}
     for name, options in {"skip": REFRACTORY | SKIP, "monitored": REFRACTORY}.items():
@@ -273,9 +254,6 @@ def test_passes_wait_for_the_pace():
     bench.run(script)
 
 
-# --- lateral inhibition -----------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("neurons", [3, 8])
 def test_the_winner_takes_all_from_the_next_substep_on(neurons):
     winner = 1
@@ -313,194 +291,6 @@ def test_ties(tie):
         assert high.levels["gate"] in {"inhibit": [0], "lowest": [1], "random": [1, 2, 4, 8]}[tie]
 
     bench.run(script)
-
-
-# --- learning ---------------------------------------------------------------------------------------------------------
-
-
-def learner(options, **card):
-    return Bench(rows=3, neurons=2, conductance=[[200e-6, 150e-6]] * 3, options=options, theta=[0.5, 2.0], **card)
-
-
-def updated(bench, conductance, *, up):
-    if up:
-        return conductance + rounded((bench.word("g_max") - conductance) * bench.word("potentiation"), 15)
-    return conductance - rounded((conductance - bench.word("g_min")) * bench.word("depression"), 15)
-
-
-def test_depression_after_the_fire_and_potentiation_with_the_spike():
-    bench = learner(REFRACTORY | DEPRESSION)
-
-    async def script(bench):
-        words = bench.words["layer1.conductance"]
-        column = [words[row * 2] for row in range(3)]
-        _, high = await bench.until_fire(0b011, learn=1)
-        assert [(entry["index"], entry["row"]) for entry in high.entries("conductance")] == [(0, 2)]
-        column[2] = updated(bench, column[2], up=False)
-        assert high.one("conductance")["conductance"] == column[2]
-        assert [entry["index"] for entry in high.entries("reciprocal")] == [0]
-
-        assert not (await bench.half(0, learn=1)).entries("conductance")
-        spike = await bench.half(1, 0b110, learn=1)
-        assert [(entry["index"], entry["row"]) for entry in spike.entries("conductance")] == [(0, 1), (0, 2)]
-        for entry in spike.entries("conductance"):
-            column[entry["row"]] = updated(bench, column[entry["row"]], up=True)
-            assert entry["conductance"] == column[entry["row"]]
-        total = rounded(sum(column) + bench.word("g_load"), 2)
-        reciprocal = ((bench.word("v_in") << 12) + (total >> 1)) // total
-        assert spike.one("reciprocal")["reciprocal"] == reciprocal
-
-        # The new reciprocal and conductances are what the next pulses meet.
-        await bench.half(0)
-        drive = (await bench.half(1, 0b010)).one("drive")
-        assert drive["v1"] == rounded(rounded(column[1], 2) * reciprocal, 12)
-
-    bench.run(script)
-
-
-@pytest.mark.parametrize("options", [REFRACTORY | DEPRESSION, REFRACTORY])
-def test_a_layer_that_may_not_learn_or_has_no_depression_leaves_its_synapses(options):
-    bench = learner(options)
-    learn = 0 if options & DEPRESSION else 1
-
-    async def script(bench):
-        _, high = await bench.until_fire(0b011, learn=learn)
-        assert not high.entries("conductance")
-
-    bench.run(script)
-
-
-def test_scaled_depression_counts_the_lifted_passes():
-    bench = learner(REFRACTORY | DEPRESSION | SCALED, depression=0.03)
-
-    async def script(bench):
-        _, high = await bench.until_fire(0b011, learn=1)
-        lifted = sum(entry["lifted"] for entry in high.entries("substep", 0))
-        assert lifted > 1
-        before = bench.words["layer1.conductance"][2 * 2]
-        step = min(32768, bench.word("depression") * lifted)
-        after = before - rounded((before - bench.word("g_min")) * step, 15)
-        assert high.one("conductance")["conductance"] == after
-
-    bench.run(script)
-
-
-def test_a_one_cycle_layer_sets_the_synapses_of_open_gates():
-    bench = Bench(
-        rows=2,
-        neurons=2,
-        conductance=[[40e-6, 40e-6]] * 2,
-        potentiation=1.0,
-        config={"one_cycle": True},
-    )
-
-    async def script(bench):
-        high = await bench.half(1, 0b10, learn=1, mask=0b01)
-        (entry,) = high.entries("conductance")
-        assert (entry["index"], entry["row"], entry["conductance"]) == (0, 1, bench.word("g_max"))
-        assert not (await bench.half(0, learn=1)).entries("conductance")
-
-    bench.run(script)
-
-
-# --- thresholds -------------------------------------------------------------------------------------------------------
-
-
-def noise(state):
-    return sum(state >> shift & 255 for shift in (0, 8, 16, 24)) - 510
-
-
-def xorshift(state):
-    state ^= state << 13 & 0xFFFFFFFF
-    state ^= state >> 17
-    return state ^ (state << 5 & 0xFFFFFFFF)
-
-
-def test_every_threshold_is_drawn_at_power_up_and_after_each_fire():
-    bench = Bench(rows=1, neurons=3, conductance=[[200e-6] * 3], theta=[0.5, 1.9, 1.9], theta_sd=0.05)
-    state = 0x12345678
-
-    def draw():
-        nonlocal state
-        out = []
-        for mean in bench.words["layer1.theta_mean"]:
-            state = xorshift(state)
-            out.append(mean + rounded(bench.word("theta_sd") * noise(state), 8))
-        return out
-
-    async def script(bench):
-        assert [entry["theta"] for entry in bench.power_up.entries("threshold")] == draw()
-        for _ in range(2):
-            _, high = await bench.until_fire(1)
-            assert high.fires == 1
-            assert [entry["theta"] for entry in high.entries("threshold")] == draw()
-            await bench.half(0)
-            await bench.period(1)
-
-    bench.run(script)
-
-
-def test_adaptation_rises_for_who_fired_and_decays_at_its_interval():
-    bench = Bench(
-        rows=1,
-        neurons=2,
-        conductance=[[200e-6] * 2],
-        theta=[0.5, 1.9],
-        options=REFRACTORY | ADAPTIVE,
-        adapt_interval=3,
-    )
-
-    async def script(bench):
-        adapt = 0
-        for number in range(24):
-            clk = 1 - number % 2
-            half = await bench.half(clk, clk, learn=1, mask=0b01)
-            due = (number + 1) % 8 == 0
-            if due:
-                adapt -= rounded(adapt * bench.word("adapt_leak"), 16)
-            if half.fires:
-                adapt += bench.word("adapt_step")
-            if due or half.fires:
-                assert [entry["adapt"] for entry in half.entries("threshold")] == [adapt, 0]
-            else:
-                assert not half.entries("threshold")
-        assert adapt > 0
-
-    bench.run(script)
-
-
-def test_adaptation_rests_while_the_layer_may_not_learn():
-    bench = neuron(options=REFRACTORY | ADAPTIVE, adapt_interval=0)
-
-    async def script(bench):
-        _, high = await bench.until_fire(1)
-        assert high.one("threshold")["adapt"] == 0
-        assert not (await bench.half(0)).entries("threshold")
-
-    bench.run(script)
-
-
-def test_power_up_forgets_everything_but_the_conductances():
-    bench = learner(REFRACTORY | DEPRESSION | ADAPTIVE)
-    first = {}
-
-    async def script(bench):
-        first["trace"] = bench.power_up.trace
-        _, high = await bench.until_fire(0b011, learn=1)
-        again = await bench._wait(bench.layer.init)
-        assert [entry for entry in again.trace if entry["kind"] == "threshold"] == [
-            entry for entry in first["trace"] if entry["kind"] == "threshold"
-        ]
-        assert again.one("reciprocal")["reciprocal"] == high.one("reciprocal")["reciprocal"]
-        assert (again.levels["l1"], again.levels["l2"], again.levels["node2"]) == (0, 0, 0)
-        half = await bench.half(1, 0)
-        assert half.one("half")["count"] == 0
-        assert {entry["x"] for entry in half.entries("substep")} == {0}
-
-    bench.run(script)
-
-
-# --- latency ----------------------------------------------------------------------------------------------------------
 
 
 def digits_layer(options, lanes):
@@ -562,143 +352,6 @@ def test_clocks_of_a_fire_and_of_learning(rows, neurons):
         bench.run(script)
     assert clocks[0] - clocks["high"] == 4 * neurons + 5
     assert clocks[1] - clocks[0] == rows + 12 + 27 + neurons - 1
-
-
-# --- the state on the bus ---------------------------------------------------------------------------------------------
-
-
-def trio(**card):
-    """Three neurons that inhibit each other, learn, adapt and draw; two lanes, which three columns do not fill."""
-    options = REFRACTORY | DEPRESSION | SKIP | ADAPTIVE | SCALED
-    card = {"conductance": 400e-6, "options": options, "theta_sd": 0.05, "adapt_interval": 2} | card
-    return Bench(rows=5, neurons=3, config={"lanes": 2, "inhibition": True, "tie": "lowest"}, **card)
-
-
-def windows_of(bench):
-    """Windows of the state, in the order of their addresses."""
-    return [window for window in bench.memory_map.windows.values() if window.state]
-
-
-async def read_state(bench):
-    return {window.name: await fetch(bench.ctx, bench.layer.config, places(window)) for window in windows_of(bench)}
-
-
-async def write_state(bench, state):
-    await load(bench.ctx, bench.layer.config, bench.memory_map.writes(state))
-
-
-EVENTS = [0b11111, 0b01111, 0b11111, 0b11101, 0b11111, 0b11111, 0b10111, 0b11111, 0, 0b11111]
-
-
-async def lesson(bench, numbers, halves):
-    """Periods of `EVENTS`, which are learnt; what they did goes into `halves`."""
-    for number in numbers:
-        for half in await bench.period(EVENTS[number % len(EVENTS)], learn=1):
-            halves.append((half.clocks, half.trace))
-
-
-def test_the_state_is_what_the_trace_tells():
-    bench = trio()
-    traced = {}
-
-    async def script(bench):
-        halves = [(0, bench.power_up.trace)]
-        for number in range(12):
-            await lesson(bench, [number], halves)
-            state = await read_state(bench)
-            entries = {(e["kind"], e["index"], e.get("row")): e for _, trace in halves for e in trace}  # the last ones
-            thresholds = [entries["threshold", neuron, None] for neuron in range(3)]
-            assert state["layer1.theta"] == [entry["theta"] for entry in thresholds]
-            assert state["layer1.adapt"] == [entry["adapt"] for entry in thresholds]
-            assert state["layer1.reciprocal"] == [entries["reciprocal", n, None]["reciprocal"] for n in range(3)]
-            devices = [entries["substep", neuron, None] for neuron in range(3)]
-            filament = [word for e in devices for word in (e["x"] & 0xFFFF, e["x"] >> 16 | e["on"] << 4)]
-            assert state["layer1.filament"] == filament
-            layer, get = bench.layer, bench.ctx.get
-            gates = get(layer.gate)  # of which none is masked
-            # Whether a neuron lost a tie is not in the trace.
-            assert [word & 0b10111 for word in state["layer1.latches"]] == [
-                get(layer.l1) >> n & 1 | (get(layer.l2) >> n & 1) << 1 | (gates >> n & 1) << 4 for n in range(3)
-            ]
-            conductance = list(bench.words["layer1.conductance"])
-            for (kind, column, row), entry in entries.items():
-                if kind == "conductance":
-                    conductance[3 * row + column] = entry["conductance"]
-            assert state["layer1.conductance"] == conductance
-            assert state["layer1.count"] == [2 * number + 2]
-            for name, words in state.items():
-                traced.setdefault(name, set()).add(tuple(words))
-
-    bench.run(script)
-    assert all(len(states) > 1 for states in traced.values())
-
-
-def test_reading_changes_nothing_and_a_written_state_goes_on():
-    halves = {name: [] for name in ("unread", "read", "restored")}
-    states = []
-
-    async def unread(bench):
-        await lesson(bench, range(14), halves["unread"])
-
-    async def read(bench):
-        for number in range(14):
-            await lesson(bench, [number], halves["read"])
-            states.append(await read_state(bench))
-
-    trio().run(unread)
-    trio().run(read)
-    assert halves["read"] == halves["unread"]
-
-    async def restored(bench):
-        # Of any age, onto whatever is there.
-        for number in (9, 2, 6, 11):
-            await write_state(bench, states[number])
-            assert await read_state(bench) == states[number]
-            halves["restored"].clear()
-            await lesson(bench, range(number + 1, 14), halves["restored"])
-            assert halves["restored"] == halves["unread"][2 * (number + 1) :]
-            assert await read_state(bench) == states[-1]
-
-    trio(seed=99).run(restored)
-    latches = [word for state in states for word in state["layer1.latches"]]
-    assert {word & 3 for word in latches} == {0, 3}
-    assert {word >> 3 for word in latches} == {0b00, 0b01, 0b10}  # neither, lost a tie, gate open
-
-
-@pytest.mark.parametrize("neurons", [1, 3])
-def test_a_device_that_is_written_on_keeps_the_layer_from_skipping(neurons):
-    bench = Bench(rows=2, neurons=neurons, options=REFRACTORY | SKIP)
-    off = [0x1234, 2] * neurons
-    skipped = []
-
-    async def script(bench):
-        for which in (None, *range(neurons), None):
-            filament = list(off)
-            if which is not None:
-                filament[2 * which + 1] |= 1 << 4
-            await write_state(bench, {"layer1.filament": filament})
-            half = await bench.half(1)
-            skipped.append(half.one("half")["skipped"])
-            first = [half.entries("substep", neuron)[0] for neuron in range(neurons)]
-            assert len({entry["x"] for neuron, entry in enumerate(first) if neuron != which}) <= 1
-            assert [entry["on"] for entry in first] == [int(neuron == which) for neuron in range(neurons)]
-            await bench.half(0)
-
-    bench.run(script)
-    assert skipped == [1] + [0] * neurons + [1]
-
-
-def test_without_an_array_nobody_is_suppressed_and_every_gate_is_open():
-    bench = Bench(rows=2, neurons=2)
-
-    async def script(bench):
-        await write_state(bench, {"layer1.latches": [0b01011, 0b00000]})
-        assert (await read_state(bench))["layer1.latches"] == [0b10011, 0b10000]
-
-    bench.run(script)
-
-
-# --- construction -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

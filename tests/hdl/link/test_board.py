@@ -34,8 +34,7 @@ from tests.hdl.link.bench import (
     unframe,
     words_of,
 )
-from tests.hdl.link.test_port import STATE, spikes_of
-from tests.hdl.link.tiny import Tiny
+from tests.hdl.link.tiny import STATE, Tiny, spikes_of
 
 PATIENCE = 300  # seconds: a guard against a hang, no limit
 

@@ -1,4 +1,4 @@
-"""A twin behind a serial line, byte by byte (docs/link.md)."""
+"""The link's port: requests and answers, presentations."""
 
 import gc
 import random
@@ -6,20 +6,16 @@ import warnings
 import zlib
 
 import pytest
-from amaranth.hdl import Mux, UnusedElaboratable
+from amaranth.hdl import UnusedElaboratable
 
-from memtwin.hdl.hybrid.network import HybridNetwork
-from memtwin.hdl.hybrid.structure import HybridLayerConfig
 from memtwin.hdl.link.port import LinkPort
 from memtwin.hdl.port.host import HostPort
-from tests.hdl.hybrid.card import REFRACTORY, layer_image
 from tests.hdl.link.bench import (
     ADDRESS,
     BUSY,
     DIVIDER,
     DONE,
     ENDS,
-    FIRES,
     IDENTIFY,
     LENGTH,
     LINK,
@@ -36,12 +32,8 @@ from tests.hdl.link.bench import (
     link_port,
     request,
     run,
-    words_of,
 )
-from tests.hdl.link.tiny import Tiny
-
-STATE = 16  # first address of the network's state, behind a window that cannot be read
-END = 32
+from tests.hdl.link.tiny import END, STATE, Tiny
 
 
 def test_a_host_learns_what_is_there():
@@ -298,134 +290,6 @@ def test_reset_ends_a_presentation_and_clears_the_registers():
     run(link_port(Tiny()), script)
 
 
-def test_another_divider():
-    async def script(line):
-        link = line.link
-        await line.write(OFFSET["divider"], 7)  # the answer still comes with the old one
-        await line.ctx.tick().repeat(5)
-        assert line.ctx.get(link.divider) == 7
-        line.divider = 7
-        assert await line.read(LINK, 2) == [7, 0]
-        await line.ctx.tick().repeat(5000)
-        assert await line.read(LINK, 2) == [7, 0]
-        await line.ask(RESET)
-        assert await line.read(LINK) == [7]
-        await line.write(OFFSET["divider"], 2)
-        await line.ctx.tick().repeat(8)
-        assert line.ctx.get(link.divider) == 4
-        line.divider = 4
-        assert await line.read(LINK) == [4]
-
-    run(link_port(Tiny(), trial_bits=2), script)
-
-
-@pytest.mark.parametrize("divider", [32, 0x8000])
-def test_a_divider_that_is_too_large_is_the_largest(divider):
-    async def script(line):
-        await line.write(OFFSET["divider"], divider)
-        await line.ctx.tick().repeat(8)
-        assert line.ctx.get(line.link.divider) == 31
-        line.divider = 31
-        assert await line.read(LINK) == [31]
-
-    run(link_port(Tiny(), divider_bits=5), script)
-
-
-def test_a_divider_that_nobody_speaks_goes_away():
-    async def script(line):
-        ctx, link = line.ctx, line.link
-        await line.write(OFFSET["divider"], 90)
-        await ctx.tick().repeat(2 * 2048 - 400)
-        assert ctx.get(link.divider) == 90
-        assert ctx.get(link.on_trial) == 1
-        await line.send(b"\x55\x55\0")  # no frame
-        await ctx.tick().repeat(2 * 2048)
-        assert ctx.get(link.divider) == DIVIDER
-        await line.send(b"\0")
-        assert await line.read(LINK) == [DIVIDER]
-
-    run(link_port(Tiny(), trial_bits=2), script)
-
-
-@pytest.mark.parametrize("noise", [b"\xff", frame(request(1, IDENTIFY))], ids=["bit", "frame"])
-def test_a_divider_of_a_host_that_is_gone_goes_away_when_the_next_one_speaks(noise):
-    async def script(line):
-        ctx, link = line.ctx, line.link
-        await line.write(OFFSET["divider"], 15)
-        line.divider = 15
-        assert await line.read(LINK) == [15]
-        await ctx.tick().repeat(9000)  # nobody says anything, which proves nothing
-        assert ctx.get(link.divider) == 15
-        assert ctx.get(link.on_trial) == 0
-        line.divider = DIVIDER  # of the next host, which knows that of the build
-        await line.send(noise)
-        assert ctx.get(link.on_trial) == 1
-        await ctx.tick().repeat(2048 << 2)
-        assert ctx.get(link.divider) == DIVIDER
-        await line.send(b"\0")
-        assert await line.read(LINK) == [DIVIDER]
-
-    run(link_port(Tiny(), trial_bits=2), script)
-
-
-def test_a_divider_that_is_spoken_stays():
-    async def script(line):
-        ctx, link = line.ctx, line.link
-        await line.write(OFFSET["divider"], 5)
-        line.divider = 5
-        for _ in range(5):  # more than a trial, of frames that are shorter
-            assert await line.read(LINK) == [5]
-        assert ctx.get(link.divider) == 5
-
-    run(link_port(Tiny(), trial_bits=1), script)
-
-
-def test_errors_on_the_line_are_counted():
-    async def script(line):
-        good = frame(request(1, IDENTIFY))
-        wrong = bytearray(good)
-        wrong[3] ^= 1
-        await line.send(b"\0\0" + b"\7\1\0" + bytes(wrong) + b"\x05\1\1\1\1\0")
-        await line.send(bytes([2] + [1, 2] * 150)[:300] + b"\0")
-        await line.send(good[:4])
-        await line.send(b"\7", stop=0)
-        await line.ctx.tick().repeat(20)
-        await line.send(good)  # the rest of the frame with the framing error
-        assert await line.counters() == {
-            "framing_errors": 1,
-            "malformed": 2,
-            "oversized": 1,
-            "crc_errors": 1,
-            "overruns": 0,
-            "refused": 0,
-            "dropped": 0,
-        }
-        await line.write(OFFSET["malformed"], 77)
-        counters = await line.counters()
-        assert (counters["malformed"], counters["oversized"]) == (0, 1)
-        await line.write(OFFSET["framing_errors"], *[1] * 7)
-        assert set((await line.counters()).values()) == {0}
-
-    run(link_port(Tiny()), script)
-
-
-def test_a_frame_too_many_is_an_overrun():
-    async def script(line):
-        await line.write(STATE, *range(16))
-        # Six answers are longer than the requests: two wait to leave, and then the requests do.
-        for sequence in range(8):
-            await line.send(frame(request(sequence, READ, STATE, count=16)))
-        await line.ctx.tick().repeat(8 * 45 * 40)
-        answered = [body[0] for body in line.answers]
-        assert len(answered) < 8
-        assert answered == sorted(answered)
-        assert all(words_of(body[3:]) == list(range(16)) for body in line.answers)
-        line.answers.clear()
-        assert (await line.counters())["overruns"] == 8 - len(answered)
-
-    run(link_port(Tiny()), script)
-
-
 def test_what_is_read_only_is_refused():
     async def script(line):
         before = await line.read(LINK, 16)
@@ -439,180 +303,6 @@ def test_what_is_read_only_is_refused():
         assert await line.read(OFFSET["options"], 2) == [0, 0]
 
     run(link_port(Tiny()), script)
-
-
-def spikes_of(words, steps):
-    """Events of `Tiny`: (kind, layer, trace, delta, index, value)."""
-    out, last = [], 0
-    for step in range(1, steps + 1):
-        for bit in range(8):
-            if words[(step - 1) % 16] >> bit & 1:
-                while step - last > 254:
-                    out.append((2, 0, 0, 255, 0, None))
-                    last += 255
-                out.append((0, bit >= 5, 0, step - last, bit - 5 * (bit >= 5), None))
-                last = step
-    while steps - last > 254:
-        out.append((2, 0, 0, 255, 0, None))
-        last += 255
-    out.append((3, 0, 0, steps - last, steps % 4, None))
-    return out
-
-
-def test_spikes_come_in_order_with_their_steps():
-    words = [0x81, 0, 0, 0xFF, 0x20, *[0] * 10, 0x10]
-
-    async def script(line):
-        await line.write(STATE, *words)
-        await line.write(OFFSET["options"], SPIKES | ENDS)
-        for steps in (16, 3, 33):
-            line.events, before = [], line.events
-            await line.present(steps=steps, gap=20)
-            await line.until_idle()
-            await line.ctx.tick().repeat(8000)
-            numbers = [body[0] for body in (*before, *line.events)]
-            assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
-            sequence, line.events = line.events, [bytes([n]) + body[1:] for n, body in enumerate(line.events)]
-            assert line.happened() == spikes_of(words, steps)
-            line.events = sequence
-        assert (await line.counters())["dropped"] == 0
-
-    run(link_port(Tiny()), script)
-
-
-def test_steps_without_an_event_are_counted():
-    words = [0] * 15 + [1]
-
-    async def script(line):
-        await line.write(STATE, *[0] * 16)
-        await line.write(OFFSET["options"], SPIKES | ENDS)
-        await line.present(steps=600, gap=1)
-        await line.until_idle()
-        await line.ctx.tick().repeat(1200)
-        assert line.happened() == spikes_of([0] * 16, 600)
-
-    run(link_port(Tiny()), script)
-    assert spikes_of(words, 16)[0][3] == 16
-
-
-def test_an_event_leaves_when_it_has_waited_for_long():
-    async def script(line):
-        await line.write(STATE, 1, *[0] * 15)
-        await line.write(OFFSET["options"], SPIKES)
-        await line.present(steps=10, gap=2000)
-        await line.ctx.tick().repeat(2000)
-        assert line.events == []
-        await line.ctx.tick().repeat(4096 + 1000)
-        assert line.happened() == [(0, 0, 0, 1, 0, None)]
-
-    run(link_port(Tiny()), script)
-
-
-def test_without_waiting_what_has_no_room_is_counted():
-    words = [0xFF] * 16
-
-    async def script(line):
-        await line.write(STATE, *words)
-        await line.write(OFFSET["options"], SPIKES | ENDS)
-        await line.present(steps=150, gap=10)
-        await line.until_idle(most=150 * 13 + 100)  # the network does not wait
-        await line.ctx.tick().repeat(30_000)
-        events = line.happened()
-        dropped = (await line.counters())["dropped"]
-        assert dropped > 800
-        assert len(events) + dropped == 150 * 8 + 1
-        # The time goes on, and the end is told.
-        assert sum(event[3] for event in events) == 150
-        assert events[-1][0] == 3
-
-    run(link_port(Tiny(), depth=128), script)
-
-
-def test_trace_words_of_the_kinds_that_are_asked_for():
-    async def script(line):
-        await line.write(STATE, 1, *[0] * 15)
-        await line.write(OFFSET["options"], SPIKES | ENDS | WAIT, 1 << 5 | 1 << 3)
-        assert await line.read(OFFSET["trace_kinds"]) == [1 << 5 | 1 << 3]
-        await line.present(steps=20, gap=1)
-        for _ in range(100):
-            await line.ctx.tick().repeat(500)
-            events = line.happened()
-            if events and events[-1][0] == 3 and not events[-1][2]:
-                break
-        expected = []
-        for step in range(20):
-            for layer, kind in ((0, 5), (1, 3)):
-                expected.append((kind, layer, 1, (step > 0) & (layer == 0) & (step % 16 != 1), step, step << 28 | 5))
-            if step % 16 == 0:
-                expected.append((0, 0, 0, 1, 0, None))
-        assert events[:-1] == expected
-        assert events[-1] == (3, 0, 0, 1, 0, None)
-        await line.write(OFFSET["trace_kinds"], 1 << 3)
-        line.events, count = [], len(line.events)
-        await line.present(steps=3, gap=1)
-        await line.ctx.tick().repeat(4000)
-        line.events = [bytes([body[0] - count & 255]) + body[1:] for body in line.events]
-        assert [event[:2] for event in line.happened()] == [(3, 1), (0, 0), (3, 1), (3, 1), (3, 0)]
-
-    run(link_port(Tiny(), traces=True), script)
-
-
-def test_a_hybrid_network_streams_its_spikes_and_fires():
-    words = layer_image(rows=20, neurons=2, conductance=20e-6, options=REFRACTORY)
-    network = HybridNetwork([HybridLayerConfig(rows=20, neurons=2, recip_shift=9)], words)
-    rises, spikes = [], []
-
-    async def watch(ctx):
-        before, period = 0, 0
-        probe = network.layer1
-        async for _, _, strobe, l1, g1 in ctx.tick().sample(network.spikes_strobe, probe.l1, probe.g1):
-            period += strobe
-            rises.extend((period, neuron) for neuron in range(2) if l1 & ~before & 1 << neuron)
-            if strobe:
-                spikes.extend((period, neuron) for neuron in range(2) if g1 & 1 << neuron)
-            before = l1
-
-    async def script(line):
-        await line.write(OFFSET["options"], SPIKES | FIRES | ENDS)
-        await line.present(pixels=0xFFFFF, gates=3, periods=8, rest=1, init=1)
-        await line.until_idle()
-        await line.ctx.tick().repeat(5000)
-        time, seen = 0, {0: [], 1: [], 3: []}
-        for kind, _, _, delta, index, _ in line.happened():
-            time += delta
-            seen[kind].append((time, index))
-        assert len(rises) > 1
-        assert len(spikes) > 1
-        assert seen == {0: spikes, 1: rises, 3: [(9, 0)]}
-
-    run(link_port(network), script, watch)
-
-
-class Firing(Tiny):
-    """Neurons fire where their output rises."""
-
-    has_fires = True
-
-    def fires(self, number):
-        return Mux(self.idle, 0, self.pulses(number))
-
-    def elaborate(self, platform):
-        m = super().elaborate(platform)
-        m.d.sync += self.begins.eq(self.spikes_strobe)  # what follows a step begins
-        return m
-
-
-@pytest.mark.parametrize(("network", "fires"), [(Firing, [(0, 0), (0, 1), (1, 0)]), (Tiny, [])])
-def test_a_network_says_whether_it_has_fires(network, fires):
-    async def script(line):
-        await line.write(STATE, 0b0, 0b1, 0b11, 0b100010)
-        await line.write(OFFSET["options"], FIRES | ENDS)
-        await line.present(steps=4, gap=9)
-        await line.until_idle()
-        await line.ctx.tick().repeat(4000)
-        assert [event[1:5:3] for event in line.happened() if event[0] == 1] == fires
-
-    run(link_port(network()), script)
 
 
 def test_bad_parameters():

@@ -11,6 +11,8 @@ from memtwin.hdl.hybrid.structure import HybridTraceKind
 from memtwin.hdl.port.network_port import NetworkPort
 
 WORDS = 16
+STATE = 16  # first address of the network's state, behind a window that cannot be read
+END = 32
 
 
 @dataclass(frozen=True)
@@ -86,3 +88,21 @@ class Tiny(NetworkPort):
                 m.d.sync += step.eq(step + 1)
                 m.next = "step"
         return m
+
+
+def spikes_of(words, steps):
+    """Events of `Tiny`: (kind, layer, trace, delta, index, value)."""
+    out, last = [], 0
+    for step in range(1, steps + 1):
+        for bit in range(8):
+            if words[(step - 1) % 16] >> bit & 1:
+                while step - last > 254:
+                    out.append((2, 0, 0, 255, 0, None))
+                    last += 255
+                out.append((0, bit >= 5, 0, step - last, bit - 5 * (bit >= 5), None))
+                last = step
+    while steps - last > 254:
+        out.append((2, 0, 0, 255, 0, None))
+        last += 255
+    out.append((3, 0, 0, steps - last, steps % 4, None))
+    return out
