@@ -23,6 +23,7 @@ help:
 	@echo "make test                       all tests"
 	@echo "make mutants [N=30] [SEED=0]    put N faults into each folder and count what the tests catch (an hour)"
 	@echo "make soak [N=200] [SEED=0]      N random networks of every kind, gateware against model"
+	@echo "make bounds [N=100] [SEED=0]    N random networks of every kind, model against physics"
 	@echo "make fuzz    [N=1000]           read N damaged files of each format (20000: half an hour)"
 	@echo "make lint                       ruff and mypy"
 	@echo "make verilog   [DESIGN=digits]  Verilog of a design"
@@ -63,6 +64,9 @@ mutants: setup
 
 soak: setup
 	$(BIN)/python -m tests.structures.soak --number $(or $(N),200) --seed $(or $(SEED),0) $(if $(KIND),--kind $(KIND))
+
+bounds: setup
+	$(BIN)/python -m tests.structures.bounds --number $(or $(N),100) --seed $(or $(SEED),0) $(if $(KIND),--kind $(KIND))
 
 fuzz: setup
 	$(BIN)/python -m tests.fuzz --count $(or $(N),1000) -o $(OUT)/fuzz

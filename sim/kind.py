@@ -86,7 +86,7 @@ class Kind(ABC):
         """Measure how far two recordings are apart of which one is in continuous time: ``errors``, ``outside``."""
 
     def coarse_steps(self, spec: Any, sample: list[Any], shown: Any) -> list[str]:
-        """Say where a step is too long, or too short, for what is shown: a line each."""
+        """Say where a step is too long, or too short, for what is shown, or tells whatever its length: a line each."""
         return []
 
     def check(self, job: "Job", backend: str) -> None:  # noqa: B027 - most kinds run on all backends alike

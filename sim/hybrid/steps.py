@@ -2,7 +2,8 @@
 
 A clocked backend sees an event at the end of a substep, and adds whole growth words. Both are small against what they
 measure only if the filament takes some substeps from rest to its threshold, and from there to its rupture, and not so
-many that the rounding of the words counts (docs/hybrid-neuron.md).
+many that the rounding of the words counts (docs/hybrid-neuron.md). Two circuits follow themselves within a substep,
+however short it is: what they do is a matter of the clock.
 """
 
 import math
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memtwin.sim.hybrid.law import ENTRY_VOLTS, FILAMENT
+from memtwin.sim.hybrid.physics_lia import InhibitionArray
 from memtwin.sim.hybrid.shown import Program
 from memtwin.sim.hybrid.spec import MOST_SUBSTEPS, LayerSample, LayerSpec, NetworkSpec
 
@@ -42,6 +44,7 @@ def coarse_steps(spec: NetworkSpec, samples: list[LayerSample], program: Program
             f"{chord:.0%} too large; expected at least 80mV"
         )
     for number, (layer, sample) in enumerate(zip(spec.layers, samples, strict=True)):
+        out += [f"layer {number + 1}: {line}" for line in _chasing(spec, layer)]
         volts = _highest_volts(spec, layer, sample, program, number)
         growth = _growth(spec, volts, sample)
         fastest = float(growth.max(initial=0.0))
@@ -58,6 +61,25 @@ def coarse_steps(spec: NetworkSpec, samples: list[LayerSample], program: Program
             out.append(
                 f"{where} grows by {slowest / FILAMENT:.2g} units of its word in a substep, and rounding "
                 f"may change that by {2 * FILAMENT / slowest:.0%}; expected fewer substeps, or a larger g0"
+            )
+    return out
+
+
+def _chasing(spec: NetworkSpec, layer: LayerSpec) -> list[str]:
+    """Say which gates chase their own effect, a turn in each substep on a clocked backend, at once in the physics."""
+    out = []
+    if layer.depression and not layer.refractory:
+        out.append(
+            "with T3 and without T1 there is a fire at every rising edge of CLK while a device is on, which T3 follows "
+            "at once in the physics, a substep later on a clocked backend; expected refractory, or no depression"
+        )
+    if layer.inhibition and not layer.depression:
+        alone = InhibitionArray(spec.lia, layer.neurons).gates(np.eye(layer.neurons, dtype=bool)).diagonal()
+        who = "neurons that fire together" if alone.all() else "a neuron that fires"
+        if not alone.all() or (layer.tie == "inhibit" and layer.neurons > 1):
+            out.append(
+                f"inhibition closes the gates of {who}, and without T3 they open again, in every substep on a clocked "
+                "backend, once in the physics; expected depression, or a tie that one neuron wins"
             )
     return out
 

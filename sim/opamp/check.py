@@ -16,14 +16,11 @@ from numpy.typing import NDArray
 
 from memtwin.sim.bounded import Check, Pair
 from memtwin.sim.cards import Card
-from memtwin.sim.opamp.law import COEFFICIENT, FUNCTION, LOG, voltage_rounding
+from memtwin.sim.opamp.law import COEFFICIENT, FUNCTION, LOG, STEP_LIMIT, voltage_rounding
 from memtwin.sim.opamp.pairs import Both
 from memtwin.sim.recording import LayerRecording, Waveform
 
-__all__ = ["STEP_LIMIT", "LayerCheck"]
-
-STEP_LIMIT = 0.02
-"""Largest error of a resistance, rms, that steps of constant growth may make; beyond it a shorter substep is needed."""
+__all__ = ["LayerCheck"]
 
 _NOTHING = 2.0**-19  # V: below, a voltage is nothing
 
@@ -117,7 +114,7 @@ class LayerCheck(Check):
         beyond = np.where(was_on, np.log(both.layer.switch["v_hold"] / volts), np.log(volts / circuit.v_th))
         at_end = np.where(was_on, both.law.y >= 1 - both.law.y_bound, both.law.y <= both.law.y_bound)
         surely_at_end = np.where(was_on, both.law.y >= 1 + both.law.y_bound, both.law.y <= -both.law.y_bound)
-        surely_at_end |= both.law.y == was_on  # waits there
+        surely_at_end |= both.law.waits
         turned = on != was_on
         wrong = np.where(turned, (beyond < -rounding) | ~at_end, (beyond > rounding) & surely_at_end)
         if wrong.any():

@@ -17,7 +17,10 @@ from memtwin.sim.opamp.physics_circuit import Circuit
 from memtwin.sim.opamp.spec import LayerSpec
 from memtwin.sim.recording import Waveform
 
-__all__ = ["LOG", "Followed", "follow", "resistance_error", "voltage_rounding"]
+__all__ = ["LOG", "STEP_LIMIT", "Followed", "clocked_growth", "follow", "resistance_error", "voltage_rounding"]
+
+STEP_LIMIT = 0.02
+"""Largest error of a resistance, rms, that steps of constant growth may make; beyond it a shorter substep is needed."""
 
 LOG = np.log(2) * 2.0**-13  # one unit of a log word, as a part of the quantity
 OCTAVE_U, OCTAVE_S = 2.0**-22, 2.0**-12  # units of the states
@@ -39,6 +42,8 @@ class Followed:
     w, y : float array
         States of the memristors and of the switch, with the steps of a clocked backend; `y` is beyond its end where
         the switch got there within the substep before.
+    waits : bool array
+        Where the switch was at its end a substep before, too, and did not turn.
     w_bound, y_bound : float array
         How far the recorded states may be from them.
     exact : float array
@@ -47,6 +52,7 @@ class Followed:
 
     w: Floats
     y: Floats
+    waits: NDArray[np.bool_]
     w_bound: Floats
     y_bound: Floats
     exact: Floats
@@ -81,6 +87,8 @@ def follow(layer: LayerSpec, circuit: Circuit, wave: Waveform, substep: float) -
     shape = (len(cards), size, neurons)
     w, exact, w_bound = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     y, y_bound = np.zeros((size, neurons)), np.zeros((size, neurons))
+    waits = np.zeros((size + 1, neurons), dtype=bool)  # before the first substep all wait
+    waits[0] = True
 
     z, reference, off_by = (np.zeros((len(cards), neurons)) for _ in range(3))
     state, state_off, was_on = np.zeros(neurons), np.zeros(neurons), np.zeros(neurons, dtype=bool)
@@ -100,13 +108,14 @@ def follow(layer: LayerSpec, circuit: Circuit, wave: Waveform, substep: float) -
         beyond = np.where(is_on, -state, state - 1)  # and how far back on its way, from the moment when it turned
         start = np.where(turned, np.where(is_on, beyond * ratio, 1 - beyond * ratio), state).clip(0, 1)
         end = start + np.where(is_on, rise, -fall)
-        waits = ~turned & at_end[number]
-        end, start = np.where(waits, is_on, end), np.where(waits, is_on, start)
+        stays = ~turned & at_end[number]
+        end, start = np.where(stays, is_on, end), np.where(stays, is_on, start)
         turned_off = state_off * ratio + np.abs(beyond) * 2.0**-9 + unit
-        state_off = np.where(waits, 0.0, np.where(turned, turned_off, state_off) + 0.5 * unit)
+        state_off = np.where(stays, 0.0, np.where(turned, turned_off, state_off) + 0.5 * unit)
+        waits[number + 1] = stays
         reference = _exact(circuit, reference, start, end, i, substep)
         state, was_on = end, is_on
-    return Followed(w, y, w_bound, y_bound, exact)
+    return Followed(w, y, waits[:-1], w_bound, y_bound, exact)
 
 
 def _at_end(wave: Waveform, swing: float) -> NDArray[np.bool_]:
@@ -169,6 +178,13 @@ def _off_by(
     return np.where(beyond + out >= 0, np.minimum(out, np.maximum(out - beyond.clip(0), 2.0**-12 / octaves)), out)
 
 
+def clocked_growth(circuit: Circuit, w: Floats, r_switch: Floats, current: Floats, substep: float) -> Floats:
+    """Growth of each state (devices, neurons) in a substep, as a clocked backend takes it at the start of that."""
+    depth = -np.array(circuit.depth)[:, None]
+    leak = -np.expm1(-substep / circuit.tau)
+    return np.minimum(leak * circuit.growth(w, r_switch, current), MOST_GROWTH * np.log(2) / depth)
+
+
 def _exact(
     circuit: Circuit, w: Floats, start: Floats, end: Floats, current: Floats, substep: float, finer: int = FINER
 ) -> Floats:
@@ -200,8 +216,7 @@ def resistance_error(circuit: Circuit, w: Floats, y: Floats, current: Floats, su
     stepped = exact = w
     worst = np.zeros_like(w)
     for start, end in itertools.pairwise(y):
-        growth = leak * circuit.growth(stepped, circuit.r_switch(np.full_like(current, start)), current)
-        grown = np.minimum(growth, MOST_GROWTH * np.log(2) / depth)
+        grown = clocked_growth(circuit, stepped, circuit.r_switch(np.full_like(current, start)), current, substep)
         stepped = np.minimum(stepped + grown - leak * stepped, 1.0)
         exact = _exact(
             circuit, exact, np.full_like(current, start), np.full_like(current, end), current, substep, FINEST

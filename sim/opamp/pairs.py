@@ -122,11 +122,14 @@ class Both:
     def time_bound(self, kind: str) -> float:
         """How far the time of a turn may be from that of the turn before and the switching time between them, s."""
         swing = np.log2(self.layer.switch["r_off"] / self.layer.switch["r_on"])
-        tau = self.layer.switch["tau_off" if kind == "on" else "tau_on"]
+        before, after = ("tau_off", "tau_on") if kind == "on" else ("tau_on", "tau_off")
+        tau = self.layer.switch[before]
         word = swing * self.substep / tau / OCTAVE_S
-        # The step is rounded, and the swing; so is the time beyond an end; a moment is read from a rounded state.
+        # The step is rounded, and the swing; so is the ratio that turns up to a substep beyond an end into the other
+        # direction; a moment is read from a rounded state.
+        turned = self.substep * 2.0**-9 * self.layer.switch[after] / tau
         read = 2 * (self.layer.switch["tau_on"] + self.layer.switch["tau_off"]) * OCTAVE_S / swing
-        return tau * 0.5 / word + tau * OCTAVE_S / swing + self.substep * 2.0**-8 + read + self.tiny
+        return tau * 0.5 / word + tau * OCTAVE_S / swing + turned + read + self.tiny
 
 
 def pair_events(both: Both, inputs: Floats) -> tuple[list[Pair], list[Divergence]]:
@@ -145,13 +148,20 @@ def pair_events(both: Both, inputs: Floats) -> tuple[list[Pair], list[Divergence
             p = mine[number] if number < len(mine) else None
             o = other[number] if number < len(other) else None
             pair = _window(both, neuron, p, o, last, inputs) if p is not None else None
-            if pair is not None and o is not None and p is not None and p[1] == o[1] and pair.ratio <= 1:
+            if pair is not None and o is not None and p is not None and p[1] == o[1] and _keeps(both, pair, inputs):
                 pairs.append(pair)
                 last = pair
                 continue
             divergences.append(_divergence(both, neuron, p, o, pair, last, inputs))
             break
     return pairs, divergences
+
+
+def _keeps(both: Both, pair: Pair, inputs: Floats) -> bool:
+    """Whether the counterpart is in its window; one without an end lasts until the next input, which decides anew."""
+    following = inputs[inputs[:, 0] > pair.physics + both.tiny, 1]
+    is_too_late = np.isinf(pair.late) and following.size > 0 and pair.other > following[0] - both.tiny
+    return pair.ratio <= 1 and not is_too_late
 
 
 def _moment(both: Both, neuron: int, time: float, kind: str) -> float:
@@ -181,18 +191,18 @@ def _window(
     edge = int(np.searchsorted(inputs[:, 0], time + both.tiny)) - 1
     lag = last.moment - last.physics if last is not None else 0.0
     tau = both.layer.switch["tau_off" if kind == "on" else "tau_on"]
+    causes = []  # an input may change just when the switch gets to its end
     if edge >= 0 and abs(inputs[edge, 0] - time) <= both.tiny:  # at once; or due in the substep before
         shift = float(inputs[edge, 1] - inputs[edge, 0])
-        early, late = both.substep + rounding - min(shift, 0.0), max(shift, 0.0) + rounding
-        if not _is_clear(both, time + 2 * both.tiny, neuron, kind, 0.0):
-            late = np.inf
-    elif last is not None and abs(last.physics + tau - time) <= both.tiny + 1e-9 * time:  # got to its end
-        early, late = rounding + max(-lag, 0.0), rounding + max(lag, 0.0)
-        if not _is_clear(both, time, neuron, kind, abs(lag)):
-            late = np.inf
-    else:
+        is_clear = _is_clear(both, time + 2 * both.tiny, neuron, kind, 0.0)
+        causes.append((both.substep - min(shift, 0.0), max(shift, 0.0) if is_clear else np.inf))
+    if last is not None and abs(last.physics + tau - time) <= both.tiny + 1e-9 * time:  # got to its end
+        is_clear = _is_clear(both, time, neuron, kind, abs(lag))
+        causes.append((max(-lag, 0.0), max(lag, 0.0) if is_clear else np.inf))
+    if not causes:
         earlier, later = _crossing(both, time, neuron, kind)
-        early, late = earlier + rounding, max(later + both.substep, lag) + rounding
+        causes.append((earlier, max(later + both.substep, lag)))
+    early, late = (max(windows) + rounding for windows in zip(*causes, strict=True))
     return Pair(neuron, kind, time, decision, moment, early, late)
 
 

@@ -10,7 +10,7 @@ class Dice:
     """Draws of one job, from a seed of its own."""
 
     def __init__(self, kind: str, seed: int) -> None:
-        self.seed = seed
+        self.kind, self.seed = kind, seed
         self.rng = np.random.default_rng([seed, *kind.encode()])
 
     def pick(self, *choices):
