@@ -117,6 +117,9 @@ def test_a_fire_in_the_last_substep_is_a_fire():
     bench.run(fires)
 
 
+# --- node 1 and the filament ------------------------------------------------------------------------------------------
+
+
 def test_node_1_divides_and_the_growth_is_interpolated():
     rows = [[80e-6, 300e-6], [120e-6, 20e-6], [40e-6, 900e-6]]
     bench = Bench(rows=3, neurons=2, conductance=rows, config={"lanes": 2})
@@ -188,6 +191,9 @@ def test_a_closed_mask_keeps_node_1_at_ground():
     bench.run(script)
 
 
+# --- passes -----------------------------------------------------------------------------------------------------------
+
+
 def test_a_quiet_half_period_is_one_pass_only_with_skip_and_nothing_on():
     counts = {}
     for name, options in {"skip": REFRACTORY | SKIP, "monitored": REFRACTORY}.items():
@@ -254,6 +260,9 @@ def test_passes_wait_for_the_pace():
     bench.run(script)
 
 
+# --- lateral inhibition -----------------------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize("neurons", [3, 8])
 def test_the_winner_takes_all_from_the_next_substep_on(neurons):
     winner = 1
@@ -291,6 +300,9 @@ def test_ties(tie):
         assert high.levels["gate"] in {"inhibit": [0], "lowest": [1], "random": [1, 2, 4, 8]}[tie]
 
     bench.run(script)
+
+
+# --- latency ----------------------------------------------------------------------------------------------------------
 
 
 def digits_layer(options, lanes):
@@ -352,6 +364,9 @@ def test_clocks_of_a_fire_and_of_learning(rows, neurons):
         bench.run(script)
     assert clocks[0] - clocks["high"] == 4 * neurons + 5
     assert clocks[1] - clocks[0] == rows + 12 + 27 + neurons - 1
+
+
+# --- construction -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,9 @@ def test_a_one_cycle_layer_sets_the_synapses_of_open_gates():
     bench.run(script)
 
 
+# --- thresholds -------------------------------------------------------------------------------------------------------
+
+
 def noise(state):
     return sum(state >> shift & 255 for shift in (0, 8, 16, 24)) - 510
 

@@ -127,6 +127,9 @@ def test_two_requests_are_in_flight(twin):
         twin.mangle = lambda count, frame: frame
 
 
+# Connections
+
+
 def test_second_client_is_told(server, twin):
     with (
         Link(server.url, map=twin.map),

@@ -96,6 +96,9 @@ def test_status_and_counters(link, twin):
     assert set(link.counters().values()) == {0}
 
 
+# What a twin holds
+
+
 def test_image_is_loaded_in_bursts_of_neighbours(link, twin):
     del twin.requests[:]
     link.load(IMAGE)
@@ -207,6 +210,9 @@ def test_what_the_twin_refuses_is_told_with_the_reason(link, twin):
         link.write_words([2000], [1])
     link.load(IMAGE)  # goes on as if nothing had been
     assert link.counters()["refused"] >= 2
+
+
+# Presentations
 
 
 def test_run_is_carried_out_once_though_its_answer_is_lost(link, twin):

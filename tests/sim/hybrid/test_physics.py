@@ -1,4 +1,4 @@
-"""The physics against closed forms, an independent small-step integration, and hand-made sums."""
+"""The physics against an independent small-step integration and the figures of zhang2021."""
 
 import dataclasses
 import math
@@ -6,120 +6,11 @@ import math
 import numpy as np
 import pytest
 
-from memtwin.sim.backends import Job, run
+from memtwin.sim.backends import run
 from memtwin.sim.cards import load_card
-from memtwin.sim.hybrid.noise import BELL_SD, Xorshift32, bell
-from memtwin.sim.hybrid.physics_layer import PhysicsLayer
-from memtwin.sim.hybrid.physics_lia import InhibitionArray
-from memtwin.sim.hybrid.physics_ts import ThresholdSwitch
-from memtwin.sim.hybrid.shown import Program
-from memtwin.sim.hybrid.spec import LayerSpec, NetworkSpec
-
-HALF = 250e-6
-DEVICE = ThresholdSwitch.from_card(load_card("ag-sio2"))
-
-
-def arrays(*values):
-    return [np.array([[value]]) for value in values]
-
-
-def make(layers, pixels, *, periods=20, learn=0, seed=0, record=True, gates=None, spec=None, **program):
-    pixels = np.asarray(pixels)
-    pixels = pixels.reshape((1,) * (3 - pixels.ndim) + pixels.shape)
-    layers = layers if isinstance(layers, tuple) else (layers,)
-    gates = np.ones(layers[-1].neurons) if gates is None else gates
-    shown = Program.build(pixels, gates=gates, learn=(learn,) * len(layers), periods=periods, **program)
-    return Job(spec=NetworkSpec(layers=layers, **(spec or {})), shown=shown, seed=seed, record=record)
-
-
-def physics(*args, **kwargs):
-    return run(make(*args, **kwargs), "physics")
-
-
-def neuron(**changes):
-    defaults = {"rows": 2, "neurons": 1, "v_in": 1.8, "g_initial": np.array([[100e-6, 25e-6]]), "depression": False}
-    return LayerSpec(**(defaults | changes))
-
-
-def times(recording, kind, layer=0, trial=0, neuron=0):
-    events = recording.layers[layer].events[trial]
-    return np.array([event.time_s for event in events if event.kind == kind and event.neuron == neuron])
-
-
-# The device.
-
-
-@pytest.mark.parametrize(
-    ("volts", "integration_us", "relaxation_us"),
-    [(1.0, 933, 461), (1.1, 762, 494), (1.2, 625, 524), (1.3, 514, 554), (1.4, 424, 583)],
-)
-def test_device_meets_the_times_of_fig_2d(volts, integration_us, relaxation_us):
-    x, on, rate = arrays(0.0, False, float(DEVICE.rate(volts)))
-    wait = DEVICE.time_to_switch(x, on, rate, np.array([[1.0]]))
-    assert wait.item() == pytest.approx(integration_us * 1e-6, abs=0.5e-6)
-    # The closed form, written down once more.
-    g = 195 * math.exp(volts / 0.55)
-    assert wait.item() == pytest.approx(-4e-3 * math.log(1 - 1 / (g * 4e-3)), rel=1e-12)
-    peak = DEVICE.after(1e-3 - wait, np.array([[1.0]]), ~on, rate)
-    relax = DEVICE.time_to_switch(peak, ~on, 0 * rate, np.array([[1.0]]))
-    assert relax.item() == pytest.approx(relaxation_us * 1e-6, abs=0.5e-6)
-    assert relax.item() == pytest.approx(150e-6 * math.log((1 + g * (1e-3 - wait.item())) / 0.05), rel=1e-12)
-
-
-def test_device_state_does_not_depend_on_where_time_is_cut():
-    x = np.array([[0.3, 1.2, 0.9]])
-    on = np.array([[False, True, True]])
-    rate = np.array([[800.0, 900.0, 0.0]])
-    whole = DEVICE.after(200e-6, x, on, rate)
-    halved = DEVICE.after(77e-6, DEVICE.after(123e-6, x, on, rate), on, rate)
-    assert halved == pytest.approx(whole, rel=1e-14)
-
-
-def test_device_is_clamped_at_its_ceiling_and_undriven_at_hold():
-    assert DEVICE.after(1.0, *arrays(1.0, True, 500.0)).item() == 4.0
-    assert DEVICE.rate([0.05, 0.2, 0.21]).tolist() == [0.0, 0.0, pytest.approx(195 * math.exp(0.21 / 0.55))]
-
-
-@pytest.mark.parametrize(
-    ("x", "on", "rate", "wait"),
-    [
-        (0.5, False, 0.0, math.inf),  # off and undriven: it only leaks
-        (0.5, False, 249.0, math.inf),  # the leak wins: ceiling 0.996
-        (1.0, False, 400.0, 0.0),  # at the threshold already
-        (2.0, True, 400.0, math.inf),  # on and driven: it stays
-        (0.05, True, 0.0, 0.0),  # at the rupture level
-    ],
-)
-def test_device_switches_when_it_should(x, on, rate, wait):
-    assert DEVICE.time_to_switch(*arrays(x, on, rate, 1.0)).item() == wait
-
-
-def bisect(f, low, high):
-    for _ in range(200):
-        middle = (low + high) / 2
-        low, high = (middle, high) if f(middle) < 0 else (low, middle)
-    return high
-
-
-@pytest.mark.parametrize("tau_adapt", [1e-3, 30e-3, 1.0])
-@pytest.mark.parametrize(("x", "adapt", "g"), [(0.0, 0.3, 900.0), (0.9, 0.4, 600.0), (0.2, 1.5, 500.0)])
-def test_crossing_of_a_falling_threshold(x, adapt, g, tau_adapt):
-    def distance(t):
-        return 4e-3 * g + (x - 4e-3 * g) * math.exp(-t / 4e-3) - 1.0 - adapt * math.exp(-t / tau_adapt)
-
-    wait = DEVICE.time_to_switch(*arrays(x, False, g, 1.0, adapt), adapt_rate=1 / tau_adapt).item()
-    if math.isfinite(wait):
-        assert wait == pytest.approx(bisect(distance, 0.0, 10 * tau_adapt + 0.1), rel=1e-9)
-    else:
-        assert max(distance(t) for t in np.linspace(0, 20e-3, 2000)) < 0
-
-
-def test_falling_threshold_that_is_never_reached():
-    wait = DEVICE.time_to_switch(*arrays(0.9, False, 200.0, 1.0, 0.3), adapt_rate=1.0)
-    assert wait.item() == math.inf
-
-
-# The neuron.
+from memtwin.sim.hybrid.noise import BELL_SD
+from memtwin.sim.hybrid.spec import LayerSpec
+from tests.sim.hybrid.circuits import HALF, make, neuron, physics, times, xorshift
 
 
 def small_steps(volts, periods, dt=2e-8):
@@ -244,79 +135,6 @@ def test_second_layer_takes_the_spikes_of_the_first_in_the_same_half_period():
     assert recording.layers[1].spikes.sum() == 6
 
 
-# The lateral inhibition array.
-
-
-def test_array_voltages_by_hand():
-    card = load_card("lia")
-    volts = InhibitionArray(card, 10).voltages(np.eye(10))
-    total = 9 * card["g_inhibit"] + card["g_self"] + card["g_bias"] + card["g_load"]
-    assert volts[0, 0] == pytest.approx(1.5 * (card["g_self"] + card["g_bias"]) / total)
-    assert volts[0, 1] == pytest.approx(1.5 * (card["g_inhibit"] + card["g_bias"]) / total)
-
-
-def race(tie, g=(200e-6, 200e-6, 100e-6), **kwargs):
-    layer = LayerSpec(rows=1, neurons=3, v_in=1.6, g_initial=np.array(g)[:, None], inhibition=True, tie=tie, **kwargs)
-    return physics(layer, [1], periods=6, seed=3, learn=1)
-
-
-def test_the_first_to_fire_closes_the_gates_of_the_others_at_once():
-    recording = race("inhibit", g=(200e-6, 220e-6, 100e-6))
-    fire = times(recording, "fire", neuron=1)[0]
-    assert times(recording, "fire", neuron=0).size == 0 or times(recording, "fire", neuron=0)[0] > fire + 1e-3
-    wave = recording.layers[0].waveform[0]
-    after = (wave.time_s > fire) & (wave.time_s < fire + 3 * HALF) & (wave.clk == 1)
-    first = np.flatnonzero(after)[0]
-    assert wave.signals["gate"][first].tolist() == [0, 1, 0]
-    assert wave.signals["v1"][first].tolist() == [0.0, 1.5, 0.0]
-
-
-def test_exact_tie_inhibits_both_and_nobody_learns():
-    recording = race("inhibit")
-    assert times(recording, "fire", neuron=0)[0] == times(recording, "fire", neuron=1)[0]
-    wave = recording.layers[0].waveform[0]
-    tied = wave.signals["v_l"][:, :2].all(axis=1)
-    assert not wave.signals["gate"][tied].any()
-    assert (recording.layers[0].conductance[0, :2] == 200e-6).all()
-
-
-@pytest.mark.parametrize("tie", ["lowest", "random"])
-def test_exact_tie_can_be_decided(tie):
-    recording = race(tie)
-    wave = recording.layers[0].waveform[0]
-    tied = wave.signals["v_l"][:, :2].all(axis=1)
-    gates = np.unique(wave.signals["gate"][tied], axis=0)
-    assert gates.sum() == 1
-    winner = int(np.argmax(gates))
-    assert winner == 0 if tie == "lowest" else winner in (0, 1)
-    # Only the winner learns.
-    g = recording.layers[0].conductance[0]
-    assert g[winner] > 200e-6
-    assert g[1 - winner] == 200e-6
-
-
-@pytest.mark.parametrize("new", [(0, 1, 2, 3, 4), (1, 3), (0, 4), (2, 3, 4)])
-def test_a_random_tie_goes_to_the_first_at_or_after_a_random_place(new):
-    layer = LayerSpec(rows=1, neurons=5, v_in=1.6, g_initial=100e-6, inhibition=True, tie="random")
-    spec = NetworkSpec(layers=(layer,))
-    (sample,) = spec.sample(trials=60, seed=0)
-    physics_layer = PhysicsLayer(spec, layer, sample, None)
-    starts = [((xorshift(int(state)) >> 16) * 5) >> 16 for state in physics_layer.random.state]
-    assert set(starts) == set(range(5))
-    physics_layer.l1[:, new] = True
-    gates = physics_layer._inhibit()
-    for start, gate in zip(starts, gates, strict=True):
-        after = [neuron for neuron in new if neuron >= start]
-        assert np.flatnonzero(gate).tolist() == [min(after or new)]
-
-
-def test_a_tie_without_t3_does_not_hang():
-    # Gates and latches would chase each other without end: L1 rises once per event, and falls with its gate.
-    fires = race("inhibit", depression=False).layers[0].fires[0, 0]
-    assert fires[0] == fires[1]
-    assert 1 <= fires[0] <= 6
-
-
 # Learning.
 
 
@@ -373,37 +191,6 @@ def test_a_closed_gate_leaves_node_1_at_ground():
     assert not wave.signals["v1"][:, 1].any()
     assert recording.layers[0].fires[0, 0, 0] > 0
     assert recording.layers[0].fires[0, 0, 1] == 0
-
-
-# Randomness and thresholds.
-
-
-def xorshift(s):
-    s ^= (s << 13) & 0xFFFFFFFF
-    s ^= s >> 17
-    return s ^ ((s << 5) & 0xFFFFFFFF)
-
-
-def test_random_sequence_is_that_of_the_integer_levels():
-    seeds = np.array([1, 0xDEADBEEF], dtype=np.uint32)
-    generator = Xorshift32(seeds)
-    expected = [1, 0xDEADBEEF]
-    for step in range(100):
-        generator.take(np.array([True, step % 2 == 0]))
-        expected[0] = xorshift(expected[0])
-        if step % 2 == 0:
-            expected[1] = xorshift(expected[1])
-        assert generator.state.tolist() == expected
-    assert bell(np.array([0x00000000, 0xFFFFFFFF, 0x01020304], dtype=np.uint32)).tolist() == [-510, 510, -500]
-
-
-def test_bell_has_the_stated_spread():
-    generator = Xorshift32(np.arange(1, 2001, dtype=np.uint32))
-    everyone = np.ones(2000, dtype=bool)
-    draws = np.concatenate([bell(generator.take(everyone)) for _ in range(60)][10:])
-    assert abs(draws.mean()) < 2
-    assert draws.std() == pytest.approx(BELL_SD, rel=0.01)
-    assert pytest.approx(147.80, abs=0.01) == BELL_SD
 
 
 def test_thresholds_are_redrawn_in_order_after_a_fire():
