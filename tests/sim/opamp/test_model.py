@@ -1,138 +1,19 @@
-"""The integer model of op-amp neurons: its arithmetic against mathematics, its substep against a scalar version."""
+"""The integer model of op-amp neurons: its substep against a scalar version, behaviour, and runs."""
 
 import dataclasses
 import itertools
-import math
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from memtwin.sim.errors import InputError
 from memtwin.sim.model_parts import Saturations
-from memtwin.sim.opamp import log_arithmetic, model, trace
+from memtwin.sim.opamp import model, trace
 from memtwin.sim.opamp.model_layer import Layer, Memristor
 from memtwin.sim.opamp.spec import CIRCUITS
 from tests.sim.opamp.jobs import SUBSTEP, layer, network, steps
-
-UNIT = 2**13  # log words per octave
-TOP = 2**18 - 1
-log_words = st.integers(0, TOP)
-
-
-def array(*values):
-    return [np.array(value) for value in values]
-
-
-# Functions (docs/opamp-arithmetic.md, section 2).
-
-
-@given(st.integers(1, 2**24 - 1))
-def test_log2(n):
-    # The mantissa keeps 15 bits: above 2**16 what it drops adds to the error.
-    assert abs(log_arithmetic.log2(np.array(n)) - UNIT * math.log2(n)) <= (1.5 if n < 2**16 else 1.65)
-
-
-@pytest.mark.parametrize("power", range(24))
-def test_log2_of_a_power_of_two_is_exact(power):
-    assert log_arithmetic.log2(np.array(2**power)) == power * UNIT
-
-
-def test_log2_of_nothing_is_nothing():
-    assert log_arithmetic.log2(np.array([0, 1, 2])).tolist() == [0, 0, UNIT]
-
-
-@given(log_words)
-def test_exp2(a):
-    exact = 2 ** (a / UNIT)
-    # An integer, and the mantissa is good to 1.5 units.
-    assert abs(log_arithmetic.exp2(np.array(a)) - exact) <= 1 + 1.5 / UNIT * math.log(2) * exact
-
-
-def test_exp2_never_falls():
-    assert (np.diff(log_arithmetic.exp2(np.arange(TOP + 1))) >= 0).all()
-
-
-@given(log_words)
-def test_log_one_plus(d):
-    assert abs(log_arithmetic.log_one_plus(np.array(d)) - UNIT * math.log2(1 + 2 ** (-d / UNIT))) <= 1.5
-
-
-@given(log_words, log_words)
-def test_sum_and_parallel(a, b):
-    plus = UNIT * math.log2(2 ** (a / UNIT) + 2 ** (b / UNIT))
-    assert abs(log_arithmetic.add(*array(a, b)) - plus) <= 1.5
-    assert abs(log_arithmetic.par(*array(a, b)) - (a + b - plus)) <= 1.5
-    assert log_arithmetic.add(*array(a, b)) == log_arithmetic.add(*array(b, a))
-
-
-# One substep of one neuron (section 6), by hand.
-
-
-def sat(value):
-    return min(max(value, 0), TOP)
-
-
-def shift(value, by):
-    return (value + (1 << by - 1)) >> by
-
-
-def scalar(name, *values):
-    return int(getattr(log_arithmetic, name)(*array(*values)))
-
-
-def scalar_memristor(words, place, u, v):
-    e = v - (words[f"v_floor_{place}_log"] << 2)
-    q = shift(min(abs(e), 65535) * words[f"exponent_{place}"], 12)
-    a = (words[f"growth_{place}_log"] << 2) + (q if e >= 0 else -q)
-    if a < 0 or e <= -65536:
-        g = 0
-    elif a >= 23 << 13:
-        g = 2**23 - 1
-    else:
-        g = scalar("exp2", a)
-    return min(u - shift((u >> 11) * words[f"leak_{place}"], 9) + g, words[f"span_{place}"] << 11)
-
-
-def scalar_switch(words, s, on, v_t):
-    if not on and s > 0:
-        return s - words["fall"], 0
-    if not on:
-        if v_t > words["v_th_log"] << 2:
-            return words["rise"] + shift(-s * words["rise_per_fall"], 8), 1
-        return 0, 0
-    if s < words["swing"]:
-        return s + words["rise"], 1
-    if v_t < words["v_hold_log"] << 2:
-        return words["swing"] - words["fall"] - shift((s - words["swing"]) * words["fall_per_rise"], 8), 0
-    return words["swing"], 1
-
-
-def scalar_neuron(structure, words, u1, u2, s, on, current):
-    """v_out1, v_out2, on, below, u of the first and of the second place, s."""
-    rt = sat((words["r_off_log"] << 2) - (min(max(s, 0), words["swing"]) << 1))
-    r1 = words["r1_log"] << 2
-    if structure["first"] == "dynamic":
-        first = sat((words["r0_first_log"] << 2) - shift(u1, 9))
-    else:
-        first = words["r2_log"] << 2
-    v_out1 = 0 if current == 0 else min(sat(current + first - (16 << 13)), words["v_sat_log"] << 2)
-    below, drop = 0, v_out1
-    if structure["terminal"]:
-        d = (scalar("exp2", v_out1) if v_out1 else 0) - (words["v1"] << 6)
-        below, drop = int(d < 0), scalar("log2", abs(d))
-    second = structure["second"]
-    rm = 0 if second == "switch" else sat((words["r0_second_log"] << 2) - shift(u2, 9))
-    across = sat(scalar("par", rm, rt)) if second == "parallel" else rt
-    total = sat(scalar("add", sat(scalar("add", rm, rt)) if second == "series" else across, r1))
-    v_t = sat(drop + across - total)
-    new_s, new_on = scalar_switch(words, s, on, v_t)
-    if structure["first"] == "dynamic":
-        u1 = scalar_memristor(words, "first", u1, v_out1)
-    if second != "switch":
-        u2 = scalar_memristor(words, "second", u2, sat(drop + rm - total) if second == "series" else v_t)
-    return v_out1, sat(drop + r1 - total), new_on, below, u1, u2, new_s
+from tests.sim.opamp.scalar import scalar, scalar_neuron
+from tests.sim.opamp.test_log_arithmetic import UNIT
 
 
 @pytest.mark.parametrize("v1", [0, 0.7])

@@ -1,4 +1,4 @@
-"""The sharp law of the op-amp neurons against scipy, closed forms and the behaviours that us12387090 shows."""
+"""The sharp law of the op-amp neurons against closed forms and the behaviours that us12387090 shows."""
 
 import dataclasses
 import math
@@ -7,207 +7,24 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.integrate import solve_ivp
 
 from memtwin.sim.backends import Job, run
-from memtwin.sim.cards import load_card
 from memtwin.sim.experiments import EXPERIMENTS
-from memtwin.sim.opamp.physics_array import inputs_of, learnt
-from memtwin.sim.opamp.physics_neuron import run_layer
 from memtwin.sim.opamp.shown import Stimulus
-from memtwin.sim.opamp.spec import CIRCUITS, LayerSpec, OpampSpec
-
-SUBSTEP = 10e-6
-AMP = load_card("opamp").replace(v_pulse=0.1)
-SWITCH = load_card("ts-500k")
-NOVELTY, LEARNING = load_card("rm-novelty"), load_card("rm-learning")
-SYNAPSE = load_card("nv-synapse")
-
-
-def layer(circuit, conductance, **changes):
-    """A layer on the cards above; `conductance` is (neurons, rows)."""
-    first, second = CIRCUITS[circuit]
-    cards = {
-        "neuron": AMP,
-        "switch": SWITCH,
-        "first": NOVELTY if first == "dynamic" else None,
-        "second": None if second == "switch" else LEARNING,
-    }
-    g = np.asarray(conductance, dtype=float)
-    return LayerSpec(rows=g.shape[1], neurons=g.shape[0], circuit=circuit, g_initial=g, **(cards | changes))
-
-
-def staircase(circuit, amperes, *, on, off=0, trials=1, seed=0, d2d=False, record=True, **changes):
-    """One neuron that gets one current after the other, each for `on` substeps and then for `off` none."""
-    rows = np.repeat(np.eye(len(amperes), dtype=int)[None], trials, axis=0)
-    one = layer(circuit, [[ampere / 0.1 for ampere in amperes]], **changes)
-    stimulus = Stimulus.build(rows, on=on, off=off, gates=[1], learn=[0])
-    spec = OpampSpec(layers=(one,), synapse=SYNAPSE, d2d=d2d)
-    return Job(spec=spec, shown=stimulus, seed=seed, record=record)
-
-
-def times(recording, kind="on", layer=0, trial=0, neuron=0):
-    events = recording.layers[layer].events[trial]
-    return np.array([event.time_s for event in events if event.kind == kind and event.neuron == neuron])
-
-
-def pulses(recording):
-    return recording.layers[0].fires[0, :, 0].tolist()
-
-
-def signals(recording, layer=0):
-    wave = recording.layers[layer].waveform[0]
-    return wave.time_s, {name: values[:, 0] for name, values in wave.signals.items()}
-
-
-# Against scipy.
-
-SLOW_NOVELTY = NOVELTY.replace(v_floor=4.0)  # leaves the second memristor of 7B enough voltage in series
-# No step is a multiple of the period of 500 us: a pulse due just at its end would be a matter of rounding.
-CASES = {
-    "5a": ("5a", [110e-9, 220e-9, 330e-9, 550e-9], 513, 0, {}),
-    "5a from a terminal": ("5a", [0, 110e-9, 330e-9], 400, 200, {"neuron": AMP.replace(v1=0.3)}),
-    "5a saturated": ("5a", [3e-6, 1e-6], 300, 500, {}),
-    "5a beyond the floor": ("5a", [60e-6, 110e-9], 300, 500, {"first": NOVELTY.replace(r_floor=5e6)}),
-    "6a": ("6a", [0.5e-6, 0.66e-6], 1013, 400, {}),
-    "6a against a terminal": ("6a", [0.2e-6, 0.94e-6], 713, 307, {"neuron": AMP.replace(v1=2.0)}),
-    "7a": ("7a", [0.21e-6, 0.3e-6], 513, 200, {}),
-    "7a held at the floor": ("7a", [0.6e-6, 0.25e-6], 800, 700, {"second": LEARNING.replace(tau=2e-3)}),
-    "7b": ("7b", [110e-9, 220e-9, 440e-9], 513, 100, {}),
-    "7b-series": ("7b-series", [0.5e-6, 0.62e-6], 613, 200, {"first": SLOW_NOVELTY}),
-}
-
-
-class Reference:
-    """One neuron by scipy, written out anew: which threshold comes next is a mode, and ends each integration."""
-
-    def __init__(self, one):
-        self.one, (self.first, self.second) = one, CIRCUITS[one.circuit]
-        self.state, self.on, self.moving = [0.0, 0.0, 0.0], False, False  # w first, w second, y
-        self.full = [False, False]
-        self.turns = []
-
-    def volts(self, state, ampere):
-        neuron, switch = self.one.neuron, self.one.switch
-        r_t = switch["r_off"] ** (1 - state[2]) * switch["r_on"] ** state[2]
-        r_first, r_m = (
-            card and card["r_initial"] ** (1 - w) * card["r_floor"] ** w
-            for card, w in zip((self.one.first, self.one.second), state[:2], strict=True)
-        )
-        v_out1 = min(ampere * (r_first or neuron["r2"]), neuron["v_sat"])
-        drop = v_out1 - neuron["v1"]
-        if self.second == "switch":
-            loop = drop / (r_t + neuron["r1"])
-            v_t, v_m = loop * r_t, 0.0
-        elif self.second == "series":
-            loop = drop / (r_m + r_t + neuron["r1"])
-            v_t, v_m = loop * r_t, loop * r_m
-        else:
-            loop = drop / (1 / (1 / r_m + 1 / r_t) + neuron["r1"])
-            v_t = v_m = drop - loop * neuron["r1"]
-        return v_out1, v_m, abs(v_t), neuron["v1"] + loop * neuron["r1"]
-
-    def slopes(self, state, ampere):
-        v_first, v_second, _, _ = self.volts(state, ampere)
-        out = []
-        for card, volts, w, full in zip(
-            (self.one.first, self.one.second), (v_first, v_second), state[:2], self.full, strict=True
-        ):
-            slope = ((abs(volts) / card["v_floor"]) ** card["exponent"] - w) / card["tau"] if card else 0.0
-            out.append(min(slope, 0.0) if full else slope)
-        switch = self.one.switch
-        return [*out, (1 / switch["tau_on"] if self.on else -1 / switch["tau_off"]) if self.moving else 0.0]
-
-    def excess(self, state, ampere):
-        v_t = self.volts(state, ampere)[2]
-        return self.one.switch["v_hold"] - v_t if self.on else v_t - self.one.switch["v_th"]
-
-    def turn(self, time):
-        self.on, self.moving = not self.on, True
-        self.turns.append((time, "on" if self.on else "off"))
-
-    def run(self, start, end, ampere, samples):
-        """From `start` to `end` with a constant current; return v_out1 and v_out2 at `samples`."""
-        found = []
-        if not self.moving and self.excess(self.state, ampere) > 0:
-            self.turn(start)
-        while start < end:
-            ends = [
-                lambda _, state: (state[2] - 1 if self.on else -state[2]) if self.moving else -1.0,
-                lambda _, state: -1.0 if self.moving else self.excess(state, ampere),
-                *(lambda _, state, i=i: -1.0 if self.full[i] else state[i] - 1 for i in (0, 1)),
-            ]
-            for function in ends:
-                function.terminal, function.direction = True, 1
-            solution = solve_ivp(
-                lambda _, state: self.slopes(state, ampere),
-                (start, end),
-                self.state,
-                method="DOP853",
-                rtol=1e-11,
-                atol=1e-13,
-                max_step=50e-6,
-                events=ends,
-                dense_output=True,
-            )
-            inside = samples[(samples >= start) & (samples < solution.t[-1])]
-            found += [self.volts(solution.sol(time), ampere) for time in inside]
-            start, self.state = float(solution.t[-1]), list(solution.y[:, -1])
-            if solution.t_events[0].size:
-                self.state[2], self.moving = float(self.on), False
-                if self.excess(self.state, ampere) > 0:
-                    self.turn(start)
-            elif solution.t_events[1].size:
-                self.turn(start)
-            for number in (0, 1):
-                if solution.t_events[2 + number].size:
-                    self.state[number], self.full[number] = 1.0, True
-                elif self.state[number] < 1 - 1e-9:
-                    self.full[number] = False
-        return [(v_out1, v_out2) for v_out1, _, _, v_out2 in found]
-
-
-@pytest.mark.parametrize("case", CASES)
-def test_events_and_voltages_are_those_of_scipy(case):
-    circuit, amperes, on, off, changes = CASES[case]
-    job = staircase(circuit, amperes, on=on, off=off, **changes)
-    recording = run(job, "physics")
-    reference = Reference(job.spec.layers[0])
-    at, wave = signals(recording)
-    volts = []
-    for number, ampere in enumerate(amperes):
-        start = number * (on + off)
-        for first, last, current in ((start, start + on, ampere), (start + on, start + on + off, 0.0)):
-            if last > first:
-                volts += reference.run(first * SUBSTEP, last * SUBSTEP, current, at[first:last])
-    events = recording.layers[0].events[0]
-    assert len(events) > 1
-    assert [event.kind for event in events] == [kind for _, kind in reference.turns]
-    late = np.array([event.time_s for event in events]) - [time for time, _ in reference.turns]
-    assert np.abs(late).max() < 0.01 * SUBSTEP
-    v_out1, v_out2 = np.array(volts).T
-    assert wave["v_out1"] == pytest.approx(v_out1, rel=2e-5, abs=1e-9)
-    assert wave["v_out2"] == pytest.approx(v_out2, rel=1e-3, abs=1e-6)  # steep in time: 0.55 per substep
-
-
-@pytest.mark.parametrize("case", CASES)
-def test_steps_are_short_enough(case):
-    circuit, amperes, on, off, changes = CASES[case]
-    job = staircase(circuit, amperes, on=on, off=off, trials=3, seed=5, d2d=True, **changes)
-    inputs = [inputs_of(job.shown, trial, 0, job.spec.layers[0], SUBSTEP, None) for trial in range(3)]
-    grid = (len(amperes) * (on + off), SUBSTEP)
-    once, halved = (
-        run_layer(job.spec.layers[0], job.sample()[0], inputs, SYNAPSE, grid, False, lambda _: None, fine).events
-        for fine in (1, 2)
-    )
-    for ours, theirs in zip(once, halved, strict=True):
-        assert [(event.kind, event.neuron) for event in ours] == [(event.kind, event.neuron) for event in theirs]
-        assert [event.time_s for event in ours] == pytest.approx(
-            [event.time_s for event in theirs], abs=0.01 * SUBSTEP, rel=0
-        )
-
-
-# Closed forms.
+from memtwin.sim.opamp.spec import CIRCUITS, OpampSpec
+from tests.sim.opamp.circuits import (
+    AMP,
+    LEARNING,
+    NOVELTY,
+    SUBSTEP,
+    SWITCH,
+    SYNAPSE,
+    layer,
+    pulses,
+    signals,
+    staircase,
+    times,
+)
 
 
 def test_memristor_recovers_exponentially():
@@ -420,126 +237,6 @@ def test_whatever_the_input_states_stay_in_range_and_events_in_order(circuit, am
         if name in wave:
             assert np.all((wave[name] <= 10e6 * (1 + 1e-12)) & (wave[name] >= 50e3 * (1 - 1e-12)))
     assert np.all((wave["r_switch"] <= 500e3 * (1 + 1e-12)) & (wave["r_switch"] >= 2e3 * (1 - 1e-12)))
-
-
-# Networks.
-
-
-def network(*, learn=1, gates=(1, 1), on=600, off=100, presentations=2, g_second=5e-6):
-    """Two novelty neurons of different inputs drive two neurons that answer a pulse at once."""
-    first = layer("5a", [[2e-6, 0.0], [0.0, 3e-6]])
-    second = layer("5a", np.full((2, 2), g_second), learns=True)
-    pixels = np.zeros((1, presentations, 2))
-    pixels[0, 0::2, 0] = pixels[0, 1::2, 1] = 1
-    stimulus = Stimulus.build(pixels, on=on, off=off, gates=list(gates), learn=[1, learn])
-    synapse = SYNAPSE.replace(g_on=20e-6, g_initial=1e-6)
-    return Job(spec=OpampSpec(layers=(first, second), synapse=synapse), shown=stimulus, record=True)
-
-
-def test_next_layer_follows_at_the_very_moment():
-    recording = run(network(learn=0), "physics")
-    first, second = recording.layers
-    driven = {event.time_s for event in first.events[0] if event.kind == "on"}
-    answers = [event.time_s for event in second.events[0] if event.kind == "on"]
-    assert answers
-    assert set(answers) & driven
-    # 0.1 V times 5 uS while one neuron of the first layer is set, and nothing else.
-    set_now = first.waveform[0].signals["on"].sum(axis=1)
-    assert second.waveform[0].signals["i_in"][:, 0] == pytest.approx(0.1 * 5e-6 * set_now)
-
-
-def test_current_that_ends_between_substeps_integrates_for_that_long():
-    job = network(learn=0, g_second=0.8e-6)  # too little for a pulse: w grows with V = I R while a row is driven
-    first, second = run(job, "physics").layers
-    assert not second.events[0]
-    at, wave = signals(run(job, "physics"), layer=1)
-    ratio = math.log(NOVELTY["r_floor"] / NOVELTY["r_initial"])
-    state = np.log(wave["r_first"] / NOVELTY["r_initial"]) / ratio
-    assert state.max() > 1e-3
-    turns = [(event.time_s, 1 if event.kind == "on" else -1) for event in first.events[0]]
-    assert any(time / SUBSTEP % 1 > 0.01 for time, _ in turns)
-    w, driven, compared = 0.0, 0, 0
-    for (start, turn), (end, _) in zip(turns, [*turns[1:], (at[-1] + SUBSTEP, 0)], strict=True):
-        driven += turn
-        volts = driven * 0.1 * 0.8e-6 * NOVELTY["r_initial"]
-        solution = solve_ivp(
-            lambda _, w, volts=volts: ((volts * np.exp(ratio * w) / 1.2) ** 6 - w) / NOVELTY["tau"],
-            (start, end),
-            [w],
-            rtol=1e-10,
-            atol=1e-15,
-            dense_output=True,
-        )
-        inside = (at >= start) & (at < end)
-        assert state[inside] == pytest.approx(solution.sol(at[inside])[0], rel=1e-6, abs=1e-12)
-        w, compared = solution.y[0, -1], compared + np.count_nonzero(inside)
-    assert compared == at.size
-
-
-def test_closed_gate_takes_the_input_away():
-    recording = run(network(gates=(0, 1)), "physics")
-    wave = recording.layers[1].waveform[0].signals
-    assert not wave["i_in"][:, 0].any()
-    assert wave["i_in"][:, 1].any()
-    assert recording.layers[1].fires[0, :, 0].tolist() == [0, 0]
-    assert {neuron for _, neuron, _ in recording.layers[1].learning[0]} == {1}
-    assert recording.layers[1].conductance[0, 0] == pytest.approx(5e-6)
-
-
-def test_each_pulse_learns_once_at_its_own_time():
-    recording = run(network(), "physics")
-    second = recording.layers[1]
-    on = [(event.time_s, event.neuron) for event in second.events[0] if event.kind == "on"]
-    assert [(time, neuron) for time, neuron, _ in second.learning[0]] == on
-    # Presentation 0 drives row 0 only, 1 row 1 only; g_on - g_off = 19.8 uS, steps 0.25, nonlinearity 0.8.
-    c = np.array([5e-6, 5e-6])
-    for time, neuron, conductance in second.learning[0]:
-        if neuron == 0:
-            seen = int(time >= 700 * SUBSTEP)
-            up = c[seen] + 0.25 * 19.8e-6 - 0.8 * 0.25 * (c[seen] - 0.2e-6)
-            down = c[1 - seen] - 0.25 * 19.8e-6 + 0.8 * 0.25 * (20e-6 - c[1 - seen])
-            c[seen], c[1 - seen] = min(up, 20e-6), max(down, 0.2e-6)
-            assert conductance == pytest.approx(c, rel=1e-12)
-    assert second.conductance[0, 0] == pytest.approx(c, rel=1e-12)
-    assert not run(network(learn=0), "physics").layers[1].learning[0]
-
-
-def test_new_conductance_acts_at_once():
-    recording = run(network(), "physics")
-    time, _, conductance = recording.layers[1].learning[0][0]
-    k = math.ceil(time / SUBSTEP)
-    assert recording.layers[1].waveform[0].signals["i_in"][k, 0] == pytest.approx(0.1 * conductance[0])
-
-
-def test_learning_step_meets_the_bounds_and_the_bend():
-    card = SYNAPSE
-    low, high = card["g_off"], card["g_on"]
-    c = np.array([low, (low + high) / 2, high])
-    width = high - low
-    up, down = learnt(c, np.ones(3, dtype=bool), card), learnt(c, np.zeros(3, dtype=bool), card)
-    assert (up - c) / width == pytest.approx([0.25, 0.15, 0.0])
-    assert (c - down) / width == pytest.approx([0.0, 0.15, 0.25])
-
-
-def test_seen_is_what_was_driven_since_the_presentation_began():
-    job = network()
-    first = run(job, "physics").layers[0]
-    inputs = inputs_of(job.shown, 0, 1, job.spec.layers[1], SUBSTEP, first.events[0])
-    ones = {0: times_of(first, 0), 1: times_of(first, 1)}
-    for time, seen, rows in zip(inputs.times[:-1], inputs.seen, inputs.rows, strict=False):
-        begun = 700 * SUBSTEP * (time >= 700 * SUBSTEP)
-        for row, turns in ones.items():
-            set_now = any(on <= time < off for on, off in turns)
-            assert rows[row] == set_now
-            assert seen[row] == any(on <= time and off > begun for on, off in turns)
-    assert not inputs.rows[-1].any()
-    assert not inputs.learn[-1]
-
-
-def times_of(layer, neuron):
-    """Pairs of an "on" and the "off" after it."""
-    own = [event.time_s for event in layer.events[0] if event.neuron == neuron] + [math.inf]
-    return list(zip(own[0::2], own[1::2], strict=False))
 
 
 def test_pulse_that_is_due_when_the_input_ends_does_not_come():
