@@ -138,7 +138,8 @@ class ShippedDesign(Design):
         """Say which experiment it is of, with which options."""
         settings, rules = self.settings, _EXPERIMENTS[self.experiment].all_options
         # A file by its name alone: the text does not depend on where it lies.
-        options = [f"{name} {Path(rules[name].words(value)).name}" for name, value in settings.options.items()]
+        told = {name: Path(rules[name].words(value)).name for name, value in settings.options.items()}
+        options = [f"{name} {text}" for name, text in told.items() if text]
         return [f"experiment {self.experiment}: {', '.join([*options, f'seed {settings.seed}'])}"]
 
     def board_content(self) -> "BoardContent":

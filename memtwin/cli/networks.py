@@ -19,10 +19,10 @@ from memtwin.console import (
     quantised_line,
     warn,
 )
-from memtwin.nir.networks import UNSAID, Encoding, StoredNetwork, card_text
+from memtwin.nir.networks import UNSAID, StoredNetwork, card_text
 from memtwin.sim.cards import load_card
 from memtwin.sim.errors import InputError
-from memtwin.sim.lif.shown import MODES
+from memtwin.sim.lif.shown import DECODERS, MODES
 from memtwin.sim.lif.spec import HEADROOMS, RESETS
 from memtwin.sim.units import check_range, format_si, parse_si
 
@@ -41,6 +41,13 @@ Headroom = Annotated[
     int | None, typer.Option("--headroom", help="Thresholds until a membrane is clamped, a power of two.")
 ]
 Cards = Annotated[list[str] | None, typer.Option("--card", help="Card of a device that is stored with the network.")]
+EncodingName = Annotated[
+    str | None, typer.Option("--encoding", help=f"How images are shown: {', '.join(MODES)}; as in the file without it.")
+]
+EncodingSteps = Annotated[
+    int | None, typer.Option("--steps", min=1, max=2**16 - 1, help="Steps for which an image is shown.")
+]
+Decoder = Annotated[str | None, typer.Option("--decoder", help=f"How an answer is read: {', '.join(DECODERS)}.")]
 Out = Annotated[Path, typer.Option("-o", help="File.")]
 
 train_app = typer.Typer(help="Train a network for the engine.", **HELP_ALONE)
@@ -110,12 +117,15 @@ def import_network(
     reset: Reset = None,
     euler: Euler = False,
     headroom: Headroom = None,
+    encoding: EncodingName = None,
+    steps: EncodingSteps = None,
+    decoder: Decoder = None,
     allow_clipping: Clipping = False,
     as_json: Json = False,
 ) -> None:
     """Read a network, and show its layers and what quantisation changes."""
-    network = replace(_load(net, dt, bits, reset, euler, headroom), allow_clipping=allow_clipping)
-    found = network.json()
+    network = _encoded(_load(net, dt, bits, reset, euler, headroom), encoding, steps, decoder)
+    found = replace(network, allow_clipping=allow_clipping).json()
     warn(found["warnings"])
     if as_json:
         print_json(found)
@@ -136,32 +146,29 @@ def export_nir(
     euler: Euler = False,
     headroom: Headroom = None,
     card: Cards = None,
-    encoding: Annotated[
-        str | None, typer.Option("--encoding", help=f"How images are shown: {', '.join(MODES)}; needs --steps.")
-    ] = None,
-    steps: Annotated[
-        int | None, typer.Option("--steps", min=1, max=2**16 - 1, help="Steps for which an image is shown.")
-    ] = None,
+    encoding: EncodingName = None,
+    steps: EncodingSteps = None,
+    decoder: Decoder = None,
 ) -> None:
     """Write a network as a NIR file, quantised by nothing, with what other programs do not say in its metadata."""
     from memtwin.nir.nir_io import write_nir
 
-    if (encoding is None) != (steps is None):
-        raise InputError("options --encoding and --steps: expected both or neither")
     network = _with_cards(_load(net, dt, bits, reset, euler, headroom), card)
-    if encoding is not None and steps is not None:
-        network = replace(network, encoding=_encoding(encoding, steps))
+    network = _encoded(network, encoding, steps, decoder)
     write_nir(network, out)
     notice(f"wrote {out}")
 
 
-def _encoding(mode: str, steps: int) -> Encoding:
-    """How images are shown in training here, for so many steps."""
-    from memtwin.train.settings import Settings
+def _encoded(network: StoredNetwork, mode: str | None, steps: int | None, decoder: str | None) -> StoredNetwork:
+    """Let images be shown to a network, and its answer be read, as a user asks; else as its file says, if it does."""
+    from memtwin.train.settings import encoding_of
 
-    if mode not in MODES:
-        raise InputError(f"option --encoding: expected one of {', '.join(MODES)}, not {mode!r}")
-    return Settings(mode=mode, steps=steps, levels=min(Settings.levels, steps)).encoding
+    for option, value, choices in (("encoding", mode, MODES), ("decoder", decoder, DECODERS)):
+        if value is not None and value not in choices:
+            raise InputError(f"option --{option}: expected one of {', '.join(choices)}, not {value!r}")
+    if mode is steps is decoder is None:
+        return network
+    return replace(network, encoding=encoding_of(network, mode=mode or "", steps=steps or 0, decoder=decoder or ""))
 
 
 def _with_cards(network: StoredNetwork, names: list[str] | None) -> StoredNetwork:

@@ -294,13 +294,14 @@ def compare(
 
 def report(name: str, asked: Asked, *, bits: int | None, seed: int, as_json: bool) -> None:
     """Show what quantisation changed in a network file."""
-    from memtwin.own.network import job_of
+    from memtwin.own.design import OwnDesign
 
     network = _load(name, asked, bits)
-    job = job_of(network, seed=seed, allow_clipping=True)
+    design = OwnDesign(network, seed=seed, allow_clipping=True)
+    warn(design.warnings)
     rows = [
         {"layer": layer, **entry.json()}
-        for layer, own in zip(network.names, job.coefficients(), strict=True)
+        for layer, own in zip(network.names, design.coefficients, strict=True)
         for entry in own.report
     ]
     if as_json:

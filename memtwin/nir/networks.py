@@ -139,8 +139,8 @@ class StoredNetwork:
         """
         if self.encoding is None:
             raise InputError(
-                f"{self.source}: does not say how images are shown; say it with memtwin export nir {self.source} "
-                f"--encoding MODE --steps N -o FILE"
+                f"{self.source}: does not say how images are shown; say it with the options encoding and steps, or "
+                f"write it into a copy with memtwin export nir {self.source} --encoding MODE --steps N -o FILE"
             )
         return self.encoding
 

@@ -34,7 +34,7 @@ class DrawnDigits(Mnist):
     """
 
     title = "Drawn digits on LIF neurons"
-    options = {name: Mnist.options[name] for name in ("net", "steps")}  # noqa: RUF012
+    options = {name: Mnist.options[name] for name in ("net", "steps", "encoding", "decoder")}  # noqa: RUF012
 
     def plan(self, settings: Settings) -> dict[str, Job]:
         """Plan one run with ten images."""
@@ -56,7 +56,6 @@ class DrawnDigits(Mnist):
     def _candidates(self, settings: Settings) -> tuple[Job, list[list[int]]]:
         """Return a run with all pictures, and which of them are of each digit."""
         network = self.network(settings)
-        encoding = network.shown()
         rows, outputs = network.spec.layers[0].rows, network.spec.layers[-1].neurons
         if (rows, outputs) != (SIDE**2, CLASSES):
             raise InputError(
@@ -65,7 +64,7 @@ class DrawnDigits(Mnist):
         spec = dataclasses.replace(self.spec_of(network, settings), capacity=held_entries(rows))
         digits = draw_digits(PICTURES, seed=SEED)
         pixels = SHADES[np.rint(digits.images / 255 * (len(SHADES) - 1)).astype(int)]
-        shown = encoding.show(pixels, digits.labels, steps=settings.options["steps"] or None)
+        shown = network.shown().show(pixels, digits.labels)
         job = Job(spec=spec, shown=shown, seed=settings.seed, warnings=tuple(network.silent()))
         return job, [np.flatnonzero(digits.labels == digit).tolist() for digit in range(CLASSES)]
 

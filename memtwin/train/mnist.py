@@ -16,8 +16,10 @@ from memtwin.sim.experiments.option import Option
 from memtwin.sim.extras import extra_for
 from memtwin.sim.figures import axis, panels
 from memtwin.sim.lif.recording import LifRecording
+from memtwin.sim.lif.shown import DECODERS, MODES
 from memtwin.sim.lif.spec import ConductancePair, LifSpec
 from memtwin.train.data import load_mnist
+from memtwin.train.settings import encoding_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,13 +50,14 @@ class Mnist(Experiment):
         "data": Option("", "", "directory of MNIST's files; else MEMTWIN_DATA, else they are downloaded"),
         "images": Option(1000, "", "images of the test set, from its first on"),
         "steps": Option(0, "", "steps for which an image is shown; 0 for those of the network", zero=True),
+        "encoding": Option("", "", "how images are shown; without it as the network's file says", choices=MODES),
+        "decoder": Option("", "", "how the answer is read; without it as the network's file says", choices=DECODERS),
     }
 
     def plan(self, settings: Settings) -> dict[str, Job]:
         """Plan one run with all images."""
         options = settings.options
         network = self.network(settings)
-        encoding = network.shown()
         digits = load_mnist("test", Path(options["data"]) if options["data"] else None)
         if not 1 <= options["images"] <= len(digits):
             raise InputError(f"option images: expected 1 to {len(digits)}, not {options['images']}")
@@ -62,17 +65,18 @@ class Mnist(Experiment):
         rows = network.spec.layers[0].rows
         if rows != digits.images.shape[1]:
             raise InputError(f"{network.source}: expected {digits.images.shape[1]} inputs, not {rows}")
-        images = encoding.show(
-            digits.images, digits.labels, trials=settings.trials or 1, steps=options["steps"] or None
-        )
+        images = network.shown().show(digits.images, digits.labels, trials=settings.trials or 1)
         spec, warnings = self.spec_of(network, settings), tuple(network.silent())
         return {"test": Job(spec=spec, shown=images, seed=settings.seed, warnings=warnings)}
 
     def network(self, settings: Settings) -> StoredNetwork:
-        """Read the network."""
+        """Read the network, which is shown images as its file says, or as the options do."""
         with extra_for(f"experiment {self.name}"):
             from memtwin.nir.nir_io import load_network
-        return load_network(settings.options["net"])
+        options = settings.options
+        network = load_network(options["net"])
+        asked = {"mode": options["encoding"], "steps": options["steps"], "decoder": options["decoder"]}
+        return dataclasses.replace(network, encoding=encoding_of(network, **asked))
 
     def spec_of(self, network: StoredNetwork, settings: Settings) -> LifSpec:
         """Return the layers of a file as they are run: as many lanes as neurons, and devices if they spread."""

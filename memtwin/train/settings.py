@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from memtwin.nir.networks import Encoding
+from memtwin.nir.networks import Encoding, StoredNetwork
 from memtwin.sim.errors import InputError
 from memtwin.sim.lif.shown import MODES
 from memtwin.train.data import CLASSES, SIDE
 
-__all__ = ["NETS", "Settings", "settings_of"]
+__all__ = ["NETS", "Settings", "encoding_of", "settings_of"]
 
 _LIMITS: dict[str, tuple[float, float]] = {
     "hidden": (0, 1024),
@@ -145,3 +145,28 @@ def settings_of(net: str, **changes: Any) -> Settings:
     hidden = int(found[1] or 0)
     base = _HIDDEN if hidden else NETS[net]
     return dataclasses.replace(base, **{"hidden": hidden, **changes})
+
+
+def encoding_of(network: StoredNetwork, *, mode: str = "", steps: int = 0, decoder: str = "") -> Encoding:
+    """Return how images are shown to a network: as its file says, but for what is asked for.
+
+    Parameters
+    ----------
+    network : StoredNetwork
+        Network, whose file may say nothing; then `mode` and `steps` must be given.
+    mode, steps, decoder
+        See `Encoding`. With another mode than that of the file, pixels become values as in training.
+
+    Raises
+    ------
+    InputError
+        If neither the file nor the caller says it, or a value is not possible.
+    """
+    own = network.encoding
+    if mode and (own is None or mode != own.mode):
+        steps = steps or (0 if own is None else own.steps)
+        if not steps:
+            raise InputError(f"{network.source}: expected steps with an encoding, as the file has none")
+        own = Settings(mode=mode, steps=steps, levels=min(Settings.levels, steps)).encoding
+    own = network.shown() if own is None else own
+    return dataclasses.replace(own, steps=steps or own.steps, decoder=decoder or own.decoder)

@@ -180,6 +180,13 @@ def test_a_network_of_another_program_is_told_how_images_are_shown(memtwin, net,
     assert network.spec.layers[0].reset == "subtract-delayed"
 
 
+def test_a_file_that_does_not_say_how_images_are_shown_is_imported_as_a_user_says(memtwin, net):
+    shown = ("--encoding", "latency", "--steps", 3, "--decoder", "first spike")
+    found = json.loads(memtwin("import", net, "--json", *shown).stdout)
+    assert found["encoding"] == {"mode": "latency", "decoder": "first spike", "steps": 3}
+    assert json.loads(memtwin("import", net, "--json").stdout)["encoding"] is None
+
+
 @pytest.mark.parametrize("options", [("--encoding", "rate"), ("--steps", 5), ("--encoding", "morse", "--steps", 5)])
 def test_an_encoding_that_is_not_whole_is_refused(memtwin, net, tmp_path, options):
     done = memtwin("export", "nir", net, *options, "-o", tmp_path / "x.nir")

@@ -75,5 +75,19 @@ def test_of_a_digit_that_is_never_right_the_first_is_shown(tmp_path):
 
 def test_a_network_that_says_no_encoding_is_refused(tmp_path):
     write_nir(replace(load_network("mnist-784x10"), encoding=None), tmp_path / "bare.nir")
-    with pytest.raises(InputError, match=r"bare\.nir: does not say how images are shown; say it with memtwin export"):
+    with pytest.raises(InputError, match=r"bare\.nir: does not say how images are shown; say it with the options"):
         find_design("mnist", Changes(assignments=(f"net={tmp_path / 'bare.nir'}",))).layers  # noqa: B018
+
+
+def test_a_network_that_says_no_encoding_is_shown_images_as_a_user_says(tmp_path):
+    shipped = load_network("mnist-784x10")
+    write_nir(replace(shipped, encoding=None), tmp_path / "bare.nir")
+    asked = ("encoding=rate", "steps=20")
+    own = find_design("mnist", Changes(assignments=(f"net={tmp_path / 'bare.nir'}", *asked))).bare_job.shown
+    same = find_design("mnist").bare_job.shown
+    assert all(np.array_equal(getattr(own, name), getattr(same, name)) for name in ("row", "value", "steps"))
+    assert (own.mode, own.decoder) == ("rate", shipped.encoding.decoder)
+    other = find_design("mnist", Changes(assignments=("encoding=latency", "decoder=first spike", "steps=7"))).bare_job
+    assert (other.shown.mode, other.shown.decoder) == ("latency", "first spike")
+    assert (other.shown.steps == 7).all()
+    assert 1 <= other.shown.value[other.shown.value > 0].min() <= other.shown.value.max() <= 4
