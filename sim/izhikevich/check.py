@@ -26,7 +26,7 @@ __all__ = ["LATE", "Allowance", "Check"]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-LATE = 0.125**5 / 120
+LATE = 0.125**4 / 120
 """How far the physics may be from the equations, as a time and a part of the step; docs/izhikevich.md, section 6."""
 
 _FLOAT = 1e-9  # rounding of float64: of 1 mV, and of 1 mV/ms
