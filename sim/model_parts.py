@@ -144,7 +144,7 @@ class Log:
     def __init__(self, trials: int) -> None:
         self._parts: list[list[Ints]] = [[] for _ in range(trials)]
 
-    def put(self, trials: Ints, kind: int, index: Ints | int, value: Ints) -> None:
+    def put(self, trials: Ints, kind: int, index: Ints | np.integer | int, value: Ints) -> None:
         """Append words to each of `trials`; `value` is (len(trials), words), `index` is broadcast over it."""
         words = kind | np.asarray(index, dtype=np.int64) << 4 | value << 20
         for trial, row in zip(trials, words, strict=True):

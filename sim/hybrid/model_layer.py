@@ -1,6 +1,7 @@
 """One layer of the integer model: docs/arithmetic.md, sections 3 to 9, vectorised over trials and neurons."""
 
 from collections.abc import Mapping
+from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -315,7 +316,7 @@ class Layer:
         note_ceiling()
         self.x[trials], self.on[trials], self.l1[trials] = x, on, l1
         fired[trials] = fire
-        if self.log:
+        if self.log and words is not None:
             self.log.put(trials, Log.SUBSTEP, np.tile(neurons, self.substeps), words.reshape(trials.size, -1))
 
     # Learning (section 7).
@@ -349,8 +350,8 @@ class Layer:
         if self.log:
             for trial, column, synapses, touched in zip(who, columns, c, up | down, strict=True):
                 which = np.flatnonzero(touched)
-                self.log.put([trial], Log.CONDUCTANCE, column, (synapses[which] | which << 16)[None])
-                self.log.put([trial], Log.RECIPROCAL, column, self.reciprocal[trial, column][None, None])
+                self.log.put(trial[None], Log.CONDUCTANCE, column, (synapses[which] | which << 16)[None])
+                self.log.put(trial[None], Log.RECIPROCAL, column, self.reciprocal[trial, column][None, None])
 
     # Thresholds (section 9).
 
@@ -390,4 +391,4 @@ FLAGS = ("on", "node2", "l1", "l2", "t1", "lifted", "gate", "driven")
 
 def _pack(**flags: Bools) -> Ints:
     """Flags of a substep word, above the 20 bits of `x`."""
-    return sum(flag.astype(np.int64) << (20 + FLAGS.index(name)) for name, flag in flags.items())
+    return reduce(np.bitwise_or, (flag.astype(np.int64) << (20 + FLAGS.index(name)) for name, flag in flags.items()))
