@@ -122,7 +122,7 @@ COUNTS: dict[str, Doctor] = {
     "fires": off_by_one("fires"),
     "spikes": off_by_one("spikes"),
     "spike of another presentation": other_presentation,
-    "periods": off_by_one("periods", layer=False),
+    "duration": off_by_one("duration", layer=False),
     "conductance": conductance,
     "time_s": time_s,
 }
