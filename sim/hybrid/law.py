@@ -83,6 +83,10 @@ def follow(spec: NetworkSpec, gain: Floats, wave: Waveform) -> Followed:
     coefficient = np.where(on & driven, 0.0, np.where(coarse, 2.0**-17, 2.0**-21))
     table = np.where(driven, growth_error(spec.device, growth), 0.0)
     table += np.where(on & driven, rate * step - growth, 0.0)  # the table has the leak in it
+    # The hold voltage is rounded: so close to it the device may be driven or not.
+    is_near = is_pulse & (np.abs(wave.signals["v1"] - device.v_hold) <= VOLT / 2)
+    table += np.where(is_near, device.rate(np.nextafter(device.v_hold, np.inf)) * gain * step, 0.0)
+    coefficient = coefficient + np.where(is_near & on, relax, 0.0)
     ceiling = np.where(on & driven, device.x_max, np.inf)
 
     shape = states.shape
