@@ -1,12 +1,16 @@
 """Runs compiled gateware: every trial of a job in a process of its own, with its own coefficients and its own state."""
 
+import gc
 import os
+import warnings
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
+from amaranth.hdl import UnusedElaboratable
 from numpy.typing import NDArray
 
 from memtwin.hdl.core.config import Window
@@ -15,6 +19,7 @@ from memtwin.hdl.verilog import convert
 from memtwin.sim.backends import Job, Progress
 from memtwin.sim.coefficients import LayerCoefficients
 from memtwin.sim.engines import verilator
+from memtwin.sim.errors import InputError
 from memtwin.sim.kind import Places, Writes
 from memtwin.sim.kinds import kind, kind_of
 from memtwin.sim.recording import Recording
@@ -32,6 +37,8 @@ __all__ = [
     "state_of",
     "words_of",
 ]
+
+_Made = TypeVar("_Made")
 
 
 def words_of(coefficients: Sequence[LayerCoefficients], trial: int) -> dict[str, list[int]]:
@@ -78,7 +85,7 @@ def run(job: Job, progress: Progress | None = None, *, synthesised: bool = False
     backend = "netlist" if synthesised else "rtl"
     kind_of(job.spec).check(job, backend)
     coefficients = job.coefficients()
-    host, text = compiled(job.spec.kind, own.structure(job.spec, coefficients))
+    host, text = _made(lambda: compiled(job.spec.kind, own.structure(job.spec, coefficients)))
     places = places_of(host)
     outputs = run_trials(
         job,
@@ -99,8 +106,22 @@ def first_words(job: Job, coefficients: Sequence[LayerCoefficients]) -> dict[str
 
 def host_of(job: Job, coefficients: Sequence[LayerCoefficients]) -> HostPort:
     """Build the gateware of a job behind its bus; after reset it holds the words of trial 0."""
-    own = kind_of(job.spec).gateware()
-    return HostPort(own.network(own.structure(job.spec, coefficients), first_words(job, coefficients)))
+    own, words = kind_of(job.spec).gateware(), first_words(job, coefficients)
+    return _made(lambda: HostPort(own.network(own.structure(job.spec, coefficients), words)))
+
+
+def _made(make: Callable[[], _Made]) -> _Made:
+    """Make gateware, and tell a user what it cannot be made for, such as more rows than it has addresses for."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnusedElaboratable)
+        try:
+            return make()
+        except InputError:
+            raise
+        except ValueError as error:
+            message = str(error)
+        gc.collect()  # the parts of what came to nothing, of which Amaranth would warn
+    raise InputError(f"gateware: cannot be made for this network: {message}")
 
 
 @cache

@@ -119,6 +119,23 @@ def test_the_head_of_the_verilog_describes_this_network(tmp_path):
         mt.Network([mt.lif.Layer(inputs=1, neurons=1)], name="a\nb")
 
 
+@pytest.mark.parametrize(
+    ("kind", "sizes", "message"),
+    [
+        ("lif", (1000, 1000), r"coefficients must fit \d+ addresses, not need \d+"),
+        ("opamp", (1024, 1), r"rows must be in 1\.\.256, not 1024"),
+    ],
+)
+def test_a_network_that_gateware_cannot_hold_is_refused_in_a_line(kind, sizes, message, tmp_path):
+    (tmp_path / "net.toml").write_text(template(kind))
+    settings = [f"layer1.{name}={size}" for name, size in zip(("inputs", "neurons"), sizes, strict=True)]
+    network = load_network(tmp_path / "net.toml", settings=settings)
+    with pytest.raises(mt.InputError, match=f"^gateware: cannot be made for this network: {message}$"):
+        mt.verilog(network)
+    with pytest.raises(mt.InputError, match=message):
+        mt.simulate(network, np.ones((1, sizes[0])), "rtl")
+
+
 def test_flash_takes_a_file(builds, net, tmp_path, monkeypatch):
     flashed = []
     monkeypatch.setattr(programming, "flash_board", lambda *arguments: flashed.append(arguments))
