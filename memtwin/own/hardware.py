@@ -6,6 +6,7 @@ from typing import Any
 
 from memtwin.own.design import OwnDesign
 from memtwin.own.network import Network
+from memtwin.sim.extras import extra_for
 from memtwin.sim.files import write_whole
 
 __all__ = ["build", "verilog"]
@@ -23,9 +24,10 @@ def verilog(
     Raises
     ------
     InputError
-        If a value does not fit its word, or the file cannot be written.
+        If a value does not fit its word, Amaranth is missing, or the file cannot be written.
     """
-    text = OwnDesign(network, seed=seed, allow_clipping=allow_clipping).verilog()
+    with extra_for("memtwin.verilog"):
+        text = OwnDesign(network, seed=seed, allow_clipping=allow_clipping).verilog()
     if path is not None:
         write_whole(path, text.encode())
     return text

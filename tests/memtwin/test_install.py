@@ -87,8 +87,9 @@ def test_a_command_that_needs_an_extra_names_it_in_one_line(tmp_path):
 
 def test_a_public_name_that_needs_an_extra_names_it():
     lines = ["import sys", f"sys.modules |= dict.fromkeys({[*EXTRAS]})", "import memtwin"]
-    for name, extra in {"verilog": "rtl", "build": "boards"}.items():
-        program = "\n".join([*lines, f"memtwin.{name}"])
+    lines += ["network = memtwin.Network([memtwin.lif.Layer(inputs=1, neurons=1)])"]
+    for call, extra in {"verilog(network)": "rtl", "build(network, 'icebreaker')": "boards"}.items():
+        program = "\n".join([*lines, f"memtwin.{call}"])
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
         assert re.search(
             rf"InputError: .*: needs the package \w+; run `pip install 'memtwin\[{extra}\]'`$", done.stderr
