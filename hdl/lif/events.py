@@ -108,6 +108,7 @@ class LifEvents(wiring.Component):
                 fetched.eq(walking),
                 walking.eq(walking & (~fetched | is_due)),
                 place.eq(Mux(taken, place + 1, place)),
-                self.count.eq(self.count + taken),
             ]
+            with m.If(taken):  # an enable: `taken` comes late, and has no time for a carry
+                m.d.sync += self.count.eq(self.count + 1)
         return m
