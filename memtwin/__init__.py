@@ -116,4 +116,6 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    from memtwin.sim.kinds import KINDS
+
+    return sorted({*globals(), *__all__, *KINDS})

@@ -89,10 +89,7 @@ def _load(name: str, asked: Asked, bits: int | None) -> "Network":
     for option, value in for_experiments.items():
         if value not in (None, False):
             raise InputError(f"option --{option}: is for experiments; a network file says it itself, or --set")
-    network = load_network(name, settings=asked.assignment or (), cards=asked.cards, bits=bits)
-    for line in network.notes:
-        notice(line)
-    return network
+    return load_network(name, settings=asked.assignment or (), cards=asked.cards, bits=bits)
 
 
 def refuse(options: Mapping[str, Any]) -> None:

@@ -79,7 +79,7 @@ def _check(link: Link, job: Job, coefficients: Sequence[LayerCoefficients]) -> N
     document = link.map.document
     theirs, ours = document["layers"], [layer.structure for layer in coefficients]
     if (document["network"], len(theirs)) != (job.spec.kind, len(ours)):
-        differences = [f"expected a {job.spec.kind} network of {len(ours)} layers"]
+        differences = [f"expected a network of {job.spec.kind} neurons, {len(ours)} layers"]
     else:
         pairs = ((decisive(own), decisive(wanted)) for own, wanted in zip(theirs, ours, strict=True))
         differences = [

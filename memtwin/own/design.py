@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import Any
 
 from memtwin.design import Design
-from memtwin.own.network import Network, job_of
+from memtwin.own.network import Network, demand_network, job_of
 from memtwin.sim.backends import Job
 from memtwin.sim.errors import printable
 from memtwin.sim.own.sources import Poisson
@@ -35,6 +35,7 @@ class OwnDesign(Design):
     bench = "tb_own"
 
     def __init__(self, network: Network, spikes: Any = None, *, seed: int = 0, allow_clipping: bool = False) -> None:
+        demand_network(network)
         self.network, self.seed, self.allow_clipping = network, seed, allow_clipping
         self.name = _plain(network.name)
         self._spikes = spikes
@@ -55,7 +56,7 @@ class OwnDesign(Design):
     @property
     def warnings(self) -> list[str]:
         """What a user should know, a line each."""
-        return warnings_of_jobs([(self.network.name, self.bare_job)], "rtl")
+        return [*self.network.notes, *warnings_of_jobs([(self.network.name, self.bare_job)], "rtl")]
 
     @property
     def narrower(self) -> str:

@@ -133,7 +133,7 @@ def _set(tables: Sequence[_Table], settings: Sequence[str], cards: Sequence[str]
                 if isinstance(rule, CardName) and rule.kind == card.kind:
                     table.values[own], used = card, True
         if not used:
-            raise InputError(f"option --card: expected a card that the network has; {card.name} is a {card.kind}")
+            raise InputError(f"option --card: expected a card that the network has; {card.name} is of kind {card.kind}")
 
 
 def template(kind_name: str) -> str:

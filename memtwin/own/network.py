@@ -8,10 +8,11 @@ import numpy as np
 from memtwin.sim.backends import Job
 from memtwin.sim.errors import InputError
 from memtwin.sim.own.layer import Circuit, OwnLayer
+from memtwin.sim.own.options import Whole
 from memtwin.sim.own.sources import Source, source
 from memtwin.sim.own.train import Size
 
-__all__ = ["Network", "job_of"]
+__all__ = ["Network", "demand_network", "job_of"]
 
 
 class Network:
@@ -42,7 +43,7 @@ class Network:
     input : Source or None
         What its file says that it is shown.
     notes : list of str
-        What is to be known of its file, a line each.
+        What is to be known of its file, a line each; every run warns of it.
     weights : str or None
         Of a NIR file: whether the weights are those of the ``"file"``, or ``"quantised"``.
 
@@ -106,10 +107,8 @@ class Network:
         spikes = self.input if spikes is None else spikes
         if spikes is None:
             raise InputError(f"network {self.name}: expected spikes; its file has no input either")
-        if not 1 <= trials <= 1_000_000:
-            raise InputError(f"trials: expected 1 to 1000000, not {trials}")
-        if not 0 <= seed < 2**63 - trials:
-            raise InputError(f"seed: expected zero or more, less than 2**63, not {seed}")
+        trials = Whole(most=1_000_000, meaning="trials").read("trials", trials)
+        seed = Whole(least=0, most=2**63 - 1 - trials, meaning="of trial 0").read("seed", seed)
         size = Size(inputs=self.inputs, outputs=self.neurons, step=self.step, trials=trials, seed=seed)
         train = source(spikes).train(size)
         program = self.circuit.shown(self.layers, self.spec, train)
@@ -118,6 +117,18 @@ class Network:
     def __repr__(self) -> str:
         sizes = " x ".join(str(number) for number in (self.inputs, *(layer.neurons for layer in self.layers)))
         return f"<{self.kind} network {self.name}, {sizes}>"
+
+
+def demand_network(network: Any) -> None:
+    """Refuse what is no network, such as the name of a file.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
+    if not isinstance(network, Network):
+        raise InputError(f"network: expected a Network, such as mt.load_network(FILE), not {network!r}")
 
 
 def job_of(network: Network, *, seed: int = 0, allow_clipping: bool = False) -> Job:

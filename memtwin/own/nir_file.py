@@ -57,7 +57,7 @@ def network_of_nir(
         card = load_card(name)
         if card.kind != "volatile and non-volatile switch":
             raise InputError(
-                f"option --card: expected a volatile and non-volatile switch; {card.name} is a {card.kind}"
+                f"option --card: expected a volatile and non-volatile switch; {card.name} is of kind {card.kind}"
             )
         options["device"] = card
     layers = [Layer.of(layer) for layer in stored.spec.layers]

@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 from memtwin.levels import Levels, Report
-from memtwin.own.network import Network
+from memtwin.own.network import Network, demand_network
 from memtwin.own.simulation import Simulation
 from memtwin.sim.compare import compare as compare_recordings
 from memtwin.sim.errors import InputError
@@ -62,6 +62,7 @@ def simulate(
     InputError
         If spikes, network and backend do not fit together, or a value does not fit its word.
     """
+    demand_network(network)
     levels = Levels(backend, port=port, baud=baud, map_file=map_file)
     job = network.job(spikes, trials=trials, seed=seed, record=record, allow_clipping=allow_clipping)
     if save is not None:
@@ -70,7 +71,7 @@ def simulate(
         job = load_states(start, {_RUN: job})[_RUN]
     job = levels.solvable(job)
     levels.check({network.name: job})
-    warnings = warnings_of_jobs([(network.name, job)], backend)
+    warnings = [*network.notes, *warnings_of_jobs([(network.name, job)], backend)]
     recording = levels.run({network.name: job}, backend, report)[network.name]
     if save is not None:
         save_states(save, {_RUN: job}, {_RUN: recording})
@@ -103,12 +104,13 @@ def compare_network(
     InputError
         As in `simulate`.
     """
+    demand_network(network)
     if first == second:
         raise InputError(f"compare: expected two backends that differ, not {first} and {second}")
     levels = Levels(first, second, port=port, baud=baud, map_file=map_file)
     job = levels.solvable(network.job(spikes, trials=trials, seed=seed, allow_clipping=allow_clipping))
     levels.check({network.name: job})
-    warnings = warnings_of_jobs([(network.name, job)], first, second)
+    warnings = [*network.notes, *warnings_of_jobs([(network.name, job)], first, second)]
     a, b = (levels.run({backend: job}, backend, report)[backend] for backend in (first, second))
     warnings += warnings_of_recordings([(network.name, a), (network.name, b)])
     found = {"network": network.name, "backends": [first, second], "seed": seed, **compare_recordings(job, a, b)}

@@ -195,7 +195,7 @@ class Experiment(ABC):
             if not roles:
                 kinds = ", ".join(sorted({default.kind for default in out.values()}))
                 raise InputError(
-                    f"option --card: {self.name} takes cards of kind {kinds}; {card.name} is a {card.kind}"
+                    f"option --card: {self.name} takes cards of kind {kinds}; {card.name} is of kind {card.kind}"
                 )
             if card.kind in given:
                 raise InputError(

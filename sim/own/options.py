@@ -125,7 +125,7 @@ class CardName(Rule):
     @property
     def expected(self) -> str:
         """What may be given, in words."""
-        return f"a {self.kind} card, by its name or the path of its file"
+        return f"a card of kind {self.kind}, by its name or the path of its file"
 
     def read(self, name: str, value: Any) -> Card | None:
         """Load a card."""
@@ -136,7 +136,7 @@ class CardName(Rule):
                 raise self.refuse(name, value)
             value = load_card(value)
         if value.kind != self.kind:
-            raise InputError(f"{name}: expected {self.expected}; {value.name} is a {value.kind}")
+            raise InputError(f"{name}: expected {self.expected}; {value.name} is of kind {value.kind}")
         return value
 
     def text(self, value: Any) -> str:
@@ -287,7 +287,7 @@ class Options:
             value = getattr(self, name)
             if isinstance(rule, Array) and isinstance(value, np.ndarray):
                 lowest, highest = (format_si(float(end), rule.of.unit) for end in (value.min(), value.max()))
-                yield name, f"{lowest} to {highest}"
+                yield name, lowest if lowest == highest else f"{lowest} to {highest}"
             elif value is not None:
                 yield name, rule.text(value).strip('"')
 

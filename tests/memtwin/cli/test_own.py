@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+import memtwin as mt
 from tests.memtwin.cli.test_cli import document, memtwin
 
 CHAIN = np.array([[1.0], [0.0], [0.0], [1.0], [1.0]])
@@ -99,6 +100,25 @@ def test_a_network_of_another_program_runs_and_becomes_verilog_without_an_encode
     text = memtwin("verilog", tmp_path / "net.nir", "--set", "dt=1ms").stdout
     assert "events.step" in text
     assert "encoder" not in text
+    assert "tau 20ms, " in text  # all are alike
+
+
+def test_a_step_that_a_file_does_not_say_is_warned_of(tmp_path):
+    nir, graph = chain()
+    nir.write(tmp_path / "net.nir", graph)
+    (tmp_path / "in.csv").write_text("step,address\n1,0\n")
+    shown = ("--input", tmp_path / "in.csv", "--bits", 16)
+    for command in (
+        ("run", *shown),
+        ("compare", *shown, "--backends", "physics,model"),
+        ("verilog", "-o", tmp_path / "a.v"),
+    ):
+        first, *options = command
+        arguments = (first, tmp_path / "net.nir", *options)
+        assert "does not say its step; taken to be 100us" in document(*arguments)["warnings"][0]
+        assert not any("its step" in line for line in document(*arguments, "--set", "dt=1ms")["warnings"])
+    network = mt.load_network(tmp_path / "net.nir")
+    assert "its step" in mt.simulate(network, np.zeros((2, 16))).warnings[0]
 
 
 def test_the_neuron_of_the_paper_fires_where_its_exact_solution_does(tmp_path):

@@ -1,6 +1,7 @@
 import pkgutil
 import subprocess
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -183,7 +184,10 @@ def test_a_network_that_does_not_fit_a_board_says_so_before_its_tools_run():
         (lambda: mt.Network([]), "list of layers"),
         (lambda: mt.Network([HYBRID[0], LIF[0]]), "one kind, not hybrid and lif"),
         (lambda: mt.Network(HYBRID, colour="red"), "unknown option colour; expected device, synapse"),
-        (lambda: mt.Network(HYBRID, device="ta-hfo2"), "expected a threshold switch card.*ta-hfo2 is a synapse"),
+        (
+            lambda: mt.Network(HYBRID, device="ta-hfo2"),
+            "expected a card of kind threshold switch.*ta-hfo2 is of kind synapse",
+        ),
         (lambda: mt.Network(HYBRID, device="no-such-card"), "unknown"),
         (lambda: mt.Network(LIF[::-1]), "4 neurons|2 neurons"),
         (lambda: mt.hybrid.Layer(inputs=5, neurons=0), "neurons: expected a whole number from 1"),
@@ -214,8 +218,14 @@ def test_what_cannot_be_run_is_refused(hybrid, lif):
         mt.simulate(hybrid, mt.poisson(1e3, "5ms").teach(mt.regular(1e3, "5ms")))
     with pytest.raises(mt.InputError, match="expected 10 steps, not 20"):
         mt.simulate(hybrid, mt.poisson(1e3, "5ms").teach(mt.regular(1e3, "10ms")))
-    with pytest.raises(mt.InputError, match="trials"):
-        mt.simulate(lif, drive(6), trials=0)
+    for trials in (0, 1.5):
+        with pytest.raises(mt.InputError, match="trials: expected a whole number from 1 to 1000000"):
+            mt.simulate(lif, drive(6), trials=trials)
+    with pytest.raises(mt.InputError, match="seed: expected a whole number from 0"):
+        mt.simulate(lif, drive(6), seed=-1)
+    for use in (mt.simulate, mt.verilog, lambda net: mt.compare(Path(net), None, "model", "rtl")):
+        with pytest.raises(mt.InputError, match="expected a Network, such as"):
+            use("net.toml")
     with pytest.raises(mt.InputError, match="backend"):
         mt.simulate(lif, drive(6), "verilog")
     recording = mt.simulate(lif, drive(6))
@@ -241,6 +251,7 @@ def test_weights_are_read_from_files(tmp_path, form):
 
 def test_the_names_of_the_package_are_there_and_no_module_takes_their_place():
     assert all(hasattr(mt, name) for name in mt.__all__)
+    assert {*KINDS, *mt.__all__} <= set(dir(mt))
     # A module that is imported becomes an attribute of the package, whatever was there; this one can be called.
     assert {module.name for module in pkgutil.iter_modules(mt.__path__)} & set(mt.__all__) == {"build"}
     assert callable(mt.build)

@@ -19,8 +19,8 @@ def test_the_script_of_the_page_runs(tmp_path):
         command, cwd=tmp_path, capture_output=True, text=True, check=False, env=os.environ | {"MPLBACKEND": "agg"}
     )
     assert done.returncode == 0, done.stderr
-    spikes, _ = done.stdout.rsplit("]", 1)
-    assert all(float(number) > 1 for number in spikes.strip("[\n ").split())
+    spikes, large = done.stdout.rsplit("]", 1)
+    assert all(float(number) > 1 for number in [*spikes.strip("[\n ").split(), large])
     assert {path.name for path in tmp_path.iterdir()} == {"filaments.png", "net.v"}
 
 
@@ -29,7 +29,7 @@ def test_every_name_of_the_page_is_there():
     names = set(re.findall(r"\bmt\.(\w+)", text))
     assert len(names) > 12
     assert all(hasattr(mt, name) for name in names)
-    signals = {"x": mt.hybrid, "v": mt.lif, "v_out1": mt.opamp, "u": mt.stdp}
+    signals = {"x": mt.hybrid, "v": mt.lif, "v_out1": mt.opamp, "u": mt.stdp, "spike": mt.izhikevich}
     for signal, kind in signals.items():
         net = mt.Network([kind.Layer(inputs=2, neurons=1)])
         assert mt.simulate(net, [(0.0, 0), (0.01, 1)]).trace(signal).shape[2] == 1

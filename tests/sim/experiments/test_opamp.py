@@ -188,7 +188,7 @@ def test_bad_input_is_one_clear_line(name, assignments, message):
 
 
 def test_card_of_another_kind_is_refused():
-    with pytest.raises(InputError, match=r"option --card: opamp-5a takes cards of kind .*; ag-sio2 is a threshold"):
+    with pytest.raises(InputError, match=r"option --card: opamp-5a takes cards of kind .*; ag-sio2 is of kind thr"):
         EXPERIMENTS["opamp-5a"].settings(cards=("ag-sio2",))
 
 
