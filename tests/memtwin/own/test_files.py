@@ -117,7 +117,7 @@ def test_what_is_no_network_file_is_refused_in_a_line(text, settings, what, fold
 
 
 def test_a_card_that_a_network_does_not_have_is_refused(folder):
-    with pytest.raises(InputError, match="ag-sio2 is a threshold switch"):
+    with pytest.raises(InputError, match="ag-sio2 is of kind threshold switch"):
         mt.load_network("sub/net.toml", cards=["ag-sio2"])
 
 
