@@ -21,7 +21,7 @@ from memtwin.sim.opamp.shown import Stimulus
 from memtwin.sim.opamp.spec import LayerSample, LayerSpec, OpampSpec
 from memtwin.sim.units import format_si
 
-__all__ = ["TOLD", "coarse_steps"]
+__all__ = ["TOLD", "coarse_steps", "step_errors"]
 
 TOLD = 0.8 * STEP_LIMIT
 """Error of a resistance, rms, that is told: words decide a substep sooner or later than floats, which changes it."""
@@ -33,18 +33,21 @@ Bools = NDArray[np.bool_]
 
 
 def coarse_steps(spec: OpampSpec, samples: list[LayerSample], stimulus: Stimulus) -> list[str]:
-    """Say for which memristors a substep is too long; one line each, none if all is well."""
+    """Say for which memristors a substep is too long; one line each, none if all is well.
+
+    The lines have no error in them, so that trials in several blocks say what they say at once.
+    """
     substep = format_si(spec.substep, "s")
     return [
         f"layer {number}, card {card.name} ({place} place): substeps of {substep} get its resistance wrong by "
-        f"{error:.1%} (rms), more than {TOLD:.1%}; use a shorter --set substep"
-        for number, (layer, errors) in enumerate(zip(spec.layers, _rehearse(spec, samples, stimulus), strict=True), 1)
+        f"more than {TOLD:.1%} (rms); use a shorter --set substep"
+        for number, (layer, errors) in enumerate(zip(spec.layers, step_errors(spec, samples, stimulus), strict=True), 1)
         for (place, card), error in zip(layer.memristors.items(), errors, strict=True)
         if error > TOLD
     ]
 
 
-def _rehearse(spec: OpampSpec, samples: list[LayerSample], stimulus: Stimulus) -> list[Floats]:
+def step_errors(spec: OpampSpec, samples: list[LayerSample], stimulus: Stimulus) -> list[Floats]:
     """Error of the logarithm of each resistance, rms over time and neurons; the largest of all trials, (devices,)."""
     trials = min(stimulus.trials, max(1, MOST_NEURONS // sum(layer.neurons for layer in spec.layers)))
     layers = [
