@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from memtwin.sim.errors import InputError
-from memtwin.sim.own.train import ALIKE, MOST_STEPS, Size, Train
+from memtwin.sim.own.train import ALIKE, MOST_STEPS, Size, Train, numbers
 from memtwin.sim.parsers import parsing
 from memtwin.sim.units import check_range, parse_si
 
@@ -113,7 +113,8 @@ class Events(Source):
 
     def train(self, size: Size) -> Train:
         """Make the train."""
-        times, rows = np.asarray(self.times, dtype=float), np.asarray(self.addresses)
+        times = numbers("events", self.times, "times as numbers, s").astype(float)
+        rows = numbers("events", self.addresses, "addresses as whole numbers")
         if times.ndim != 1 or rows.shape != times.shape:
             raise InputError(f"events: expected as many times as addresses, not {times.shape} and {rows.shape}")
         if not np.isfinite(times).all() or (times < 0).any():
@@ -127,10 +128,10 @@ class Events(Source):
         last = float(at.max(initial=-1)) + 1
         steps = size.steps(seconds(self.duration)) if self.duration is not None else int(min(last, MOST_STEPS + 1))
         if not 1 <= steps <= MOST_STEPS:
-            raise InputError(f"events: expected 1 to {MOST_STEPS} steps, not {last:.0f}; give a duration")
+            raise InputError(f"events: expected 1 to {MOST_STEPS} steps, not {last:.9g}; give a duration")
         size.demand_room(steps)
         if last > steps:
-            raise InputError(f"events: expected them within the duration of {steps} steps, not in step {last - 1:.0f}")
+            raise InputError(f"events: expected them within the duration of {steps} steps, not in step {last - 1:.9g}")
         counts = np.zeros((steps, size.inputs), dtype=np.int64)
         np.add.at(counts, (at.astype(np.int64), rows.astype(np.int64)), 1)
         return size.train(counts)
@@ -195,7 +196,7 @@ class Patterns(Source):
 
     def train(self, size: Size) -> Train:
         """Make the train."""
-        table = np.asarray(self.patterns)
+        table = numbers("patterns", self.patterns, "numbers of spikes")
         if table.ndim != 2 or table.shape[1] != size.inputs or 0 in table.shape:
             raise InputError(f"patterns: expected an array (patterns, {size.inputs} inputs), not {table.shape}")
         shown, rest = size.steps(seconds(self.duration)), seconds(self.rest)
@@ -218,7 +219,7 @@ _STREAM = 2000  # of the random generator of a trial; its first streams draw the
 
 def _of_patterns(name: str, values: ArrayLike, shape: tuple[int, ...]) -> NDArray:
     """Broadcast what is said of each pattern."""
-    table = np.asarray(values)
+    table = numbers(f"patterns, {name}", values, "0 or 1")
     if table.shape not in ((), shape) or not np.isin(table, (0, 1)).all():
         raise InputError(f"patterns, {name}: expected 0 or 1 in the shape {shape}, not the shape {table.shape}")
     return np.broadcast_to(table, shape)
@@ -227,7 +228,9 @@ def _of_patterns(name: str, values: ArrayLike, shape: tuple[int, ...]) -> NDArra
 def _rates(rate: float | str | ArrayLike, size: Size) -> NDArray[np.float64]:
     """Rates of every row, Hz."""
     with parsing("rate", "a rate, or one for each input"):
-        table = np.asarray(parse_si(rate, "Hz", "rate") if isinstance(rate, str) else rate, dtype=float)
+        entries = np.array(rate, dtype=object)
+        read = [parse_si(entry, "Hz", "rate") if isinstance(entry, str) else entry for entry in entries.flat]
+        table = np.array(read, dtype=float).reshape(entries.shape)
     if table.shape not in ((), (size.inputs,)):
         raise InputError(f"rate: expected one, or {size.inputs} (inputs), not the shape {table.shape}")
     for value in (table.min(), table.max()):

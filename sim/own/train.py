@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from memtwin.sim.errors import InputError
+from memtwin.sim.parsers import parsing
 from memtwin.sim.units import format_si
 
-__all__ = ["ALIKE", "MOST_STEPS", "Size", "Train"]
+__all__ = ["ALIKE", "MOST_STEPS", "Size", "Train", "numbers"]
 
 MOST_STEPS = 10_000_000
 MOST_SPIKES = 255
@@ -131,18 +132,16 @@ class Size:
         InputError
             If the counts have another shape, or are not whole numbers from 0 to 255.
         """
-        table = np.asarray(spikes)
+        table = numbers("spikes", spikes, "numbers of spikes")
         if table.ndim not in (2, 3) or table.shape[-1] != self.inputs or 0 in table.shape:
             raise InputError(f"spikes: expected an array (steps, {self.inputs} inputs), not the shape {table.shape}")
         if table.ndim == 3 and len(table) != self.trials:
             raise InputError(f"spikes: expected {self.trials} trials, or an array without them, not {len(table)}")
         if table.shape[-2] > MOST_STEPS:
             raise InputError(f"spikes: expected at most {MOST_STEPS} steps, not {table.shape[-2]}")
-        if table.dtype.kind not in "biuf":
-            raise InputError(f"spikes: expected numbers of spikes, not {table.dtype}")
-        counts = np.clip(table, 0, MOST_SPIKES).astype(np.uint8)
-        if not np.array_equal(counts, table):
+        if not ((table >= 0) & (table <= MOST_SPIKES) & (table == np.rint(table))).all():
             raise InputError(f"spikes: expected whole numbers from 0 to {MOST_SPIKES}")
+        counts = table.astype(np.uint8)
         steps = counts.shape[-2]
         return Train(
             spikes=np.broadcast_to(counts, (self.trials, steps, self.inputs)),
@@ -150,3 +149,18 @@ class Size:
             gates=np.broadcast_to(np.asarray(gates, dtype=np.uint8), (steps, self.outputs)),
             forced=np.broadcast_to(np.uint8(0), (self.trials, steps, self.outputs)),
         )
+
+
+def numbers(name: str, values: ArrayLike, expected: str) -> NDArray:
+    """Take what a user gives for an array of real numbers, or of truth values.
+
+    Raises
+    ------
+    InputError
+        If it is none: a list whose rows are not equally long, texts, complex numbers.
+    """
+    with parsing(name, f"{expected}, in an array"):
+        table = np.asarray(values)
+    if table.dtype.kind not in "biuf":
+        raise InputError(f"{name}: expected {expected}, not {table.dtype}")
+    return table

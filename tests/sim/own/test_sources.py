@@ -28,11 +28,12 @@ def test_an_array_is_shown_in_every_trial():
         (np.full((4, 3), np.nan), "whole numbers"),
         (np.array([["a"] * 3]), "numbers of spikes"),
         (np.zeros((0, 3)), "shape"),
+        ([[0, 0, 0], [0]], "numbers of spikes, in an array"),
         ("spikes.csv", "load_spikes"),
     ],
 )
 def test_what_is_no_train_is_refused(counts, what):
-    with np.errstate(invalid="ignore"), pytest.raises(InputError, match=what):
+    with pytest.raises(InputError, match=what):
         source(counts).train(SIZE)
 
 
@@ -55,6 +56,12 @@ def test_events_by_step_and_with_a_duration():
         (Events([0.0], [3]), "addresses from 0 to 2"),
         (Events([0.0], [-1]), "addresses"),
         (Events([0.0], [0.5]), "addresses"),
+        (Events([0.0], ["a"]), "addresses"),
+        (Events([0.0], [None]), "addresses"),
+        (Events([0.0], [1j]), "addresses"),
+        (Events(["1ms"], [0]), "times as numbers"),
+        (Events([[0.0], [0.0, 0.0]], [0, 0]), "times as numbers"),
+        (Events([1e300], [0]), r"steps, not 1e\+303;"),
         (Events([-1.0], [0]), "zero or more"),
         (Events([np.inf], [0]), "zero or more"),
         (Events([0.5], [0], by_step=True), "whole numbers of steps"),
@@ -83,6 +90,8 @@ def test_poisson_trains_have_their_rate_and_are_those_of_their_seed():
 def test_regular_trains_have_equal_intervals_from_time_zero_on():
     train = Periodic([250.0, 0.0, 2000.0], "8ms").train(SIZE)
     assert train.spikes[0].T.tolist() == [[1, 0, 0, 0, 1, 0, 0, 0], [0] * 8, [2] * 8]
+    texts = Periodic(["250Hz", 0, "2kHz"], "8ms").train(SIZE)
+    assert np.array_equal(texts.spikes, train.spikes)
     third = Periodic(1000 / 3, 10e-3).train(SIZE).spikes[0, :, 0]
     assert np.flatnonzero(third).tolist() == [0, 3, 6, 9]
 
@@ -101,6 +110,9 @@ def test_patterns_follow_each_other_with_rest():
         (Patterns([[1, 0]], "2ms"), "3 inputs"),
         (Patterns([[1, 0, 1]], "2ms", learn=[True, False]), "learn"),
         (Patterns([[1, 0, 1]], "2ms", gates=[[2, 0]]), "gates"),
+        (Patterns([[1, 0, 1], [1]], "2ms"), "patterns: expected numbers of spikes, in an array"),
+        (Patterns([[np.nan, 0, 1]], "2ms"), "whole numbers"),
+        (Patterns([[1, 0, 1]] * 2, "2ms", learn=[[1], [1, 0]]), "learn: expected 0 or 1"),
         (Patterns([[1, 0, 1]], "0s"), "duration"),
         (Patterns([[1, 0, 1]], "2V"), "unit s"),
         (Poisson([1.0, 2.0], "1s"), "rate"),
