@@ -145,5 +145,6 @@ def node1_bound(
     sum_shift, recip_shift = (layer.rows - 1).bit_length(), coefficients.structure["recip_shift"]
     lsb = coefficients.weight_unit
     wrong = layer.rows * off_by + (2**sum_shift + 1) / 2 * lsb
-    reciprocal = v_in / VOLT * 2.0**recip_shift / (total / lsb / 2**sum_shift)
-    return (v_in + volts) * wrong / total + volts * (0.5 / reciprocal + VOLT / 2 / v_in) + VOLT / 2
+    share = volts / v_in if v_in else np.zeros_like(volts)
+    reciprocal = 2.0**recip_shift / (total / lsb / 2**sum_shift)  # of one unit of the input
+    return (v_in + volts) * wrong / total + VOLT / 2 * (share * (1 / reciprocal + 1) + 1)

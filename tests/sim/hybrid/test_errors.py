@@ -53,6 +53,12 @@ def test_model_agrees_with_the_physics(changes):
     assert all(0.04 < used <= 1 for used in errors["bounds"].values()), errors["bounds"]
 
 
+def test_without_input_nothing_is_said_to_differ():
+    found = check(job(v_in=(0.0, 0.0)))
+    assert found["within"], found["outside"]
+    assert found["errors"]["rms_between_events"]["v1"] == 0
+
+
 def test_finer_substeps_come_closer():
     coarse, fine = (check(job(substeps=substeps)) for substeps in (8, 64))
     assert coarse["within"]
