@@ -220,11 +220,10 @@ def _results(simulation: "Simulation") -> dict[str, Any]:
     names = simulation.network.names
     spikes = {name: simulation.spikes_of(name)[0] for name in names}
     counts = {name: simulation.counts_of(name) for name in names}
-    events = {name: np.argwhere(np.repeat(own[..., None], own.max(initial=0), axis=-1) > np.arange(own.max(initial=0)))
-              for name, own in spikes.items()}  # fmt: skip
+    events = {name: np.repeat(np.argwhere(own), own[own > 0], axis=0) for name, own in spikes.items()}
     is_short = sum(len(own) for own in events.values()) <= _MOST_SHOWN
     out: dict[str, Any] = {
-        "spikes": {name: own[:, :2].tolist() for name, own in events.items()} if is_short else None,
+        "spikes": {name: own.tolist() for name, own in events.items()} if is_short else None,
         "counts": {name: own[0].tolist() for name, own in counts.items()},
         "steps": simulation.steps,
         "dt_s": simulation.network.step,

@@ -56,8 +56,7 @@ class Network:
     def __init__(self, layers: Sequence[OwnLayer], *, name: str = "network", **options: Any) -> None:
         if not isinstance(name, str) or not name.isprintable() or not name:
             raise InputError("network: expected a name of printable characters")
-        layers = list(layers)
-        if not layers or not all(isinstance(layer, OwnLayer) for layer in layers):
+        if not isinstance(layers, Sequence) or not layers or not all(isinstance(own, OwnLayer) for own in layers):
             raise InputError("network: expected a list of layers, such as [mt.hybrid.Layer(inputs=5, neurons=3)]")
         if len(kinds := sorted({layer.kind for layer in layers})) > 1:
             raise InputError(f"network: expected layers of one kind, not {' and '.join(kinds)}")

@@ -46,7 +46,7 @@ class Simulation:
         return len(self.recording.time_s)
 
     @property
-    def spikes(self) -> NDArray[np.uint8]:
+    def spikes(self) -> NDArray[np.uint32]:
         """Output spikes of the last layer in each step of the input, (trials, T, neurons)."""
         return self.spikes_of()
 
@@ -65,7 +65,7 @@ class Simulation:
         """Output spikes of each neuron of the last layer, (trials, neurons)."""
         return self.counts_of()
 
-    def spikes_of(self, layer: int | str | None = None) -> NDArray[np.uint8]:
+    def spikes_of(self, layer: int | str | None = None) -> NDArray[np.uint32]:
         """Output spikes of a layer in each step of the input, (trials, T, neurons).
 
         Raises
@@ -75,7 +75,7 @@ class Simulation:
         """
         own, circuit = self._layer(layer), self.network.circuit
         self._demand_events(own)
-        out = np.zeros((self.trials, self.steps, own.spikes.shape[2]), dtype=np.uint8)
+        out = np.zeros((self.trials, self.steps, own.spikes.shape[2]), dtype=np.uint32)
         for trial, events in enumerate(own.events):
             found = [(event.time_s, event.neuron) for event in events if event.kind == circuit.spike]
             times, neurons = np.array(found, dtype=float).reshape(-1, 2).T

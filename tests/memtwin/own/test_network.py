@@ -146,6 +146,13 @@ def test_op_amp_layers_are_equal_on_model_and_rtl_and_near_the_physics():
     assert near["within"], near["outside"]
 
 
+def test_more_spikes_in_a_step_than_a_byte_holds_are_all_there():
+    net = mt.Network([mt.opamp.Layer(inputs=3, neurons=1, devices="6a")], pulse="200ms")
+    found = mt.simulate(net, [[1, 1, 1]])
+    assert found.counts.max() > 255
+    assert np.array_equal(found.spikes.sum(axis=1), found.counts)
+
+
 def test_stdp_synapses_are_equal_on_model_and_rtl_and_near_the_physics():
     net = mt.Network([mt.stdp.Layer(inputs=4, neurons=2)], kick="0.1V")
     spikes = mt.poisson("40Hz", "0.3s").teach(mt.regular([20, 0], "0.3s"))
@@ -183,6 +190,7 @@ def test_a_network_that_does_not_fit_a_board_says_so_before_its_tools_run():
     [
         (lambda: mt.Network([]), "list of layers"),
         (lambda: mt.Network([HYBRID[0], LIF[0]]), "one kind, not hybrid and lif"),
+        (lambda: mt.Network(LIF[0]), "list of layers"),
         (lambda: mt.Network(HYBRID, colour="red"), "unknown option colour; expected device, synapse"),
         (
             lambda: mt.Network(HYBRID, device="ta-hfo2"),
@@ -218,11 +226,12 @@ def test_what_cannot_be_run_is_refused(hybrid, lif):
         mt.simulate(hybrid, mt.poisson(1e3, "5ms").teach(mt.regular(1e3, "5ms")))
     with pytest.raises(mt.InputError, match="expected 10 steps, not 20"):
         mt.simulate(hybrid, mt.poisson(1e3, "5ms").teach(mt.regular(1e3, "10ms")))
-    for trials in (0, 1.5):
+    for trials in (0, 1.5, "3", True):
         with pytest.raises(mt.InputError, match="trials: expected a whole number from 1 to 1000000"):
             mt.simulate(lif, drive(6), trials=trials)
-    with pytest.raises(mt.InputError, match="seed: expected a whole number from 0"):
-        mt.simulate(lif, drive(6), seed=-1)
+    for seed in (-1, 0.5, 2**63 - 1):
+        with pytest.raises(mt.InputError, match="seed: expected a whole number from 0"):
+            mt.simulate(lif, drive(6), seed=seed)
     for use in (mt.simulate, mt.verilog, lambda net: mt.compare(Path(net), None, "model", "rtl")):
         with pytest.raises(mt.InputError, match="expected a Network, such as"):
             use("net.toml")
