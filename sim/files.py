@@ -30,7 +30,7 @@ def whole(path: str | os.PathLike[str]) -> Iterator[Path]:
         If the file cannot be written.
     """
     path = Path(path)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
+    partial = path.parent / f"{path.name}.{os.getpid()}.part"  # of "." and "/", which have no name, as of any directory
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path)

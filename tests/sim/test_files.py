@@ -49,6 +49,15 @@ def test_unwritable_file_is_named(tmp_path):
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["directory", "file"]
 
 
+@pytest.mark.parametrize("path", [".", "..", ""])
+def test_a_directory_without_a_name_is_no_file_to_write(path, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(InputError, match="cannot be written"):
+        write_whole(path, b"")
+    assert [entry.name for entry in tmp_path.rglob("*")] == ["here"]
+
+
 def test_arrays(tmp_path):
     arrays = {"a/b": np.arange(6, dtype=np.uint16).reshape(2, 3), "name": np.array("text")}
     found = read_arrays(write_arrays(tmp_path / "arrays.npz", arrays), "arrays")
