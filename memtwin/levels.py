@@ -2,7 +2,8 @@
 
 import dataclasses
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from memtwin.sim import backends
 from memtwin.sim.backends import Job, Progress
@@ -17,6 +18,7 @@ BACKENDS = (*backends.BACKENDS, "board")
 """Every backend by name."""
 
 Report = Callable[[str, float], None]  # name of the run, part done
+Maps = Callable[[], Iterable[Mapping[str, Any]]]
 
 
 class Levels:
@@ -29,6 +31,8 @@ class Levels:
     port, baud, map_file
         Of ``"board"``: ``/dev/ttyUSB1`` or ``socket://HOST:NUMBER``; baud rate, 1 Mbaud without it; map of a twin whose
         design was changed.
+    maps : callable, optional
+        Gives the maps in which that of the twin is looked for; without it those of the designs that are shipped.
 
     Attributes
     ----------
@@ -47,6 +51,7 @@ class Levels:
         port: str | None = None,
         baud: int | None = None,
         map_file: str | os.PathLike[str] | None = None,
+        maps: Maps | None = None,
     ) -> None:
         for name in chosen:
             if name not in BACKENDS:
@@ -54,7 +59,7 @@ class Levels:
         for option, value in {"port": port, "baud": baud, "map": map_file}.items():
             if value is not None and "board" not in chosen:
                 raise InputError(f"option --{option}: expected with the backend board, not {' and '.join(chosen)}")
-        self._chosen, self._port, self._baud, self._map = chosen, port, baud, map_file
+        self._chosen, self._port, self._baud, self._map, self._maps = chosen, port, baud, map_file, maps
         self.clock_hz: float | None = None
 
     def solvable(self, job: Job) -> Job:
@@ -95,7 +100,8 @@ class Levels:
         from memtwin.link import backend as board
 
         assert self._port is not None  # checked
-        with Link(self._port, baud=BAUD if self._baud is None else self._baud, map=self._map) as link:
+        baud = BAUD if self._baud is None else self._baud
+        with Link(self._port, baud=baud, map=self._map, maps=self._maps) as link:
             found = {label: board.run(job, link, _progress(report, label)) for label, job in jobs.items()}
             self.clock_hz = float(link.identity.clock_hz)
             return found

@@ -15,7 +15,7 @@ from memtwin.hdl.port.host import HostPort
 from memtwin.link.maps import write_map
 from memtwin.sim.errors import InputError
 
-__all__ = ["design_map", "host_of", "shipped_maps", "write_design_map"]
+__all__ = ["design_map", "host_of", "maps_of", "shipped_maps", "write_design_map"]
 
 
 def host_of(design: Design) -> HostPort:
@@ -91,10 +91,11 @@ def write_design_map(design: Design, result: Path, *, traces: bool = True) -> Pa
 def shipped_maps() -> Iterator[Mapping[str, Any]]:
     """Make the maps of all designs as shipped, with and without traces; the digest of the gateware is left at 0."""
     for design in DESIGNS.values():
-        yield from _maps(design)
+        yield from maps_of(design)
 
 
-def _maps(design: Design) -> list[dict[str, Any]]:
+def maps_of(design: Design) -> list[dict[str, Any]]:
+    """Make the maps of a design, with and without traces; the digest of the gateware is left at 0."""
     # The gateware is made for its addresses alone.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnusedElaboratable)

@@ -1,6 +1,7 @@
 """Runs and compares networks of one's own."""
 
 import os
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from memtwin.levels import Levels, Report
@@ -63,7 +64,7 @@ def simulate(
         If spikes, network and backend do not fit together, or a value does not fit its word.
     """
     demand_network(network)
-    levels = Levels(backend, port=port, baud=baud, map_file=map_file)
+    levels = Levels(backend, port=port, baud=baud, map_file=map_file, maps=lambda: _maps(network, seed))
     job = network.job(spikes, trials=trials, seed=seed, record=record, allow_clipping=allow_clipping)
     if save is not None:
         check_saved({_RUN: job}, backend)
@@ -107,7 +108,7 @@ def compare_network(
     demand_network(network)
     if first == second:
         raise InputError(f"compare: expected two backends that differ, not {first} and {second}")
-    levels = Levels(first, second, port=port, baud=baud, map_file=map_file)
+    levels = Levels(first, second, port=port, baud=baud, map_file=map_file, maps=lambda: _maps(network, seed))
     job = levels.solvable(network.job(spikes, trials=trials, seed=seed, allow_clipping=allow_clipping))
     levels.check({network.name: job})
     warnings = [*network.notes, *warnings_of_jobs([(network.name, job)], first, second)]
@@ -115,3 +116,12 @@ def compare_network(
     warnings += warnings_of_recordings([(network.name, a), (network.name, b)])
     found = {"network": network.name, "backends": [first, second], "seed": seed, **compare_recordings(job, a, b)}
     return {**found, "warnings": list(dict.fromkeys(warnings))}
+
+
+def _maps(network: Network, seed: int) -> Iterator[Mapping[str, Any]]:
+    """Make the maps that a twin of the network may have, then those of the designs that are shipped."""
+    from memtwin.link.design_maps import maps_of, shipped_maps  # now, for they take the gateware along
+    from memtwin.own.design import OwnDesign
+
+    yield from maps_of(OwnDesign(network, seed=seed, allow_clipping=True))
+    yield from shipped_maps()

@@ -274,7 +274,7 @@ def test_a_network_on_a_virtual_board_is_the_model(lif):
         thread.start()
         try:
             link = {"port": server.url, "map_file": built.map_path}
-            found = mt.compare(lif, spikes, "model", "board", **link)
+            found = mt.compare(lif, spikes, "model", "board", port=server.url)  # finds the map by itself
             other = mt.Network([mt.lif.Layer(inputs=6, neurons=4), mt.lif.Layer(inputs=4, neurons=2)], capacity=17)
             with pytest.raises(mt.InputError, match="layer 1 has events 16, expected 17"):
                 mt.simulate(other, spikes, "board", **link)
