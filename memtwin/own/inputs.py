@@ -3,6 +3,7 @@
 import dataclasses
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from memtwin.sim.errors import InputError
 from memtwin.sim.extras import extra_for
 from memtwin.sim.files import read_arrays, read_bytes, read_text
 from memtwin.sim.own.sources import Events, Patterns, Periodic, Poisson, Source, Trains
+from memtwin.sim.own.train import Size, Train
 from memtwin.sim.parsers import parsing
 
 __all__ = ["TRAINS", "load_spikes", "source_of"]
@@ -42,12 +44,27 @@ def load_spikes(path: str | os.PathLike[str], *, duration: float | str | None = 
     path = Path(path)
     where, suffix = f"file {path}", path.suffix.lower()
     if suffix == ".csv":
-        return _csv(read_text(path, where, _LARGEST), where, duration)
+        return _OfFile(_csv(read_text(path, where, _LARGEST), where, duration), where)
     if suffix == ".npz":
-        return _npz(path, where, duration)
+        return _OfFile(_npz(path, where, duration), where)
     if suffix == ".nir":
-        return _nir(path, where, duration)
+        return _OfFile(_nir(path, where, duration), where)
     raise InputError(f"{where}: expected spikes as .csv, .npz or .nir, not {suffix or 'a file without suffix'}")
+
+
+@dataclass(frozen=True, eq=False)
+class _OfFile(Source):
+    """What a file holds; where it does not fit a network, the message names the file."""
+
+    shown: Source
+    where: str
+
+    def train(self, size: Size) -> Train:
+        """Make the train."""
+        try:
+            return self.shown.train(size)
+        except InputError as error:
+            raise InputError(f"{self.where}, {error}") from None
 
 
 def _csv(text: str, where: str, duration: float | str | None) -> Events:

@@ -165,6 +165,13 @@ def test_what_are_no_spikes_is_refused_in_a_line(name, text, what, tmp_path):
         mt.load_spikes(tmp_path / name)
 
 
+@pytest.mark.parametrize("row", ["-1,0", "1,5"])
+def test_spikes_that_do_not_fit_the_network_are_refused_with_the_name_of_their_file(row, tmp_path):
+    (tmp_path / "a.csv").write_text(f"step,address\n{row}\n")
+    with pytest.raises(InputError, match=r"^file .*a\.csv, events: expected"):
+        mt.load_spikes(tmp_path / "a.csv").train(SIZE)
+
+
 def test_arrays_without_the_right_names_are_refused(tmp_path):
     np.savez(tmp_path / "a.npz", times=np.zeros(2), rows=np.zeros(2))
     with pytest.raises(InputError, match="expected the array spikes, or addresses and times"):
