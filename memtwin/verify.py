@@ -1,21 +1,22 @@
 """Runs cocotb benches: of the shipped designs, on their Verilog or on their netlist after synthesis."""
 
-import contextlib
+import json
 import os
 import pickle
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
-from cocotb_tools import config
 from cocotb_tools.check_results import get_results
-from cocotb_tools.runner import get_runner
 from vcd.gtkw import GTKWSave
 
+from memtwin.benches import runner
+from memtwin.benches.runner import LOG, REQUEST, RESULTS
 from memtwin.design import Design
+from memtwin.sim import processes
 from memtwin.sim.engines import verilator
 from memtwin.sim.engines.synthesis import cells, synthesise
 from memtwin.sim.errors import InputError
@@ -25,9 +26,6 @@ from memtwin.sim.scratch import scratch
 __all__ = ["SIMULATORS", "run_bench", "verify"]
 
 SIMULATORS = ("icarus", "verilator", "netlist")
-
-# Amaranth's output is correct, but not in the style that Verilator's lint wants.
-_VERILATOR = ["-Wno-fatal", "-Wno-lint"]
 
 
 def run_bench(
@@ -91,17 +89,17 @@ def run_bench(
             # A name that is escaped ends with a space.
             scope = [f"{top}.{port} " for port in ports] if simulator == "netlist" else [top]
             files["waves.v"] = _waves(directory / "waves.vcd", scope)
-        sources = [directory / file for file in files]
-        for source, text in zip(sources, files.values(), strict=True):
-            source.write_text(text, encoding="utf-8")
-        log = directory / "simulation.log"
+        for file, text in files.items():
+            (directory / file).write_text(text, encoding="utf-8")
+        request = {"sources": [*files], "top": top, "bench": bench, "simulator": simulator, "env": dict(env or {})}
+        (directory / REQUEST).write_text(json.dumps(request), encoding="utf-8")
+        log = directory / LOG
         try:
-            with _environment(settings), _linked_cocotb(directory):
-                passed, failed, vcd = _simulate(sources, top, bench, simulator, directory, log, env or {})
+            passed, failed = _simulate(directory, simulator, settings)
         finally:
             if log.exists():
                 _take(log, out / f"{name}.log")
-        _take(vcd, waves)
+        _take(directory / ("dump.vcd" if simulator == "verilator" else "waves.vcd"), waves)
     _write_gtkw(waves, top, ports)
     return {"passed": passed, "failed": failed, "waves": str(waves)}
 
@@ -131,74 +129,19 @@ endmodule
 """
 
 
-def _simulate(
-    sources: list[Path],
-    top: str,
-    bench: str,
-    simulator: str,
-    directory: Path,
-    log: Path,
-    env: Mapping[str, str],
-) -> tuple[int, int, Path]:
-    runner = get_runner("verilator" if simulator == "verilator" else "icarus")
-    vcd = directory / ("dump.vcd" if simulator == "verilator" else "waves.vcd")
-    results = directory / "results.xml"
-    built = directory / "build.log"
+def _simulate(directory: Path, simulator: str, settings: Mapping[str, str]) -> tuple[int, int]:
+    """Run the request in `directory`; returns how many tests passed and failed."""
+    env = {**settings, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = processes.run([sys.executable, "-m", runner.__name__], directory, env)
+    if done.returncode:
+        raise RuntimeError(done.stderr)
     try:
-        runner.build(
-            sources=sources,
-            hdl_toplevel=top,
-            build_dir=directory / "build",
-            build_args=_VERILATOR if simulator == "verilator" else ["-s", "waves"],
-            defines={"NO_ICE40_DEFAULT_ASSIGNMENTS": 1}
-            if simulator == "netlist"
-            else {},  # Icarus 11 has no such ports
-            timescale=("1ns", "1ps"),
-            waves=simulator == "verilator",
-            log_file=built,
-        )
+        tests, failed = get_results(directory / RESULTS)
     except RuntimeError:
-        raise RuntimeError(f"{simulator} cannot compile {top}:\n{built.read_text()}") from None
-    # Under pytest the runner ends the process when a test fails, else not; the results say what happened.
-    with contextlib.suppress(RuntimeError, SystemExit):
-        runner.test(
-            test_module=bench,
-            hdl_toplevel=top,
-            test_dir=directory,
-            results_xml=str(results),
-            extra_env=env,
-            waves=simulator == "verilator",
-            log_file=log,
-        )
-    try:
-        tests, failed = get_results(results)
-    except RuntimeError:
+        log = directory / LOG
         said = log.read_text(encoding="utf-8", errors="replace")[-2000:] if log.exists() else ""
         raise RuntimeError(f"{simulator} ended without results:\n{said}") from None
-    return tests - failed, failed, vcd
-
-
-@contextlib.contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Set the process's own environment, in which cocotb's runner looks for its tools."""
-    before = dict(os.environ)
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-
-
-@contextlib.contextmanager
-def _linked_cocotb(directory: Path) -> Iterator[None]:
-    """Let cocotb's runner find its libraries by links in `directory`: Verilator's makefiles take no other paths."""
-    with contextlib.ExitStack() as stack:
-        for name in ("libs_dir", "share_dir"):
-            link = directory / f"cocotb_{name}"
-            link.symlink_to(getattr(config, name), target_is_directory=True)
-            stack.enter_context(mock.patch.object(config, name, link))
-        yield
+    return tests - failed, failed
 
 
 def _write_gtkw(waves: Path, top: str, ports: Sequence[str]) -> None:

@@ -1,7 +1,11 @@
 """``memtwin verify``: reports, files and messages. The benches of all designs run in tests/cocotb."""
 
 import importlib.resources
+import os
 import re
+import shlex
+import signal
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +20,7 @@ from memtwin.sim.engines.synthesis import synthesise
 from memtwin.sim.errors import InputError
 from memtwin.sim.kinds import kind_of
 from memtwin.verify import run_bench, verify
+from tests.programs import NEST, ended, until, written
 
 
 def test_report_and_files(icarus, tmp_path):
@@ -197,3 +202,25 @@ def test_environment_is_left_alone(icarus, tmp_path, monkeypatch):
     assert {k: v for k, v in module.os.environ.items() if k != "PYTEST_CURRENT_TEST"} == {
         k: v for k, v in before.items() if k != "PYTEST_CURRENT_TEST"
     }
+
+
+def test_what_a_simulator_has_started_ends_with_the_command(tmp_path, monkeypatch):
+    # A compiler that a simulator starts, and that would go on.
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name in ("iverilog", "vvp"):
+        (tools / name).write_text(f"#!/bin/sh\ncd {shlex.quote(str(tmp_path))}; {NEST}\n")
+        (tools / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tools), prepend=os.pathsep)
+
+    def interrupt():
+        until(lambda: written(tmp_path / "pid"))
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        verify(find_design("lia"), "icarus", tmp_path / "out")
+    thread.join()
+    until(lambda: ended(int((tmp_path / "pid").read_text())))
+    assert [*(tmp_path / "out").iterdir()] == []

@@ -4,35 +4,11 @@ import os
 import signal
 import subprocess
 import threading
-import time
 
 import pytest
 
 from memtwin.sim import processes
-
-# A program that starts another one, which would run for long, and waits for it.
-NEST = "sleep 1000 & echo $! > pid; wait"
-
-
-def ended(pid: int) -> bool:
-    """Whether a process is gone, or has only not been fetched yet."""
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] in "ZX"
-    except OSError:
-        return True
-
-
-def until(happens) -> None:
-    for _ in range(6000):  # a guard against a hang, no limit
-        if happens():
-            return
-        time.sleep(0.01)
-    raise AssertionError("never happens")
-
-
-def written(path) -> bool:
-    return path.exists() and path.read_text().endswith("\n")
+from tests.programs import NEST, ended, until, written
 
 
 def test_what_it_says_and_its_status(tmp_path):
