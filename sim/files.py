@@ -104,7 +104,7 @@ def _open_at_once(path: str, flags: int) -> int:
 
 
 def read_text(path: str | os.PathLike[str], where: str, most: int) -> str:
-    """Read a user's file of UTF-8 text, as `read_bytes`.
+    """Read a user's file of UTF-8 text, as `read_bytes`; a byte order mark, as spreadsheets write it, is no part of it.
 
     Raises
     ------
@@ -113,7 +113,7 @@ def read_text(path: str | os.PathLike[str], where: str, most: int) -> str:
     """
     data = read_bytes(path, where, most)
     with parsing(where, "UTF-8 text"):
-        return data.decode("utf-8")
+        return data.decode("utf-8-sig")
 
 
 def read_arrays(path: str | os.PathLike[str], expected: str) -> dict[str, NDArray[Any]]:

@@ -66,15 +66,15 @@ class LayerCheck(Check):
         seen = np.unique(np.ceil(other.time_s / half - 1e-6).astype(int))
         if not np.array_equal(seen, np.arange(1, other_halves + 1)):
             self.faults.append(f"samples in {seen.size} half-periods, expected {other_halves}")
-        for wave, layer in zip(both.waves, (both.physics, both.other), strict=True):
+        for wave, layer, where in zip(both.waves, (both.physics, both.other), ("physics", "words"), strict=True):
             events = layer.events[both.trial]
             for count, kind in ((layer.fires, "fire"), (layer.spikes, "spike")):
                 listed = np.bincount([e.neuron for e in events if e.kind == kind], minlength=both.layer.neurons)
                 if not np.array_equal(listed, count[both.trial].sum(axis=0)):
-                    self.faults.append(f"events of kind {kind} are not those that were counted")
+                    self.faults.append(f"events of kind {kind} are not those that were counted, in the {where}")
             for up, down, name in (("on", "off", "on"), ("l2_rise", "l2_fall", "l2")):
                 if not self._agrees(wave, events, up, down, name):
-                    self.faults.append(f"events of kinds {up} and {down} are not those of the trace")
+                    self.faults.append(f"events of kinds {up} and {down} are not those of the trace, in the {where}")
         if not self.faults:
             common = other.time_s <= mine.time_s[-1] + both.tiny
             if (np.abs(mine.time_s[both.at] - other.time_s) > both.tiny)[common].any():

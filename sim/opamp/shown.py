@@ -41,8 +41,8 @@ class Stimulus:
     learn: NDArray[np.uint8]
 
     def __post_init__(self) -> None:
-        if self.on.size == 0 or not self.on.any():
-            raise InputError("stimulus: expected at least one substep with input; it is empty")
+        if not (self.on.any() or self.off.any()):
+            raise InputError("stimulus: expected at least one substep; it is empty")
         for name in ("on", "off"):
             values = getattr(self, name)
             if values.min() < 0 or values.max() > _MOST:

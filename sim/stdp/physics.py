@@ -4,6 +4,8 @@ Between spikes everything is an exponential, so that a run goes from spike to sp
 instead of a trace. Nothing is rounded; the only steps are those in which spikes may come.
 """
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -127,11 +129,8 @@ class _Trial:
         time = np.arange(count, dtype=np.float64) * spec.step
         u = np.zeros((count, spec.neurons))
         on = np.zeros((count, spec.neurons), dtype=np.uint8)
-        for (start, lift, fires), after in zip(
-            self._instants, [*(instant[0] for instant in self._instants[1:]), np.inf], strict=True
-        ):
-            first = round(start / spec.step)
-            last = count if after == np.inf else round(after / spec.step)
+        steps = [*(round(start / spec.step) for start, _, _ in self._instants), count]
+        for (start, lift, fires), (first, last) in zip(self._instants, pairwise(steps), strict=True):
             u[first:last] = lift * np.exp(-(time[first:last] - start) / spec.device["tau"])[:, None]
             on[first] = fires
         clk = self.trains.inputs[self.trial].any(axis=-1).reshape(-1).astype(np.uint8)

@@ -138,6 +138,7 @@ def test_no_module_reads_a_file_of_a_user_past_the_border():
         "boards/fits.py": "package data",
         "boards/registry.py": "package data",
         "memtwin/benches/common.py": "a variable of the parent process",
+        "memtwin/benches/runner.py": "a request of the parent process, and a log that it has just written",
         "memtwin/bench/lif.py": "a log that it has just written",
         "memtwin/cli/main.py": "the null device, to write to",
         "memtwin/train/data.py": "bytes that were read before",

@@ -78,6 +78,16 @@ def test_paths_in_a_file_are_relative_to_it_and_units_are_read(folder):
     assert shown[3, 1] == 2
 
 
+def test_files_of_spreadsheets_begin_with_a_mark(folder):
+    plain = mt.load_network("sub/net.toml").job(None).shown.spikes
+    for name in ("w.csv", "spikes.csv", "net.toml"):
+        path = folder / "sub" / name
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    net = mt.load_network("sub/net.toml")
+    assert net.layers[0].weights.tolist() == [[9, 1], [8, 2], [0, 7]]
+    assert np.array_equal(net.job(None).shown.spikes, plain)
+
+
 def test_settings_and_cards_take_the_place_of_what_a_file_has(folder):
     net = mt.load_network(
         "sub/net.toml", settings=["dt=1ms", "layer2.weights=4", "layer1.lanes=2"], cards=["ag-tio2"], bits=9

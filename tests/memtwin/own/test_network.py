@@ -168,6 +168,14 @@ def test_stdp_synapses_are_equal_on_model_and_rtl_and_near_the_physics():
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_train_may_have_no_spike(kind):
+    net = mt.Network([getattr(mt, kind).Layer(inputs=3, neurons=2)])
+    silent = np.zeros((20, 3))
+    assert not mt.simulate(net, silent, "model").counts.any()
+    assert mt.compare(net, silent, "physics", "model")["within"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_verilog_of_every_kind_compiles(kind, tmp_path, icarus):
     net = mt.Network([getattr(mt, kind).Layer(inputs=3, neurons=2)], name="2 by 3/x")
     text = mt.verilog(net, tmp_path / "net.v")
