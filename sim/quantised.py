@@ -193,7 +193,10 @@ def refuse_clipped(reports: Reports) -> None:
     if found:
         where, line = found[0]
         advice = line.advice or "choose another value"
-        raise InputError(f"{where}, {line}, which is the end of its word; {advice}, or clip it with --allow-clipping")
+        raise InputError(
+            f"{where}, {line}, which is the end of its word; {advice}, or clip it with --allow-clipping "
+            "(allow_clipping=True)"
+        )
 
 
 def quantisation_warnings(reports: Reports) -> list[str]:

@@ -166,14 +166,14 @@ class Link:
         Raises
         ------
         LinkError
-            If it was not given, and is that of no design as shipped.
+            If it was not given, and is that of none that is known here.
         """
         for document in self._maps():
             if document["map_digest"] == self.identity.map_digest:
                 return LinkMap(document)
         raise LinkError(
-            f"twin at {self._channel.name}: its map {self.identity.map_digest} is that of no design as shipped; "
-            "give the JSON that was written beside its bitstream (--map FILE)"
+            f"twin at {self._channel.name}: its map {self.identity.map_digest} is not of what is asked for; "
+            "it is of another network or options: give the JSON that was written beside its bitstream (--map FILE)"
         )
 
     def status(self) -> Status:

@@ -5,6 +5,7 @@ same declarations check what comes from Python and from a TOML file, and write t
 """
 
 import dataclasses
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -213,6 +214,9 @@ class Array(Rule):
             return self.of.read(name, value)
         if isinstance(value, str | Path) and Path(value).suffix.lower() in _ARRAYS:
             value = _file(Path(value), name)
+        if isinstance(value, str) and value.lstrip().startswith("["):  # --set
+            with parsing(name, self.expected):
+                value = json.loads(value)
         if isinstance(value, np.ndarray) and value.ndim == 0:
             value = value.item()
         if isinstance(value, str) or not isinstance(value, Sequence | np.ndarray):

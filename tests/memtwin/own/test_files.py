@@ -118,12 +118,21 @@ def test_settings_and_cards_take_the_place_of_what_a_file_has(folder):
         (LIF, ["dt"], "option --set: expected NAME=VALUE"),
         (LIF, ["layer3.tau=1ms"], "option --set"),
         (LIF, ["layer1.lanes=two"], "lanes: expected a whole number"),
+        (LIF, ["layer1.tau=[1, 2"], "layer 1, tau: expected .* an array of"),
+        (LIF, ["layer1.tau=[1, 2]"], "layer 1, tau: expected the shape"),
+        (LIF, ["layer1.tau=[1, NaN, 2]"], "layer 1, tau: expected"),
+        (LIF, ["layer1.tau=" + "[" * 10**5], "layer 1, tau: expected .* an array of"),
     ],
 )
 def test_what_is_no_network_file_is_refused_in_a_line(text, settings, what, folder):
     (folder / "sub" / "net.toml").write_text(text)
     with pytest.raises(InputError, match=what):
         mt.load_network("sub/net.toml", settings=settings)
+
+
+def test_an_array_may_be_set_as_a_text(folder):
+    net = mt.load_network("sub/net.toml", settings=['layer1.tau=["10ms", 0.02, 0.03]'])
+    assert net.layers[0].tau.tolist() == [10e-3, 20e-3, 30e-3]
 
 
 def test_a_card_that_a_network_does_not_have_is_refused(folder):

@@ -198,7 +198,7 @@ def test_network_goes_on_from_any_state(name, seed):
 # Digits.
 
 
-@pytest.mark.parametrize("epochs", [5, pytest.param(None, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("epochs", [2, pytest.param(None, marks=pytest.mark.slow)])
 def test_digits_trains_alike(epochs):
     """All runs of the experiment, one trial: training of both layers, and inference; so many epochs, or all."""
     experiment = EXPERIMENTS["digits"]
