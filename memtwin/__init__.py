@@ -16,6 +16,7 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
+# For type checkers and ``import *``; a kind that is not among them is found in `KINDS`.
 if TYPE_CHECKING:
     from memtwin.api import Outcome, run
     from memtwin.choices import experiments, options
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from memtwin.sim.hybrid import layer as hybrid
     from memtwin.sim.hybrid.shown import Program
     from memtwin.sim.hybrid.spec import LayerSpec, NetworkSpec
+    from memtwin.sim.izhikevich import layer as izhikevich
     from memtwin.sim.lif import layer as lif
     from memtwin.sim.opamp import layer as opamp
     from memtwin.sim.own.sources import events, poisson, program, regular
@@ -56,6 +58,7 @@ __all__ = [
     "events",
     "experiments",
     "hybrid",
+    "izhikevich",
     "lif",
     "load_card",
     "load_network",
