@@ -290,6 +290,23 @@ def test_reset_ends_a_presentation_and_clears_the_registers():
     run(link_port(Tiny()), script)
 
 
+IDLE, POWERED = 1, 2  # of the word `state`
+
+
+def test_a_network_is_not_powered_from_a_reset_to_the_end_of_its_power_up():
+    async def script(line):
+        async def state():
+            return (await line.read(LINK + 3, 1))[0]
+
+        assert await state() == IDLE | POWERED
+        assert await line.ask(RESET) == (DONE, b"")
+        assert await state() == 0
+        await line.ctx.tick().repeat(3000)
+        assert await state() == IDLE | POWERED
+
+    run(link_port(Tiny(power_up=3000)), script)
+
+
 def test_what_is_read_only_is_refused():
     async def script(line):
         before = await line.read(LINK, 16)

@@ -32,7 +32,8 @@ class Tiny(NetworkPort):
 
     has_answer = True
 
-    def __init__(self):
+    def __init__(self, power_up=1):
+        self.power_up = power_up  # clocks
         memory_map = MemoryMap()
         memory_map.claim("hidden", 12)
         self.window = memory_map.claim("spikes", WORDS, state=True)
@@ -65,7 +66,9 @@ class Tiny(NetworkPort):
         with m.FSM() as fsm:
             m.d.comb += self.idle.eq(fsm.ongoing("idle") & ~self.presentations.valid)
             with m.State("power"):
-                m.next = "idle"
+                m.d.sync += left.eq(left + 1)
+                with m.If(left == self.power_up - 1):
+                    m.next = "idle"
             with m.State("idle"):
                 m.d.comb += read.addr.eq(self.window.offset(self.config))
                 with m.If(self.presentations.valid):
