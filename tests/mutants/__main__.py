@@ -2,7 +2,7 @@
 
 First every test is run once, to learn which lines each one reaches and how long it takes (`coverage`, kept in the
 output directory). Then faults are drawn from the syntax trees of each folder by a seed; each goes into a copy of the
-checkout, against the tests that reach its line, the quickest first, until one fails.
+checkout, against the tests that reach its line, the nearest first, until one fails.
 """
 
 import argparse
@@ -58,7 +58,7 @@ class Reach:
         }
 
     def tests(self, path: str, mutant: Mutant) -> list[str]:
-        """Tests that reach a fault, the quickest first.
+        """Tests that reach a fault: those of its module first, then those of its folder; the quickest first of each.
 
         A line that runs at import is reached by all tests of its file, and a file that runs in a process of its own (a
         bench inside a simulator) by all tests of its folder.
@@ -71,7 +71,13 @@ class Reach:
         if not names:
             near = (f"tests/{Path(path).parts[0]}/", "tests/cocotb/")
             names = {name for name in self._seconds if name.startswith(near)}
-        return sorted(names, key=lambda name: (self._seconds.get(name, 0.0), name))
+        folder, module = f"tests/{Path(path).parent}/", f"test_{Path(path).stem}.py"
+
+        def distance(name: str) -> tuple[bool, bool, float, str]:
+            is_near = name.startswith(folder)
+            return not (is_near and f"{module}::" in name), not is_near, self._seconds.get(name, 0.0), name
+
+        return sorted(names, key=distance)
 
     def within(self, names: list[str], seconds: float) -> list[str]:
         """As many of the tests as take no more than `seconds` in all."""
