@@ -25,6 +25,7 @@ from tests.sim.opamp.circuits import (
     staircase,
     times,
 )
+from tests.sim.opamp.jobs import steps
 
 
 def test_memristor_recovers_exponentially():
@@ -191,6 +192,14 @@ def test_trials_of_different_length():
     assert short.layers[0].events[0] == long.events[0]
     assert short.layers[0].events[1] == [event for event in long.events[1] if event.time_s < 7e-3]
     assert short.layers[0].fires[1, 0, 0] == len([e for e in short.layers[0].events[1] if e.kind == "on"])
+
+
+def test_what_happens_within_the_last_substep_is_there():
+    longer = run(steps("6a", [0.6e-6], on=600), "physics").layers[0].events[0]
+    within = longer[2].time_s / SUBSTEP
+    assert within % 1 > 0.1
+    shorter = run(steps("6a", [0.6e-6], on=math.ceil(within)), "physics").layers[0].events[0]
+    assert shorter == longer[:3]
 
 
 def test_counts_need_no_recording():
