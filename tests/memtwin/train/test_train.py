@@ -217,6 +217,13 @@ def test_settings_out_of_range_are_refused(name, value):
         Settings(**{name: value})
 
 
+@pytest.mark.parametrize(("name", "most"), [("steps", 65535), ("hidden", 1024), ("levels", 255), ("weight_bits", 8)])
+def test_settings_may_be_what_the_gateware_holds_and_no_more(name, most):
+    assert getattr(Settings(**{name: most}), name) == most
+    with pytest.raises(InputError, match=f"training, {name}: expected"):
+        Settings(**{name: most + 1})
+
+
 def test_nothing_to_train_with():
     with pytest.raises(InputError, match="expected pictures with a label from 0 to 9 each"):
         train(Digits(np.zeros((0, 784), np.uint8), np.zeros(0, np.uint8)), FLAT)
