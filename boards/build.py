@@ -83,7 +83,7 @@ def build(
     design: str,
     board: str,
     out_dir: str | os.PathLike[str],
-    content: Callable[[str], BoardContent],
+    content: BoardContent,
     *,
     reuse: bool = False,
     say: Callable[[str], None] = _to_stderr,
@@ -96,8 +96,8 @@ def build(
         Names, see `memtwin.boards.twins.TWINS` and `memtwin.boards.registry.BOARDS`.
     out_dir : path
         Folder of the results, see `build_top`.
-    content : callable
-        Returns structure and coefficients of a design by name: quantising is not for this package.
+    content : BoardContent
+        Structure and coefficients of the design: quantising is not for this package.
     reuse, say
         See `build_top`.
 
@@ -120,7 +120,7 @@ def build(
     target = find_board(board)
     if design not in TWINS:
         raise InputError(f"design {design}: cannot be built for a board; expected one of {', '.join(TWINS)}")
-    twin = TWINS[design](content(design), round(target.clock_hz))
+    twin = TWINS[design](content, round(target.clock_hz))
     return build_top(BoardTop(target, twin), target, design, out_dir, reuse=reuse, say=say)
 
 

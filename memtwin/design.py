@@ -168,8 +168,8 @@ class Design(ABC):
         host = gateware.host_of(self.bare_job, self.coefficients)
         return host, host.network.memory_map
 
-    def verilog(self) -> str:
-        """Verilog, the same text whenever and wherever it is written.
+    def verilog(self, built: "Built | None" = None) -> str:
+        """Verilog, the same text whenever and wherever it is written; of what `build` has returned, if that is there.
 
         Raises
         ------
@@ -178,6 +178,6 @@ class Design(ABC):
         """
         from memtwin.header import interface, written
 
-        component, memory_map = self.build()
+        component, memory_map = self.build() if built is None else built
         head = [*self.head(memory_map), "", *interface(component, memory_map)]
         return written(head, component, self.top)

@@ -8,7 +8,6 @@ import contextlib
 import json
 import sys
 from pathlib import Path
-from unittest import mock
 
 from cocotb_tools import config
 from cocotb_tools.runner import get_runner
@@ -55,13 +54,12 @@ def _run(sources: list[str], top: str, bench: str, simulator: str, env: dict[str
 
 def main() -> None:
     """Do what the request says."""
-    with contextlib.ExitStack() as stack:
-        # cocotb's libraries are found by links in the folder: Verilator's makefiles take no path with a space.
-        for name in ("libs_dir", "share_dir"):
-            link = Path(f"cocotb_{name}").absolute()
-            link.symlink_to(getattr(config, name), target_is_directory=True)
-            stack.enter_context(mock.patch.object(config, name, link))
-        _run(**json.loads(Path(REQUEST).read_text(encoding="utf-8")))
+    # cocotb's libraries are found by links in the folder: Verilator's makefiles take no path with a space.
+    for name in ("libs_dir", "share_dir"):
+        link = Path(f"cocotb_{name}").absolute()
+        link.symlink_to(getattr(config, name), target_is_directory=True)
+        setattr(config, name, link)
+    _run(**json.loads(Path(REQUEST).read_text(encoding="utf-8")))
 
 
 if __name__ == "__main__":

@@ -83,8 +83,7 @@ def build(
         if with_link:
             report = board_build.build_linked(design.name, board, out, network, reuse=reuse, say=say)
         else:
-            content = design.board_content()
-            report = board_build.build(design.name, board, out, lambda _: content, reuse=reuse, say=say)
+            report = board_build.build(design.name, board, out, design.board_content(), reuse=reuse, say=say)
     except (board_build.DoesNotFit, board_build.TooSlow) as error:
         error.args = ("; ".join([str(error), *_hints(design, board, with_link)]),)
         raise

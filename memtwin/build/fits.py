@@ -57,7 +57,7 @@ def measure(design: str, name: str, out: Path, *, linked: bool = False) -> dict[
         if linked:
             report = bitstreams.build(designs.find_design(design), name, out, linked=True)
         else:
-            report = build(design, name, out, designs.board_content)
+            report = build(design, name, out, designs.board_content(design))
     except DoesNotFit as error:
         entry |= {"fits": False, "needs": error.needs}
     except TooSlow as error:

@@ -35,11 +35,12 @@ def verilog(
     chosen = own.design_of(design, asked, seed=seed, allow_clipping=allow_clipping, bits=bits)
     from memtwin.link.design_maps import write_design_map
 
-    text, warnings = chosen.verilog(), chosen.warnings
+    built = chosen.build()
+    text, warnings = chosen.verilog(built), chosen.warnings
     warn(warnings)
     if out is not None or not as_json:
         write_text(text, out)
-    written = None if out is None else write_design_map(chosen, out)
+    written = None if out is None else write_design_map(chosen.name, built[0], out)
     if written is not None:
         notice(f"wrote {written}")
     if as_json:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from amaranth.hdl import Fragment, UnusedElaboratable
+from amaranth.lib.wiring import Component
 
 from memtwin.design import Design
 from memtwin.designs import DESIGNS
@@ -26,14 +27,13 @@ def host_of(design: Design) -> HostPort:
     InputError
         If it is no network behind a host port, or a value does not fit its word.
     """
-    host = _host(design)
+    host = _host(design.build()[0])
     if host is None:
         raise InputError(f"design {design.name}: cannot be reached over a link; expected a network, such as digits")
     return host
 
 
-def _host(design: Design) -> HostPort | None:
-    component, _ = design.build()
+def _host(component: Component) -> HostPort | None:
     if isinstance(component, HostPort):
         return component
     Fragment.get(component, None)  # else Amaranth warns that nothing was made of it
@@ -63,15 +63,17 @@ def design_map(design: str, host: HostPort, *, traces: bool, digest: bytes | Non
     )
 
 
-def write_design_map(design: Design, result: Path, *, traces: bool = True) -> Path | None:
+def write_design_map(design: str, component: Component, result: Path, *, traces: bool = True) -> Path | None:
     """Write the map of a design beside what was made of it, as ``NAME.map.json``; returns its path.
 
     Returns None, and writes nothing, if the design is no network behind a host port.
 
     Parameters
     ----------
-    design : Design
-        Design, as shipped or of a network of one's own.
+    design : str
+        Its name.
+    component : Component
+        Its gateware.
     result : Path
         File that the map goes with: Verilog, bitstream.
     traces : bool
@@ -82,10 +84,10 @@ def write_design_map(design: Design, result: Path, *, traces: bool = True) -> Pa
     InputError
         If a value does not fit its word, or the file cannot be written.
     """
-    host = _host(design)
+    host = _host(component)
     if host is None:
         return None
-    return write_map(design_map(design.name, host, traces=traces), result.with_suffix(".map.json"))
+    return write_map(design_map(design, host, traces=traces), result.with_suffix(".map.json"))
 
 
 def shipped_maps() -> Iterator[Mapping[str, Any]]:
@@ -99,7 +101,7 @@ def maps_of(design: Design) -> list[dict[str, Any]]:
     # The gateware is made for its addresses alone.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnusedElaboratable)
-        host = _host(design)
+        host = _host(design.build()[0])
         if host is None:
             return []
         found = [design_map(design.name, host, traces=traces, digest=bytes(DIGEST_BYTES)) for traces in (False, True)]

@@ -284,7 +284,7 @@ def test_gowin_takes_the_place_of_nextpnr_gowin(monkeypatch, tmp_path):
     ],
 )
 def test_a_bitstream_of_every_family(tmp_path, name, cell, preamble):
-    report = build("lia", name, tmp_path, board_content, say=lambda line: None)
+    report = build("lia", name, tmp_path, board_content("lia"), say=lambda line: None)
     used, available = report["utilisation"][cell]
     assert 100 < used < available
     assert abs(available - board(name).size["LUT4"]) < 100

@@ -30,7 +30,7 @@ MOST = 0.7
 
 
 def check(design, name, out):
-    report = build(design, name, out, board_content, say=lambda line: None)
+    report = build(design, name, out, board_content(design), say=lambda line: None)
     assert report["fmax_hz"] >= report["clock_hz"] == board(name).clock_hz
     used, available = report["utilisation"][CELLS[name]]
     assert 100 < used < MOST * available
@@ -51,7 +51,7 @@ def test_every_design_builds_for_every_board_that_holds_it(design, name, tmp_pat
 @pytest.mark.parametrize(("design", "name"), sorted(TOO_LARGE))
 def test_a_board_that_is_too_small_is_said_to_be(design, name, tmp_path):
     with pytest.raises(ToolError, match=rf"design {design} does not fit {name}: it needs \d+ of \d+ {CELLS[name]}"):
-        build(design, name, tmp_path / "out", board_content, say=lambda line: None)
+        build(design, name, tmp_path / "out", board_content(design), say=lambda line: None)
     assert not list((tmp_path / "out").iterdir())
 
 

@@ -127,7 +127,7 @@ def test_a_build_without_link_leaves_no_map_of_another(monkeypatch, tmp_path):
     with_tools(monkeypatch, tmp_path, FAST)
     monkeypatch.setitem(module.TWINS, "small", module.TWINS["lia"])
     report = make(tmp_path / "out")
-    alone = build("small", "icebreaker", tmp_path / "out", lambda _: board_content("lia"), say=lambda line: None)
+    alone = build("small", "icebreaker", tmp_path / "out", board_content("lia"), say=lambda line: None)
     assert (alone["link"], alone["map"]) == (False, None)
     assert alone["bitstream"] == report["bitstream"]
     assert not Path(report["map"]).exists()

@@ -5,7 +5,6 @@ One line for each that is neither, with the seed that draws it again, and one wi
 1 if there is any.
 """
 
-import argparse
 import sys
 from collections import Counter
 from enum import StrEnum
@@ -13,9 +12,8 @@ from enum import StrEnum
 import memtwin as mt
 from memtwin.console import progress
 from tests.structures import own
+from tests.structures.command import asked
 from tests.structures.draw import Dice
-
-KINDS = ("hybrid", "opamp", "lif", "stdp", "izhikevich")
 
 
 class Verdict(StrEnum):
@@ -41,13 +39,8 @@ def verdict_of(kind: str, seed: int) -> tuple[Verdict, list[str]]:
 
 def main() -> int:
     """Run the command line."""
-    parser = argparse.ArgumentParser(prog="bounds", description=__doc__.splitlines()[0])
-    parser.add_argument("--number", type=int, default=100, help="networks of each kind (default: 100)")
-    parser.add_argument("--seed", type=int, default=0, help="of the first network of each kind (default: 0)")
-    parser.add_argument("--kind", choices=KINDS, action="append", help="one kind (default: all)")
-    options = parser.parse_args()
-    seeds = range(options.seed, options.seed + options.number)
-    counts = [count(kind, seeds) for kind in options.kind or KINDS]
+    kinds, seeds = asked("bounds", __doc__, number=100)
+    counts = [count(kind, seeds) for kind in kinds]
     return int(any(found[Verdict.NEITHER] for found in counts))
 
 

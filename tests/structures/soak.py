@@ -4,27 +4,22 @@ One line for each job that differs, with the seed that draws it again, and one w
 status 1 if a job differs.
 """
 
-import argparse
 import os
 import sys
 from unittest import mock
 
 from memtwin.console import progress
 from memtwin.sim.scratch import scratch
-from tests.structures.check import KINDS, Verdict, check, job_of
+from tests.structures.check import Verdict, check, job_of
+from tests.structures.command import asked
 
 
 def main() -> int:
     """Run the command line."""
-    parser = argparse.ArgumentParser(prog="soak", description=__doc__.splitlines()[0])
-    parser.add_argument("--number", type=int, default=200, help="jobs of each kind (default: 200)")
-    parser.add_argument("--seed", type=int, default=0, help="of the first job of each kind (default: 0)")
-    parser.add_argument("--kind", choices=KINDS, action="append", help="one kind (default: all)")
-    options = parser.parse_args()
-    seeds = range(options.seed, options.seed + options.number)
+    kinds, seeds = asked("soak", __doc__, number=200)
     # Programs that run once are not kept.
     with scratch() as cache, mock.patch.dict(os.environ, MEMTWIN_CACHE=str(cache)):
-        failures = [soak(kind, seeds) for kind in options.kind or KINDS]
+        failures = [soak(kind, seeds) for kind in kinds]
     return int(any(failures))
 
 

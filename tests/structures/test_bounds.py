@@ -2,8 +2,9 @@
 
 import pytest
 
+from memtwin.sim.kinds import KINDS
 from tests.structures import bounds
-from tests.structures.bounds import KINDS, Verdict, verdict_of
+from tests.structures.bounds import Verdict, verdict_of
 
 # Found by `make bounds`, each by a fault of its own: gates that chase each other, an array of one neuron, a later layer
 # whose substeps are too long, a pulse that waits until the next input, a node

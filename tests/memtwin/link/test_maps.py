@@ -188,5 +188,5 @@ def test_verilog_comes_with_its_map(tmp_path):
     found = read_map(tmp_path / "out" / "lif.map.json")
     assert (found.design, found.network) == ("lif", "lif")
     assert int(found.document["design_digest"], 16)
-    assert write_design_map(find_design("lia"), tmp_path / "lia.v") is None
+    assert write_design_map("lia", find_design("lia").build()[0], tmp_path / "lia.v") is None
     assert not (tmp_path / "lia.map.json").exists()

@@ -27,12 +27,12 @@ def layer(circuit, conductance, **changes):
     return LayerSpec(rows=g.shape[1], neurons=g.shape[0], circuit=circuit, g_initial=g, **(cards | changes))
 
 
-def staircase(circuit, amperes, *, on, off=0, trials=1, seed=0, d2d=False, record=True, **changes):
+def staircase(circuit, amperes, *, on, off=0, trials=1, seed=0, d2d=False, smooth=False, record=True, **changes):
     """One neuron that gets one current after the other, each for `on` substeps and then for `off` none."""
     rows = np.repeat(np.eye(len(amperes), dtype=int)[None], trials, axis=0)
     one = layer(circuit, [[ampere / 0.1 for ampere in amperes]], **changes)
     stimulus = Stimulus.build(rows, on=on, off=off, gates=[1], learn=[0])
-    spec = OpampSpec(layers=(one,), synapse=SYNAPSE, d2d=d2d)
+    spec = OpampSpec(layers=(one,), synapse=SYNAPSE, d2d=d2d, smooth=smooth)
     return Job(spec=spec, shown=stimulus, seed=seed, record=record)
 
 

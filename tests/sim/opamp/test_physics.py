@@ -25,7 +25,6 @@ from tests.sim.opamp.circuits import (
     staircase,
     times,
 )
-from tests.sim.opamp.jobs import steps
 
 
 def test_memristor_recovers_exponentially():
@@ -195,10 +194,10 @@ def test_trials_of_different_length():
 
 
 def test_what_happens_within_the_last_substep_is_there():
-    longer = run(steps("6a", [0.6e-6], on=600), "physics").layers[0].events[0]
+    longer = run(staircase("6a", [0.6e-6], on=600), "physics").layers[0].events[0]
     within = longer[2].time_s / SUBSTEP
     assert within % 1 > 0.1
-    shorter = run(steps("6a", [0.6e-6], on=math.ceil(within)), "physics").layers[0].events[0]
+    shorter = run(staircase("6a", [0.6e-6], on=math.ceil(within)), "physics").layers[0].events[0]
     assert shorter == longer[:3]
 
 

@@ -12,31 +12,11 @@ from memtwin.sim.cards import load_card
 from memtwin.sim.errors import InputError
 from memtwin.sim.opamp.shown import Stimulus
 from memtwin.sim.opamp.smooth_law import LAW
-from memtwin.sim.opamp.spec import CIRCUITS, LayerSpec, OpampSpec
+from memtwin.sim.opamp.spec import OpampSpec
+from tests.sim.opamp import circuits
+from tests.sim.opamp.circuits import AMP, LEARNING, NOVELTY, SUBSTEP, SWITCH, SYNAPSE, layer
 
-SUBSTEP = 10e-6
-AMP = load_card("opamp").replace(v_pulse=0.1)
-SWITCH = load_card("ts-500k")
-NOVELTY, LEARNING = load_card("rm-novelty"), load_card("rm-learning")
-SYNAPSE = load_card("nv-synapse")
-
-
-def layer(circuit, conductance, **changes):
-    first, second = CIRCUITS[circuit]
-    cards = {
-        "neuron": AMP,
-        "switch": SWITCH,
-        "first": NOVELTY if first == "dynamic" else None,
-        "second": None if second == "switch" else LEARNING,
-    }
-    g = np.asarray(conductance, dtype=float)
-    return LayerSpec(rows=g.shape[1], neurons=g.shape[0], circuit=circuit, g_initial=g, **(cards | changes))
-
-
-def staircase(circuit, amperes, *, on, off=0, smooth=True, **changes):
-    one = layer(circuit, [[ampere / 0.1 for ampere in amperes]], **changes)
-    stimulus = Stimulus.build(np.eye(len(amperes))[None], on=on, off=off, gates=[1], learn=[0])
-    return Job(spec=OpampSpec(layers=(one,), synapse=SYNAPSE, smooth=smooth), shown=stimulus, record=True)
+staircase = functools.partial(circuits.staircase, smooth=True)
 
 
 def sharp_and_smooth(job):
