@@ -237,6 +237,16 @@ def test_what_is_told_is_what_compare_measures():
     assert rehearsed == pytest.approx(measured, rel=0.15)
 
 
+@pytest.mark.parametrize(("substep", "part"), [("1us", 0.52), ("2us", 1.12)])
+def test_what_is_beyond_the_limit_is_told_and_no_more(substep, part):
+    """Of the limit that `compare` has, 2 % rms; what is told begins a little below."""
+    layers = [mt.opamp.Layer(inputs=3, neurons=2, g_initial="3uS"), mt.opamp.Layer(inputs=2, neurons=2, learn=True)]
+    one = mt.Network(layers, substep=substep, d2d=True).job(mt.poisson("200Hz", "30ms"), trials=2)
+    errors = opamp_steps.step_errors(one.spec, one.sample(), one.shown)
+    assert max(own.max() for own in errors) == pytest.approx(part * 0.02, rel=0.02)
+    assert bool(one.coarse_steps()) == (part > 1)
+
+
 def test_a_later_layer_is_told_of_too():
     first = mt.opamp.Layer(inputs=3, neurons=2, devices="6a", g_initial="3uS")
     layers = [first, mt.opamp.Layer(inputs=2, neurons=2, devices="7a", g_initial="3uS")]
